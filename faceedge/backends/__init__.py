@@ -1,0 +1,1 @@
+"""What runs the networks: one Engine and one Preprocessor a backend, behind `base.py`."""

@@ -1,0 +1,100 @@
+"""The seam between the flow and what computes: `Engine` runs a network, `Preprocessor` makes its input.
+
+A canvas is where detection happens: one or several scaled copies of a frame (levels) on a black ground.
+A letterbox is a canvas of one level, an image pyramid laid out as tiles is one of many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceedge.package import Normalisation
+from faceedge.types import Floats, Image
+
+Tensor = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, dtype and shape of a network's input or output; -1 is a free dimension."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One scaled copy of the frame on a canvas: its corner and size in canvas px."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where the copies of a frame lie. Levels after the first are made each from the one before it.
+
+    corner_aligned: corners map on corners (dlib's rule) instead of pixel areas on pixel areas (OpenCV's).
+    """
+
+    width: int
+    height: int
+    levels: tuple[Level, ...]
+    corner_aligned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """Size of the crops in px, and whether shrinking goes through a blurred pyramid (dlib) or not."""
+
+    width: int
+    height: int
+    pyramid: bool = False
+
+
+class Engine(Protocol):
+    """Runs one network. One thread at a time, unless a backend says otherwise."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    max_batch: int
+    device: str
+
+    def infer(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All outputs for a batch of 1..max_batch.
+
+        Raises EngineError on a wrong name, dtype or shape, after close, and when the network fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives memory back; a second call does nothing."""
+        ...
+
+
+class Preprocessor(Protocol):
+    """Turns frames into network inputs, on the host (arrays) or on the device (handles)."""
+
+    def upload(self, image: Image) -> object:
+        """A handle for one frame, uint8 (h, w, 3) BGR; the frame travels to the device once."""
+        ...
+
+    def letterbox(self, handles: Sequence[object], canvas: Canvas, norm: Normalisation) -> Floats:
+        """float32 (n, 3, canvas height, canvas width): frames of one size, laid out and normalised."""
+        ...
+
+    def warp(self, handle: object, matrices: Floats, spec: CropSpec) -> list[Image]:
+        """Crops uint8 (h, w, 3) BGR by similarity transforms; matrices (n, 2, 3) map crop px to frame px."""
+        ...
+
+    def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats:
+        """float32 (n, 3, h, w): crops of one size, normalised, in the network's colour order."""
+        ...

@@ -1,0 +1,183 @@
+"""The configuration: one TOML file, declared here once. Only `daemon.py` and the command line see all of it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from faceedge.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_PATH = Path("/etc/faceedge/faceedge.toml")
+ENV_PREFIX = "FACEEDGE__"
+NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Broker(Section):
+    """Where MQTT is. TLS is required off loopback unless `insecure` says otherwise, which shows in state."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(1883, ge=1, le=65535)
+    username: str = ""
+    password_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure: bool = False
+    keepalive_s: int = Field(10, ge=2, le=120)
+
+
+class Models(Section):
+    """Packages by `name`, `name@version` or folder path."""
+
+    detector: str = "dlib-mmod"
+    recognizer: str = "dlib-resnet"
+
+
+class EngineSettings(Section):
+    """threads: per engine; 1 leaves the other cores to the other stage."""
+
+    backend: Literal["onnx"] = "onnx"
+    threads: int = Field(1, ge=1, le=64)
+
+
+class Camera(Section):
+    """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `/dev/video0` or a number. loop: start files over."""
+
+    name: str = Field("entry", pattern=NAME)
+    uri: str
+    loop: bool = False
+
+
+class Door(Section):
+    """One door: which cameras look at it and how it is opened. liveness `off` is said in state."""
+
+    name: str = Field("main", pattern=NAME)
+    cameras: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ("main",)
+    liveness: Literal["required", "off"] = "off"
+    ttl_ms: int = Field(1500, ge=200, le=5000)
+    pulse_ms: int = Field(3000, ge=100, le=30000)
+
+
+class Decide(Section):
+    """N (`votes`) of the last M (`of`) shots must agree; the newest is among them and younger than `max_age_ms`."""
+
+    votes: int = Field(3, ge=1, le=20)
+    of: int = Field(5, ge=1, le=20)
+    max_age_ms: int = Field(500, ge=50, le=5000)
+    margin: float = Field(0.02, ge=0, le=1)
+    min_face_px: int = Field(80, ge=20, le=2000)
+    cooldown_s: float = Field(5.0, ge=0, le=600)
+
+    @model_validator(mode="after")
+    def _votes_fit(self) -> Decide:
+        if self.votes > self.of:
+            raise ValueError(f"votes ({self.votes}) cannot exceed of ({self.of})")
+        return self
+
+
+class Config(Section):
+    """The whole file."""
+
+    device: str = Field("faceedge", pattern=NAME)
+    state_dir: Path | None = None
+    broker: Broker = Broker()
+    models: Models = Models()
+    engine: EngineSettings = EngineSettings()
+    camera: tuple[Camera, ...] = ()
+    door: tuple[Door, ...] = ()
+    decide: Decide = Decide()
+
+    @model_validator(mode="after")
+    def _names_hold(self) -> Config:
+        for kind, names in (("camera", [c.name for c in self.camera]), ("door", [d.name for d in self.door])):
+            if len(set(names)) != len(names):
+                raise ValueError(f"two [[{kind}]] entries share a name")
+        known = {camera.name for camera in self.camera}
+        for door in self.door:
+            for camera in door.cameras:
+                if camera not in known:
+                    raise ValueError(f"door {door.name!r} names camera {camera!r}, which no [[camera]] declares")
+        return self
+
+
+def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Reads `path` (or $FACEEDGE_CONFIG, or /etc/faceedge/faceedge.toml where it exists) and the overrides.
+
+    Raises ConfigError with file, key and expectation.
+    """
+    chosen = path or (Path(environ["FACEEDGE_CONFIG"]) if environ.get("FACEEDGE_CONFIG") else None)
+    if chosen is None and DEFAULT_PATH.exists():
+        chosen = DEFAULT_PATH
+    values = _read(chosen) if chosen else {}
+    _override(values, environ)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{chosen or 'environment'}: {_explain(error)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+
+
+def _override(values: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """FACEEDGE__SECTION__FIELD=value; sections that are lists cannot be overridden."""
+    for key, text in environ.items():
+        if not key.startswith(ENV_PREFIX):
+            continue
+        *sections, field = key[len(ENV_PREFIX) :].lower().split("__")
+        table = values
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{key}: [[{section}]] is a list; set it in the file instead")
+        table[field] = text
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    steps = [str(step) for step in first["loc"]]
+    where = ".".join(steps) or "file"
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    nearest = difflib.get_close_matches(steps[-1], _known_keys(), n=1)
+    return f"{where}: unknown key" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+
+
+def _known_keys() -> list[str]:
+    parts = (Config, Broker, Models, EngineSettings, Camera, Door, Decide)
+    return sorted({field for part in parts for field in part.model_fields})
+
+
+def state_dir(config: Config, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where databases and keys live: the file's `state_dir`, $FACEEDGE_STATE, or /var/lib/faceedge."""
+    return config.state_dir or Path(environ.get("FACEEDGE_STATE") or "/var/lib/faceedge")
+
+
+def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where imported default models live: $FACEEDGE_CACHE, or ~/.cache/faceedge."""
+    return Path(environ.get("FACEEDGE_CACHE") or Path.home() / ".cache" / "faceedge")

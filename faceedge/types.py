@@ -1,0 +1,136 @@
+"""What flows through faceedge, in order: Frame -> Face -> Shot -> Template -> Match -> Decision.
+
+All are frozen. Coordinates are pixels of the upright image (x right, y down); times are seconds of the
+monotonic clock; `score`, `quality` are 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""uint8, height x width x 3, BGR."""
+Floats: TypeAlias = NDArray[np.float32]
+
+Outcome = Literal["grant", "deny", "review"]
+Band = Literal["none", "grey", "low_quality", "trusted"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from one camera.
+
+    seq: rises by one a captured frame, gaps are frames dropped by the camera.
+    captured: monotonic seconds at the moment the picture was taken or received.
+    """
+
+    camera: str
+    seq: int
+    image: Image
+    captured: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face in one image.
+
+    box: float32 (4,), x0 y0 x1 y1 in px. landmarks: float32 (5, 2) px, in the order of the detector's
+    landmark scheme (`align.SCHEMES`).
+    """
+
+    box: Floats
+    score: float
+    landmarks: Floats
+
+    @property
+    def width_px(self) -> float:
+        return float(self.box[2] - self.box[0])
+
+    @property
+    def height_px(self) -> float:
+        return float(self.box[3] - self.box[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """How far an image of a face can be trusted: quality 0..1 and, when it is poor, why in words."""
+
+    quality: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A face of a track, cut out and worth recognising. crop: uint8 BGR of the recogniser's size."""
+
+    camera: str
+    track: int
+    seq: int
+    captured: float
+    face: Face
+    crop: Image
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """What a recogniser makes of a crop.
+
+    embedding: float32 (d,), unit norm. norm: length before normalisation.
+    aux: further outputs of the network, by name. space: embeddings compare only within one space.
+    """
+
+    embedding: Floats
+    norm: float
+    space: str
+    aux: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The nearest person of the gallery, or nobody (`person` None: the gallery is empty).
+
+    person: uuid of the person. similarity: raw score (`recognize.similarity`), 1 is identical.
+    margin: similarity minus that of the second person, infinite when there is no second.
+    """
+
+    person: str | None
+    similarity: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The numbers a decision was made from; they stay in the journal and never travel on `…/decision`."""
+
+    similarity: float | None
+    margin: float | None
+    quality: float
+    votes: int
+    shots: int
+    captured: float
+    """When the newest picture that counted was taken, monotonic seconds."""
+    box: tuple[float, float, float, float] | None = None
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the door is told and why. `deadline`: after this monotonic second it must not be acted upon.
+
+    segment: rises when the track was split because another face took its place.
+    """
+
+    camera: str
+    track: int
+    segment: int
+    outcome: Outcome
+    reason: str
+    band: Band
+    person: str | None
+    evidence: Evidence
+    deadline: float
