@@ -1,0 +1,1 @@
+"""`faceedge demo`: a real door run on a laptop, from photographs that ship in libraries."""

@@ -1,0 +1,1 @@
+"""People and their templates, encrypted at rest, and the search over them."""

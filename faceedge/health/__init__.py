@@ -1,0 +1,1 @@
+"""Heartbeats, counters, and what systemd is told."""

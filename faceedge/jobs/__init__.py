@@ -1,0 +1,1 @@
+"""Long or occasional work beside the pipeline: opening the networks, enrolment."""

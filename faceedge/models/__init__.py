@@ -1,0 +1,1 @@
+"""Model packages: where they lie, how they are made, the default ones."""
