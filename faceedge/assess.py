@@ -1,0 +1,60 @@
+"""How far can a face image be trusted: 0..1 from plain image features, and the reasons in words. Pure.
+
+Each feature is mapped to 0..1 by a ramp and the weakest one is the quality, so that a single bad
+property is enough to distrust a picture and names itself as the reason. The ramps are design choices
+of this version, not fitted ones; `fit.toml` will carry fitted heads.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from faceedge.types import Assessment, Face, Image
+
+GOOD_ENOUGH = 0.6
+"""Below this a feature is named as a reason (design: Numbers that decide)."""
+
+
+def assess(face: Face, crop: Image) -> Assessment:
+    """Quality of a detected face and its aligned crop (uint8 BGR)."""
+    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    heart = grey[grey.shape[0] // 5 : -grey.shape[0] // 5, grey.shape[1] // 5 : -grey.shape[1] // 5]
+    light = float(heart.mean())
+    low, high = np.percentile(heart, (5, 95))
+    features = {
+        "too small": _ramp(min(face.width_px, face.height_px), 20, 76),
+        "too dark": _ramp(light, 18, 62),
+        "over-exposed": _ramp(255 - light, 15, 55),
+        "low contrast": _ramp(float(high - low), 10, 48),
+        "blurred": _ramp(sharpness(heart), 0.6, 2.4),
+        "turned away": _ramp(1 - yaw(face), 0.15, 0.6),
+    }
+    quality = min(features.values())
+    reasons = sorted((value, name) for name, value in features.items() if value < GOOD_ENOUGH)
+    return Assessment(quality, tuple(name for _, name in reasons))
+
+
+def sharpness(grey: Image) -> float:
+    """Mean absolute response of a Laplacian, in grey levels per grey level of contrast times 100.
+
+    Dividing by the contrast keeps a dim but sharp face apart from a blurred one.
+    """
+    response = cv2.Laplacian(grey, cv2.CV_32F, ksize=1)
+    return 100 * float(np.abs(response).mean()) / max(float(grey.std()), 8.0) / 4
+
+
+def yaw(face: Face) -> float:
+    """How far the nose lies off the middle of the other four points: 0 frontal, 1 at their edge or beyond.
+
+    Both landmark schemes hold the nose; it is the point nearest the middle of the box.
+    """
+    centre = face.landmarks.mean(axis=0)
+    nose = int(np.argmin(np.abs(face.landmarks - centre).sum(axis=1)))
+    rest = np.delete(face.landmarks, nose, axis=0)
+    half = max(float(np.ptp(rest[:, 0])) / 2, 1e-3)
+    return min(1.0, abs(float(face.landmarks[nose, 0] - rest[:, 0].mean())) / half)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return float(np.clip((value - low) / (high - low), 0, 1))

@@ -1,0 +1,29 @@
+"""Which of several overlapping boxes stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def keep_best(boxes: NDArray[Any], scores: NDArray[Any], iou: float) -> NDArray[np.intp]:
+    """Indices of greedy non-maximum suppression, best score first; boxes (n, 4) x0 y0 x1 y1."""
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        order = order[overlap(boxes[best], boxes[order]) <= iou]
+    return np.array(kept, np.intp)
+
+
+def overlap(box: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Intersection over union of one box (4,) with others (n, 4)."""
+    corner = np.maximum(box[:2], others[:, :2])
+    sides = np.clip(np.minimum(box[2:], others[:, 2:]) - corner, 0, None)
+    shared = sides[:, 0] * sides[:, 1]
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    areas = (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
+    return np.asarray(shared / np.maximum(area + areas - shared, 1e-9))

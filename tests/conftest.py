@@ -1,0 +1,28 @@
+"""Fixtures that every folder shares: where the assets are, and the default models, imported once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from faceedge.config import cache_dir
+
+ASSETS = Path(os.environ.get("FACEEDGE_TEST_ASSETS", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The folder with real photos and networks; tests that need it are marked `assets`."""
+    if not (ASSETS / "models" / "MODELS.md").exists():
+        pytest.skip(f"no test assets in {ASSETS}; set FACEEDGE_TEST_ASSETS")
+    return ASSETS
+
+
+@pytest.fixture(scope="session")
+def default_models() -> Path:
+    """The folder with the two default packages, imported into the cache at most once a machine."""
+    from faceedge.models.defaults import default_models
+
+    return default_models(cache_dir())
