@@ -116,6 +116,8 @@ class Evidence:
     """When the newest picture that counted was taken, monotonic seconds."""
     box: tuple[float, float, float, float] | None = None
     seq: int = -1
+    poor: tuple[str, ...] = ()
+    """Why the picture was poor, in words, worst first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,202 @@
+"""Composition root: configuration -> parts -> pipeline -> wait for a signal -> stop in reverse.
+
+The only module beside the command line that sees the whole configuration.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from faceedge import __version__
+from faceedge.cameras import open_camera
+from faceedge.capture import paced, reopened
+from faceedge.config import Camera, Config, Door
+from faceedge.decide import Judge
+from faceedge.door.keys import load_keys
+from faceedge.door.link import DoorLink, GrantResult
+from faceedge.errors import ConfigError
+from faceedge.gallery.search import Index, similarity
+from faceedge.gallery.store import Gallery
+from faceedge.health.systemd import Systemd
+from faceedge.identify import Identifier
+from faceedge.jobs.vision import open_vision
+from faceedge.pipeline import Pipeline
+from faceedge.publish import Publisher
+from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.types import Frame
+
+log = logging.getLogger(__name__)
+Tell = Callable[[dict[str, Any]], None]
+
+TICK_S = 0.05
+"""How often the main thread looks at grants without a verdict."""
+WATCH_S = 1.0
+STATE_S = 10.0
+STUCK_EXIT = 75
+"""Exit code of a daemon with a stuck stage; systemd starts it again."""
+
+
+class Daemon:
+    """One running door. `run` returns the exit code.
+
+    once: every frame of every file is processed, at its own speed, and then the daemon ends.
+    tell: receives each event as a dictionary of JSON types.
+    """
+
+    def __init__(self, config: Config, state: Path, cache: Path, tell: Tell, *, once: bool = False) -> None:
+        if not config.camera:
+            raise ConfigError('no camera: add [[camera]] with uri = "file:clip.mp4", "rtsp://…" or "/dev/video0"')
+        self._config = config
+        self._state = state
+        self._cache = cache
+        self._tell = tell
+        self._once = once
+        self._stop = threading.Event()
+        self._systemd = Systemd()
+        self._gallery_seen = -1
+
+    def run(self) -> int:
+        """Builds all parts, runs until a signal or the end of every file, and stops in reverse order."""
+        with ExitStack() as parts:
+            self._build(parts)
+            self._pipeline.start()
+            parts.callback(self._stop_pipeline)
+            self._systemd.ready(f"{len(self._config.camera)} cameras, {len(self._config.door)} doors")
+            self._tell({"event": "ready", "version": __version__, "builds": dict(self._vision.builds)})
+            code = self._supervise()
+            self._systemd.stopping()
+        self._tell({"event": "stopped", "counters": self._counters()})
+        return code
+
+    def stop(self, *_: object) -> None:
+        """Asks for a clean end; safe in a signal handler."""
+        self._stop.set()
+
+    def _build(self, parts: ExitStack) -> None:
+        config = self._config
+        self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
+        self._gallery = Gallery.open(self._state)
+        parts.callback(self._gallery.close)
+        self._identifier = Identifier(self._load_index())
+        self._link = self._open_link()
+        if self._link is not None:
+            parts.callback(self._link.stop)
+        judge = Judge(config.decide, self._vision.thresholds, partial(similarity, metric=self._vision.metric))
+        self._publisher = Publisher(
+            self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once
+        )
+        clock = None if self._once else time.monotonic
+        self._recognise = RecogniseStage(self._vision, self._identifier, judge, self._publisher, clock)
+        self._pipeline = Pipeline(
+            {camera.name: partial(self._frames, camera) for camera in config.camera},
+            DetectStage(self._vision, self._tell),
+            self._recognise,
+            self._recognise.finish,
+            lossless=self._once,
+            on_ended=lambda camera: self._tell({"event": "ended", "camera": camera}),
+        )
+        if self._link is not None:
+            self._link.start()
+
+    def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame]:
+        frames = partial(
+            paced, camera.name, partial(open_camera, camera.uri), stop,
+            loop=camera.loop and not self._once, realtime=not self._once,
+        )  # fmt: skip
+        if self._once:
+            return frames()
+        return reopened(frames, stop, partial(self._camera_fault, camera.name))
+
+    def _camera_fault(self, camera: str, why: str) -> None:
+        self._tell({"event": "camera_fault", "camera": camera, "why": why})
+
+    def _doors_by_camera(self) -> dict[str, list[Door]]:
+        """A door without a list of cameras is watched by all of them."""
+        names = [camera.name for camera in self._config.camera]
+        return {name: [door for door in self._config.door if name in (door.cameras or names)] for name in names}
+
+    def _open_link(self) -> DoorLink | None:
+        if not self._config.door:
+            log.warning("no [[door]] is configured: decisions are told, nothing can open")
+            return None
+        keys = load_keys(self._state, self._config.door)
+        return DoorLink(self._config.broker, self._config.device, self._config.door, keys, on_result=self._result)
+
+    def _result(self, result: GrantResult) -> None:
+        self._publisher.result(result)
+
+    def _retry(self, camera: str, track: int) -> None:
+        self._recognise.retry(camera, track)
+
+    def _load_index(self) -> Index:
+        self._gallery_seen = self._gallery.changes()
+        known = self._gallery.templates(self._vision.space)
+        return Index(known.persons, known.embeddings, known.norms, self._vision.metric)
+
+    def _supervise(self) -> int:
+        """Until a signal or the end: time out grants, follow the gallery, tell systemd that all stages live."""
+        watch = state = 0.0
+        while not self._stop.is_set():
+            if self._once and self._pipeline.is_finished:
+                self._await_verdicts()
+                return 0
+            self._stop.wait(TICK_S)
+            if self._link is not None:
+                self._link.sweep()
+            now = time.monotonic()
+            if now - watch >= WATCH_S:
+                watch = now
+                if stuck := self._pipeline.stuck:
+                    log.error("stuck: %s; leaving so that a fresh process takes over", ", ".join(stuck))
+                    return STUCK_EXIT
+                self._systemd.alive()
+                self._follow_gallery()
+            if self._link is not None and now - state >= STATE_S:
+                state = now
+                self._link.publish_state(self._health())
+        return 0
+
+    def _await_verdicts(self) -> None:
+        """The last grants of a file get their time to live before the end."""
+        if self._link is None:
+            return
+        longest_s = max(door.ttl_ms for door in self._config.door) / 1000
+        deadline = time.monotonic() + longest_s + TICK_S
+        while self._publisher.is_waiting and time.monotonic() < deadline and not self._stop.wait(TICK_S):
+            self._link.sweep()
+
+    def _follow_gallery(self) -> None:
+        if self._gallery.changes() != self._gallery_seen:
+            self._identifier.replace(self._load_index())
+            log.info("gallery reloaded")
+
+    def _health(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "builds": dict(self._vision.builds),
+            "doors": [{"name": door.name, "liveness": door.liveness} for door in self._config.door],
+            "insecure": self._config.broker.insecure,
+            "counters": self._counters(),
+        }
+
+    def _counters(self) -> dict[str, int]:
+        return self._pipeline.counters() | dict(self._publisher.counters)
+
+    def _stop_pipeline(self) -> None:
+        if left := self._pipeline.stop():
+            log.error("threads did not end in time: %s", ", ".join(left))
+
+
+def run_until_signal(daemon: Daemon) -> int:
+    """Runs with SIGTERM and SIGINT bound to a clean stop."""
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, daemon.stop)
+    return daemon.run()

@@ -1,0 +1,103 @@
+"""The two stages as functions of batches: frames to shots, shots to decisions. They know no threads and no queues."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from faceedge.assess import assess
+from faceedge.decide import Judge
+from faceedge.identify import Identifier
+from faceedge.jobs.vision import Vision
+from faceedge.publish import Publisher
+from faceedge.track import ShotPicker, Tracker
+from faceedge.types import Decision, Face, Frame, Shot, Template
+
+
+class DetectStage:
+    """Frames become tracked faces; the shots worth recognising are cut while the frame is at hand."""
+
+    def __init__(self, vision: Vision, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._vision = vision
+        self._tell = tell
+        self._trackers: dict[str, Tracker] = {}
+        self._pickers: dict[str, ShotPicker] = {}
+        self._born: dict[str, int] = {}
+
+    def __call__(self, frames: Sequence[Frame]) -> list[Shot]:
+        faces = self._vision.detector.detect([frame.image for frame in frames])
+        return [shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)]
+
+    def _shots(self, frame: Frame, found: Sequence[Face]) -> Iterator[Shot]:
+        tracker = self._trackers.setdefault(frame.camera, Tracker())
+        picker = self._pickers.setdefault(frame.camera, ShotPicker())
+        tracked = tracker.update(found, frame.captured)
+        self._announce(frame, [track for track, _ in tracked])
+        due = [(track, face) for track, face in tracked if picker.is_due(track, frame.captured)]
+        crops = self._vision.crops(frame.image, [face for _, face in due])
+        for (track, face), crop in zip(due, crops, strict=True):
+            shot = Shot(frame.camera, track, frame.seq, frame.captured, face, crop, assess(face, crop))
+            picked = picker.offer(shot)
+            if picked is not None:
+                yield picked
+
+    def _announce(self, frame: Frame, tracks: Sequence[int]) -> None:
+        newest = max(tracks, default=0)
+        for track in range(self._born.get(frame.camera, 0) + 1, newest + 1):
+            self._tell({"event": "track", "camera": frame.camera, "track": track, "seq": frame.seq})
+        self._born[frame.camera] = max(self._born.get(frame.camera, 0), newest)
+
+
+class RecogniseStage:
+    """Shots become votes and votes decisions. clock None: the shots' own times are the clock."""
+
+    def __init__(
+        self,
+        vision: Vision,
+        identifier: Identifier,
+        judge: Judge,
+        publisher: Publisher,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        self._vision = vision
+        self._identifier = identifier
+        self._judge = judge
+        self._publisher = publisher
+        self._clock = clock
+        self._media_now = 0.0
+        self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+
+    def __call__(self, shots: Sequence[Shot]) -> list[Decision]:
+        while not self._retries.empty():
+            self._judge.forget(*self._retries.get())
+        usable = [shot for shot in shots if self._judge.is_usable(shot)]
+        templates = iter(self._vision.recognizer.embed([shot.crop for shot in usable]) if usable else ())
+        decisions = []
+        for shot in shots:
+            template = next(templates) if self._judge.is_usable(shot) else None
+            decisions += self._judged(shot, template)
+        decisions += self._judge.sweep(self._now())
+        self._publish(decisions)
+        return decisions
+
+    def retry(self, camera: str, track: int) -> None:
+        """A grant was lost; called from any thread."""
+        self._retries.put((camera, track))
+
+    def finish(self) -> None:
+        """The last tracks end; each gets its outcome."""
+        self._publish(self._judge.sweep(self._now(), everything=True))
+
+    def _judged(self, shot: Shot, template: Template | None) -> list[Decision]:
+        self._media_now = shot.captured
+        if template is None:
+            return self._judge.poor(shot, self._now())
+        return self._judge.vote(shot, template, self._identifier.identify(template), self._now())
+
+    def _now(self) -> float:
+        return self._clock() if self._clock else self._media_now
+
+    def _publish(self, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            self._publisher.publish(decision)

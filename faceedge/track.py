@@ -1,0 +1,123 @@
+"""Faces of one camera become tracks, and the shots worth recognising are picked. Clock comes in with the frames.
+
+Greedy matching by overlap with a constant-velocity guess is enough at a door: few faces, 10 to 30 frames a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from faceedge.types import Face, Floats, Shot
+
+MIN_OVERLAP = 0.25
+LOST_AFTER_S = 0.8
+CONFIRM_HITS = 2
+"""One detection alone is noise; the second in a row makes a track."""
+
+
+@dataclass(slots=True)
+class _Trail:
+    track: int
+    box: Floats
+    velocity: Floats
+    """Corner speeds, px a second."""
+    seen: float
+    hits: int = 1
+
+
+class Tracker:
+    """Follows the faces of one camera; ids rise and are never used twice."""
+
+    def __init__(self) -> None:
+        self._trails: list[_Trail] = []
+        self._next = 1
+
+    def update(self, faces: Sequence[Face], captured: float) -> list[tuple[int, Face]]:
+        """(track id, face) of every face that belongs to a confirmed track in this frame."""
+        self._trails = [trail for trail in self._trails if captured - trail.seen <= LOST_AFTER_S]
+        confirmed = []
+        for index, trail in self._pair(faces, captured):
+            if trail.hits >= CONFIRM_HITS:
+                trail.track = trail.track or self._new_id()
+                confirmed.append((trail.track, faces[index]))
+        return confirmed
+
+    def _pair(self, faces: Sequence[Face], captured: float) -> list[tuple[int, _Trail]]:
+        """Best overlap first; faces without a trail begin one."""
+        old = list(self._trails)
+        guesses = [trail.box + trail.velocity * (captured - trail.seen) for trail in old]
+        scores = sorted(
+            ((overlap(guess, face.box), t, f) for t, guess in enumerate(guesses) for f, face in enumerate(faces)),
+            reverse=True,
+        )
+        trail_of: dict[int, _Trail] = {}
+        taken: set[int] = set()
+        for score, t, f in scores:
+            if score < MIN_OVERLAP or t in taken or f in trail_of:
+                continue
+            taken.add(t)
+            trail_of[f] = _follow(old[t], faces[f].box, captured)
+        for f, face in enumerate(faces):
+            if f not in trail_of:
+                trail_of[f] = _Trail(0, face.box, np.zeros(4, np.float32), captured)
+                self._trails.append(trail_of[f])
+        return sorted(trail_of.items())
+
+    def _new_id(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+
+def _follow(trail: _Trail, box: Floats, captured: float) -> _Trail:
+    gap = captured - trail.seen
+    if gap > 0:
+        trail.velocity = 0.5 * trail.velocity + 0.5 * (box - trail.box) / np.float32(gap)
+    trail.box, trail.seen, trail.hits = box, captured, trail.hits + 1
+    return trail
+
+
+def overlap(a: Floats, b: Floats) -> float:
+    """Intersection over union of two boxes (4,), x0 y0 x1 y1."""
+    width = float(min(a[2], b[2]) - max(a[0], b[0]))
+    height = float(min(a[3], b[3]) - max(a[1], b[1]))
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    areas = float((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]))
+    return shared / (areas - shared)
+
+
+class ShotPicker:
+    """Which shots of a track are worth a recognition: a good one at once, else the best of a short while."""
+
+    def __init__(self, *, spacing_s: float = 0.1, patience_s: float = 0.24, good: float = 0.6) -> None:
+        self._spacing_s = spacing_s
+        self._patience_s = patience_s
+        self._good = good
+        self._sent: dict[int, float] = {}
+        self._held: dict[int, tuple[float, Shot]] = {}
+
+    def is_due(self, track: int, now: float) -> bool:
+        """Whether a shot of this track is wanted at all, before a crop is cut."""
+        return now - self._sent.get(track, -np.inf) >= self._spacing_s
+
+    def offer(self, shot: Shot) -> Shot | None:
+        """The shot to recognise now, if any. Remembers the better of two poor ones."""
+        since, best = self._held.get(shot.track, (shot.captured, shot))
+        if shot.assessment.quality >= best.assessment.quality:
+            best = shot
+        if best.assessment.quality < self._good and shot.captured - since < self._patience_s:
+            self._held[shot.track] = (since, best)
+            return None
+        self._held.pop(shot.track, None)
+        self._sent[shot.track] = shot.captured
+        self._forget_old(shot.captured)
+        return best
+
+    def _forget_old(self, now: float) -> None:
+        if len(self._sent) > 256:
+            self._sent = {track: sent for track, sent in self._sent.items() if now - sent < 10}
+            self._held = {track: held for track, held in self._held.items() if now - held[0] < 10}
