@@ -18,7 +18,7 @@ GOOD_ENOUGH = 0.6
 
 def assess(face: Face, crop: Image) -> Assessment:
     """Quality of a detected face and its aligned crop (uint8 BGR)."""
-    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
     heart = grey[grey.shape[0] // 5 : -grey.shape[0] // 5, grey.shape[1] // 5 : -grey.shape[1] // 5]
     light = float(heart.mean())
     low, high = np.percentile(heart, (5, 95))

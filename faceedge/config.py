@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceedge.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from faceedge.toml import read_toml
 
 DEFAULT_PATH = Path("/etc/faceedge/faceedge.toml")
 ENV_PREFIX = "FACEEDGE__"
@@ -127,21 +122,12 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     chosen = path or (Path(environ["FACEEDGE_CONFIG"]) if environ.get("FACEEDGE_CONFIG") else None)
     if chosen is None and DEFAULT_PATH.exists():
         chosen = DEFAULT_PATH
-    values = _read(chosen) if chosen else {}
+    values = read_toml(chosen, ConfigError, "mend it or name another with --config") if chosen else {}
     _override(values, environ)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{chosen or 'environment'}: {_explain(error)}") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})") from error
 
 
 def _override(values: dict[str, Any], environ: Mapping[str, str]) -> None:

@@ -6,7 +6,6 @@ Read by everything that opens a network. `space` and `build` are derived here an
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faceedge.errors import PackageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from faceedge.toml import read_toml
 
 Role = Literal["detector", "recognizer"]
 
@@ -131,17 +126,9 @@ def space_of(manifest: Manifest) -> str:
     )  # fmt: skip
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dictionary. Raises PackageError with path and line."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PackageError(f"{path}: cannot be read ({error}); add the package again") from error
-
-
 def _read_part(path: Path, part: type[Any]) -> Any:
     try:
-        return part.model_validate(read_toml(path))
+        return part.model_validate(read_toml(path, PackageError, "add the package again"))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(step) for step in first["loc"])

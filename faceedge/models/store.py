@@ -14,7 +14,8 @@ import tomli_w
 
 from faceedge.errors import PackageError
 from faceedge.models.defaults import default_models
-from faceedge.package import Fit, Manifest, Package, Source, read_package, read_toml
+from faceedge.package import Fit, Manifest, Package, Source, read_package
+from faceedge.toml import read_toml
 
 DEFAULTS = ("dlib-mmod", "dlib-resnet")
 Progress = Callable[[str, float], None]
@@ -49,7 +50,7 @@ def make_package(graph: Path, recipe: str, root: Path) -> Package:
     if not graph.is_file():
         raise PackageError(f"{graph}: no such file; name the ONNX file to package")
     with resources.as_file(path) as file:
-        parts = read_toml(file)
+        parts = read_toml(file, PackageError, "install faceedge again")
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     source = Source(sha256=digest, **parts["model"].pop("source"))
     manifest = Manifest(source=source, **parts["model"])

@@ -1,0 +1,157 @@
+"""Stories at a door: shots of made-up people pass, the judge must grant, refuse or ask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from faceedge.config import Decide
+from faceedge.decide import Judge
+from faceedge.package import Thresholds
+from faceedge.types import Assessment, Decision, Face, Match, Shot, Template
+
+THRESHOLDS = Thresholds(grey=0.5, match=0.6, strict=0.7)
+ANNA, BORIS = "anna", "boris"
+
+
+def cosine(a: Template, b: Template) -> float:
+    return float(a.embedding @ b.embedding)
+
+
+class Door:
+    """A judge with a clock of its own; every shot is 0.1 s after the one before."""
+
+    def __init__(self, **rules: float) -> None:
+        self.judge = Judge(Decide(**rules), THRESHOLDS, cosine)
+        self.now = 100.0
+        self.seq = 0
+
+    def sees(
+        self, person: str | None, similarity: float = 0.9, *, quality: float = 0.9, margin: float = 0.3,
+        face: int = 0, size: int = 120, repeat: bool = False, late_s: float = 0.0, track: int = 1,
+    ) -> list[Decision]:  # fmt: skip
+        """One shot. face: which unit vector the embedding is; two faces have similarity 0."""
+        self.now += 0.1
+        self.seq += not repeat
+        crop = np.full((4, 4, 3), self.seq, np.uint8)
+        box = np.array([0, 0, size, size], np.float32)
+        where = Face(box, 1.0, np.zeros((5, 2), np.float32))
+        shot = Shot("entry", track, self.seq, self.now - late_s, where, crop, Assessment(quality, ("blurred",)))
+        if not self.judge.is_usable(shot):
+            return self.judge.poor(shot, self.now)
+        template = Template(np.eye(4, dtype=np.float32)[face], 1.0, "space")
+        return self.judge.vote(shot, template, Match(person, similarity, margin), self.now)
+
+    def waits(self, seconds: float) -> list[Decision]:
+        self.now += seconds
+        return self.judge.sweep(self.now)
+
+
+def outcomes(*steps: list[Decision]) -> list[tuple[str, str]]:
+    return [(decision.outcome, decision.reason) for step in steps for decision in step]
+
+
+def test_three_agreeing_shots_open_the_door_and_two_do_not() -> None:
+    door = Door()
+    assert door.sees(ANNA) == door.sees(ANNA) == []
+    (grant,) = door.sees(ANNA)
+    assert (grant.outcome, grant.person, grant.band) == ("grant", ANNA, "trusted")
+    assert grant.deadline == pytest.approx(door.now + 0.5)
+
+
+def test_a_stranger_is_refused_once_and_not_again_within_the_cooldown() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(None, 0.1) for _ in range(9)]) == [("deny", "unknown")]
+
+
+def test_a_face_below_the_grey_threshold_is_a_stranger_whoever_is_nearest() -> None:
+    door = Door()
+    (refusal,) = [d for _ in range(3) for d in door.sees(ANNA, 0.49)]
+    assert (refusal.outcome, refusal.person) == ("deny", None)
+
+
+def test_someone_refused_from_afar_is_let_in_when_recognised_later() -> None:
+    door = Door()
+    far = [door.sees(None, 0.2) for _ in range(3)]
+    near = [door.sees(ANNA) for _ in range(3)]
+    assert outcomes(*far, *near) == [("deny", "unknown"), ("grant", "match")]
+
+
+def test_the_grey_zone_asks_for_a_second_factor_and_never_grants() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, 0.55) for _ in range(6)]) == [("review", "grey_zone")]
+
+
+def test_two_people_too_close_to_tell_apart_are_ambiguous() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, 0.8, margin=0.001) for _ in range(3)]) == [("review", "ambiguous")]
+
+
+def test_votes_for_different_people_do_not_add_up() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(who) for who in (ANNA, BORIS, ANNA, BORIS)]) == []
+
+
+def test_the_newest_shot_must_be_among_those_that_agree() -> None:
+    door = Door()
+    assert outcomes(door.sees(ANNA), door.sees(ANNA), door.sees(None, 0.1)) == []
+
+
+def test_a_match_that_arrives_late_opens_nothing() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, late_s=0.6) for _ in range(5)]) == []
+
+
+def test_the_same_picture_over_and_over_counts_once() -> None:
+    door = Door()
+    door.sees(ANNA)
+    assert outcomes(*[door.sees(ANNA, repeat=True) for _ in range(20)]) == []
+
+
+def test_another_face_in_the_same_track_loses_the_votes_of_the_first() -> None:
+    door = Door()
+    door.sees(ANNA, face=0)
+    door.sees(ANNA, face=0)
+    ended = door.sees(ANNA, face=1)
+    assert outcomes(ended) == [("deny", "too_few_shots")]
+    assert outcomes(door.sees(ANNA, face=1)) == []
+    (grant,) = door.sees(ANNA, face=1)
+    assert grant.segment == 1
+
+
+def test_poor_pictures_never_vote_and_say_why_when_the_person_leaves() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, quality=0.39) for _ in range(8)]) == []
+    (refusal,) = door.waits(1.5)
+    assert (refusal.outcome, refusal.reason, refusal.evidence.poor) == ("deny", "low_quality", ("blurred",))
+
+
+def test_a_face_smaller_than_allowed_never_votes() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, size=79) for _ in range(8)], door.waits(2)) == [("deny", "low_quality")]
+
+
+def test_doubtful_quality_grants_only_above_strict_and_is_marked() -> None:
+    door = Door()
+    (grant,) = [d for _ in range(3) for d in door.sees(ANNA, 0.75, quality=0.5)]
+    assert (grant.outcome, grant.band) == ("grant", "low_quality")
+    assert outcomes(*[Door().sees(ANNA, 0.65, quality=0.5) for _ in range(1)]) == []
+    other = Door()
+    assert outcomes(*[other.sees(ANNA, 0.65, quality=0.5) for _ in range(4)]) == [("review", "low_quality")]
+
+
+def test_a_lost_grant_may_be_decided_anew_by_the_next_shot() -> None:
+    door = Door()
+    first = [door.sees(ANNA) for _ in range(3)]
+    assert outcomes(*first, door.sees(ANNA)) == [("grant", "match")]
+    door.judge.forget("entry", 1)
+    assert outcomes(door.sees(ANNA)) == [("grant", "match")]
+
+
+def test_every_track_ends_in_an_outcome_when_the_film_ends() -> None:
+    door = Door()
+    door.sees(ANNA, track=1)
+    door.sees(None, 0.0, track=2)
+    ended = door.judge.sweep(door.now, everything=True)
+    assert sorted((d.track, d.reason) for d in ended) == [(1, "too_few_shots"), (2, "too_few_shots")]
+    assert door.judge.sweep(door.now + 99, everything=True) == []
