@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: setup run test lint bench clean
+.PHONY: setup run test test-system lint bench clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not system and not device'
+
+test-system: $(STAMP)
+	$(BIN)/python -m pytest -m 'system and not device' --timeout 300
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -1,0 +1,95 @@
+"""A clip plays at its own pace, skips what came too late, and loses nothing when told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from faceedge.capture import paced, reopened
+from faceedge.errors import CameraError
+from faceedge.types import Frame, Image
+
+
+class Clip:
+    """Ten pictures at 10 fps; reading picture `slow_at` takes `slow_s` of the clock."""
+
+    fps = 10.0
+
+    def __init__(self, clock: Clock, slow_at: int = -1, slow_s: float = 0.0) -> None:
+        self.clock, self.slow_at, self.slow_s = clock, slow_at, slow_s
+        self.at, self.is_closed = 0, False
+
+    def read(self) -> Image | None:
+        if self.at == 10:
+            return None
+        if self.at == self.slow_at:
+            self.clock.now += self.slow_s
+        self.at += 1
+        return np.full((2, 2, 3), self.at, np.uint8)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Clock(threading.Event):
+    """Time that passes only when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0
+        return False
+
+
+def test_a_clip_plays_at_its_own_rate_with_the_time_of_each_picture() -> None:
+    clock = Clock()
+    frames = list(paced("entry", lambda: Clip(clock), clock, clock=clock))
+    assert [frame.seq for frame in frames] == list(range(10))
+    assert [frame.captured for frame in frames] == pytest.approx([50 + n / 10 for n in range(10)])
+
+
+def test_pictures_overtaken_by_time_are_skipped_as_a_camera_would() -> None:
+    clock = Clock()
+    frames = list(paced("entry", lambda: Clip(clock, slow_at=3, slow_s=0.35), clock, clock=clock))
+    assert [frame.seq for frame in frames] == [0, 1, 2, 5, 6, 7, 8, 9]
+
+
+def test_without_real_time_nothing_is_skipped_and_media_time_counts() -> None:
+    clock = Clock()
+    frames = list(paced("entry", lambda: Clip(clock, slow_at=3, slow_s=9.0), clock, realtime=False, clock=clock))
+    assert [round(frame.captured - 50, 3) for frame in frames] == [n / 10 for n in range(10)]
+
+
+def test_a_loop_goes_on_counting_and_closes_every_pass() -> None:
+    clock = Clock()
+    clips: list[Clip] = []
+
+    def fresh() -> Clip:
+        clips.append(Clip(clock))
+        return clips[-1]
+
+    frames = paced("entry", fresh, clock, loop=True, clock=clock)
+    assert [next(frames).seq for _ in range(25)] == list(range(25))
+    frames.close()  # type: ignore[attr-defined]
+    assert all(clip.is_closed for clip in clips)
+
+
+def test_a_camera_that_fails_is_opened_again_and_the_fault_is_told() -> None:
+    clock, faults = Clock(), []
+    attempts = iter([True, True, False])
+
+    def frames() -> Iterator[Frame]:
+        if next(attempts):
+            raise CameraError("the network camera stopped delivering")
+        yield from paced("entry", lambda: Clip(clock), clock, clock=clock)
+
+    assert len(list(reopened(frames, clock, faults.append))) == 10
+    assert faults == ["the network camera stopped delivering"] * 2

@@ -1,0 +1,112 @@
+"""Threads and queues around made-up stages: everything is processed, faults are survived, a stop is quick."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import pytest
+
+from faceedge.pipeline import Pipeline
+from faceedge.types import Assessment, Decision, Face, Frame, Shot
+
+IMAGE = np.zeros((2, 2, 3), np.uint8)
+
+
+def film(camera: str, length: int, stop: threading.Event) -> Iterator[Frame]:
+    for seq in range(length):
+        if stop.is_set():
+            return
+        yield Frame(camera, seq, IMAGE, float(seq))
+
+
+def shot_of(frame: Frame) -> Shot:
+    face = Face(np.zeros(4, np.float32), 1.0, np.zeros((5, 2), np.float32))
+    return Shot(frame.camera, 1, frame.seq, frame.captured, face, IMAGE, Assessment(1.0))
+
+
+class Stages:
+    """Passes every frame through and remembers what arrived; `trouble` runs first in the detect stage."""
+
+    def __init__(self, trouble: Callable[[Sequence[Frame]], None] = lambda frames: None) -> None:
+        self.trouble = trouble
+        self.arrived: list[tuple[str, int]] = []
+        self.finished = threading.Event()
+
+    def detect(self, frames: Sequence[Frame]) -> list[Shot]:
+        self.trouble(frames)
+        return [shot_of(frame) for frame in frames]
+
+    def recognise(self, shots: Sequence[Shot]) -> list[Decision]:
+        self.arrived += [(shot.camera, shot.seq) for shot in shots]
+        return []
+
+    def pipeline(self, *, lossless: bool = True, **lengths: int) -> Pipeline:
+        sources = {camera: partial(film, camera, length) for camera, length in lengths.items()}
+        return Pipeline(sources, self.detect, self.recognise, self.finished.set, lossless=lossless)
+
+
+def test_without_loss_every_frame_of_every_camera_arrives_in_order_and_the_end_is_reached() -> None:
+    stages = Stages()
+    pipeline = stages.pipeline(entry=60, yard=40)
+    pipeline.start()
+    assert stages.finished.wait(10)
+    for camera, length in (("entry", 60), ("yard", 40)):
+        assert [seq for name, seq in stages.arrived if name == camera] == list(range(length))
+    assert pipeline.counters()["frames_dropped"] == 0
+    assert pipeline.stop() == []
+    assert pipeline.is_finished
+
+
+def test_a_slow_stage_drops_old_frames_counts_them_and_ends_on_the_newest() -> None:
+    gate = threading.Event()
+    stages = Stages(lambda frames: gate.wait(5) and None)
+    pipeline = stages.pipeline(lossless=False, entry=100)
+    ended = threading.Event()
+    pipeline.on_ended = lambda camera: (ended.set(), gate.set()) and None  # type: ignore[func-returns-value]
+    pipeline.start()
+    assert stages.finished.wait(10)
+    counters = pipeline.counters()
+    assert counters["frames_dropped"] > 0
+    assert counters["frames_passed"] + counters["frames_dropped"] == 100
+    assert stages.arrived[-1] == ("entry", 99)
+
+
+def test_a_stage_that_raises_loses_that_batch_only(caplog: pytest.LogCaptureFixture) -> None:
+    def trouble(frames: Sequence[Frame]) -> None:
+        if any(frame.seq == 7 for frame in frames):
+            raise RuntimeError("the network choked")
+
+    stages = Stages(trouble)
+    pipeline = stages.pipeline(entry=20)
+    pipeline.start()
+    assert stages.finished.wait(10)
+    assert ("entry", 7) not in stages.arrived
+    assert stages.arrived[-1] == ("entry", 19)
+    assert pipeline.counters()["detect_faults"] == 1
+
+
+def test_a_stop_ends_all_threads_within_two_seconds_even_when_queues_are_full() -> None:
+    pipeline = Stages(lambda frames: time.sleep(0.02)).pipeline(entry=10**6)
+    pipeline.start()
+    start = time.monotonic()
+    assert pipeline.stop() == []
+    assert time.monotonic() - start < 2
+    assert pipeline.is_finished
+
+
+def test_a_stage_that_hangs_is_named_and_the_others_are_not() -> None:
+    gate = threading.Event()
+    stages = Stages(lambda frames: gate.wait(10) and None)
+    pipeline = stages.pipeline(entry=5)
+    pipeline.start()
+    pipeline.hearts["detect"].silence_s = 0.3
+    limit = time.monotonic() + 5
+    while not pipeline.stuck and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert pipeline.stuck == ["detect"]
+    gate.set()
+    pipeline.stop()
