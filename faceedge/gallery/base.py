@@ -1,0 +1,102 @@
+"""What a gallery holds and what it can be asked: the one interface behind which any database may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from faceedge.types import Floats, Image, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """id: uuid4. created: unix seconds. templates: how many there are, over all spaces."""
+
+    id: str
+    name: str
+    created: int
+    templates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a template came from. quality: 0..1. source: in words, such as a file name. build: of the recogniser."""
+
+    quality: float
+    source: str
+    build: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored template without its numbers. created: unix seconds. crop: whether the aligned crop was kept."""
+
+    id: str
+    created: int
+    space: str
+    dimension: int
+    crop: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Templates:
+    """Every template of one space, a row each.
+
+    persons: ids. embeddings: float32 (n, d), unit norm. norms: float32 (n,), length before normalisation.
+    """
+
+    persons: tuple[str, ...]
+    embeddings: Floats
+    norms: Floats
+    space: str
+
+
+class PeopleStore(Protocol):
+    """People and their templates. Raises StoreError when the store cannot be used, BadInput on a wrong argument."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything written in the block is kept, or nothing is; nobody else writes meanwhile."""
+        ...
+
+    def add_person(self, name: str) -> Person:
+        """A new person. The name is refused when somebody bears it already."""
+        ...
+
+    def find(self, name_or_id: str) -> Person | None:
+        """The person with exactly this name or id."""
+        ...
+
+    def people(self) -> list[Person]:
+        """Everybody, by name."""
+        ...
+
+    def rename(self, person: Person, name: str) -> Person:
+        """The same person under another name."""
+        ...
+
+    def remove(self, person: Person) -> int:
+        """Erases name and templates, of which it returns the number; a tombstone without content stays."""
+        ...
+
+    def add_template(self, person_id: str, template: Template, origin: Origin, crop: Image | None = None) -> str:
+        """Stores one more template and returns its id. crop: uint8 (h, w, 3) BGR, the recogniser's input."""
+        ...
+
+    def entries(self, person_id: str) -> list[Entry]:
+        """What is stored of one person, oldest first."""
+        ...
+
+    def templates(self, space: str, persons: Sequence[str] | None = None) -> Templates:
+        """Everything to search in, or only the rows of these persons (ids)."""
+        ...
+
+    def changes(self) -> int:
+        """A number that rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        ...

@@ -1,0 +1,212 @@
+"""The gallery of one device: people and templates in SQLite, everything that tells who they are sealed.
+
+Any number of processes may have it open; one `Gallery` belongs to one thread. Times are unix seconds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import unicodedata
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from faceedge.errors import BadInput, StoreError
+from faceedge.gallery import rows
+from faceedge.gallery.base import Entry, Origin, Person, Templates
+from faceedge.gallery.schema import connect, told
+from faceedge.gallery.vault import Vault
+from faceedge.types import Image, Template
+
+
+class Gallery:
+    """A `PeopleStore` on `<state>/gallery.db`. Close it, or use it in a `with` block."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, vault: Vault, clock: Callable[[], float]) -> None:
+        self.path = path
+        self._connection = connection
+        self._vault = vault
+        self._clock = clock
+        self._is_writing = False
+
+    @classmethod
+    def open(cls, state: Path, clock: Callable[[], float] = time.time) -> Gallery:
+        """Opens the gallery of a state directory, or makes an empty one with a device key.
+
+        Raises StoreError: folder not usable, database damaged or of a later version, key missing, wrong or readable
+        by others.
+        """
+        return cls(state / "gallery.db", *connect(state), clock)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written in the block is kept, or nothing is; other writers wait. Blocks may be nested."""
+        if self._is_writing:
+            yield
+            return
+        self._run("BEGIN IMMEDIATE")
+        self._is_writing = True
+        try:
+            self._run("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
+            yield
+            self._run("COMMIT")
+        finally:
+            self._is_writing = False
+            if self._connection.in_transaction:
+                self._run("ROLLBACK")
+
+    def add_person(self, name: str) -> Person:
+        """A new person. Raises BadInput for a name that is taken, empty, too long, or not printable."""
+        with self.transaction():
+            person = Person(str(uuid.uuid4()), self._free(name), int(self._clock()))
+            self._run(
+                "INSERT INTO people (name, name_tag, revision, id, created) VALUES (?, ?, ?, ?, ?)",
+                *self._sealed_name(person), self.changes(), person.id, person.created,
+            )  # fmt: skip
+        return person
+
+    def find(self, name_or_id: str) -> Person | None:
+        """The person with exactly this name or id."""
+        tag = self._vault.tag(unicodedata.normalize("NFC", name_or_id))
+        return next(iter(self._select_people("AND (id = ? OR name_tag = ?)", name_or_id, tag)), None)
+
+    def people(self) -> list[Person]:
+        """Everybody, by name."""
+        return sorted(self._select_people(""), key=lambda person: person.name)
+
+    def rename(self, person: Person, name: str) -> Person:
+        """The same person under another name. Raises BadInput as `add_person` does, and when the person is gone."""
+        with self.transaction():
+            renamed = replace(person, name=name if name == person.name else self._free(name))
+            self._change("name = ?, name_tag = ?", person, *self._sealed_name(renamed))
+        return renamed
+
+    def remove(self, person: Person) -> int:
+        """Erases name and templates and returns how many templates there were; a tombstone without content stays.
+
+        The freed pages are overwritten and the write-ahead log is emptied. Raises BadInput when the person is gone.
+        """
+        with self.transaction():
+            erased = self._run(
+                "UPDATE templates SET tombstone = 1, revision = ?, quality = NULL, source = NULL, vector = NULL,"
+                " crop = NULL WHERE person_id = ? AND NOT tombstone",
+                self.changes(), person.id,
+            )  # fmt: skip
+            self._change("tombstone = 1, name = ?, name_tag = ?", person, None, None)
+        self._empty_log()
+        return erased
+
+    def add_template(self, person_id: str, template: Template, origin: Origin, crop: Image | None = None) -> str:
+        """Stores one more template and returns its id. crop: uint8 (h, w, 3) BGR, the recogniser's input.
+
+        Raises BadInput when the person is gone or the template is not a finite unit vector.
+        """
+        key = str(uuid.uuid4())
+
+        def seal(column: str, plain: bytes) -> bytes:
+            return self._vault.seal(plain, rows.template_context(key, column, person_id, template.space))
+
+        with self.transaction():
+            if not self._rows("SELECT 1 FROM people WHERE id = ? AND NOT tombstone", person_id):
+                raise BadInput(f"no person {person_id} in the gallery; enrol the person first")
+            self._run(
+                "INSERT INTO templates (id, person_id, revision, created, space, build, dimension, quality, source,"
+                " vector, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                key, person_id, self.changes(), int(self._clock()), template.space, origin.build,
+                len(template.embedding), origin.quality, seal("source", origin.source.encode()),
+                seal("vector", rows.pack(template)), None if crop is None else seal("crop", rows.crop_to_png(crop)),
+            )  # fmt: skip
+        return key
+
+    def entries(self, person_id: str) -> list[Entry]:
+        """What is stored of one person, oldest first."""
+        found = self._rows(
+            "SELECT id, created, space, dimension, crop IS NOT NULL, quality, build, source FROM templates"
+            " WHERE person_id = ? AND NOT tombstone ORDER BY revision, rowid",
+            person_id,
+        )
+        entries = []
+        for key, created, space, dimension, has_crop, quality, build, sealed in found:
+            source = self._vault.open(sealed, rows.template_context(key, "source", person_id, space)).decode("utf-8")
+            entries.append(Entry(key, created, space, dimension, bool(has_crop), Origin(quality, source, build)))
+        return entries
+
+    def templates(self, space: str, persons: Collection[str] | None = None) -> Templates:
+        """Everything to search in, or only the rows of these persons (ids)."""
+        found = self._rows(
+            "SELECT id, person_id, vector FROM templates WHERE space = ? AND NOT tombstone ORDER BY rowid", space
+        )
+        kept = [row for row in found if persons is None or row[1] in persons]
+        packed = [
+            self._vault.open(vector, rows.template_context(key, "vector", owner, space)) for key, owner, vector in kept
+        ]
+        norms, embeddings = rows.unpack(packed)
+        return Templates(tuple(owner for _, owner, _ in kept), embeddings, norms, space)
+
+    def crop(self, person_id: str, entry: Entry) -> Image | None:
+        """The aligned crop that was kept with a template, uint8 (h, w, 3) BGR."""
+        found = self._rows("SELECT crop FROM templates WHERE id = ? AND crop IS NOT NULL", entry.id)
+        context = rows.template_context(entry.id, "crop", person_id, entry.space)
+        return rows.png_to_crop(self._vault.open(found[0][0], context)) if found else None
+
+    def changes(self) -> int:
+        """A number that rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
+        return int(self._rows("SELECT value FROM counters WHERE name = 'changes'")[0][0])
+
+    def close(self) -> None:
+        """Lets go of the database; a second call does nothing."""
+        self._connection.close()
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        with told(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def _run(self, statement: str, *values: object) -> int:
+        """How many rows were written."""
+        with told(self.path):
+            return self._connection.execute(statement, values).rowcount
+
+    def _select_people(self, condition: str, *values: object) -> list[Person]:
+        found = self._rows(
+            "SELECT id, name, created, (SELECT count(*) FROM templates WHERE person_id = people.id AND NOT tombstone)"
+            f" FROM people WHERE NOT tombstone {condition}",  # noqa: S608, a constant of the callers above
+            *values,
+        )
+        return [
+            Person(key, self._vault.open(name, rows.name_context(key)).decode("utf-8"), created, templates)
+            for key, name, created, templates in found
+        ]
+
+    def _sealed_name(self, person: Person) -> tuple[bytes, bytes]:
+        return self._vault.seal(person.name.encode(), rows.name_context(person.id)), self._vault.tag(person.name)
+
+    def _free(self, name: str) -> str:
+        name = rows.clean_name(name)
+        if self.find(name) is not None:
+            raise BadInput(f"{name!r} is in the gallery already; choose another name")
+        return name
+
+    def _change(self, columns: str, person: Person, name: bytes | None, tag: bytes | None) -> None:
+        statement = f"UPDATE people SET {columns}, revision = ? WHERE id = ? AND NOT tombstone"  # noqa: S608, constants
+        if self._run(statement, name, tag, self.changes(), person.id) != 1:
+            raise BadInput(f"{person.name!r} is no longer in the gallery; list the people again")
+
+    def _empty_log(self) -> None:
+        if self._is_writing:  # an outer transaction has yet to commit
+            return
+        is_blocked, _, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        if is_blocked:
+            raise StoreError(f"{self.path}: erased, but another process still reads the log; stop it to empty the log")

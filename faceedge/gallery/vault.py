@@ -1,0 +1,121 @@
+"""Encryption of what must not leak: a device key file wraps the data key, the data key seals every column.
+
+AES-256-GCM with random 96-bit nonces. Losing the device key is a clean erase: nothing opens without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from faceedge.errors import StoreError
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+_FORMAT = b"\x01"  # first byte of everything sealed, so that another cipher or key can be told apart later
+_WRAPPING = b"faceedge data key 1"
+
+
+class Vault:
+    """Seals bytes and opens them again; what was sealed for one context (place) opens for no other."""
+
+    def __init__(self, data_key: bytes) -> None:
+        self._cipher = AESGCM(data_key)
+        self._tag_key = hmac.digest(data_key, b"faceedge tags 1", hashlib.sha256)
+
+    def seal(self, plain: bytes, context: str) -> bytes:
+        """Encrypted and authenticated together with `context` (table, row id, column and what the row belongs to)."""
+        return _encrypt(self._cipher, plain, context.encode())
+
+    def open(self, sealed: bytes, context: str) -> bytes:
+        """What was sealed under the same key and context. Raises StoreError for anything else."""
+        try:
+            return _decrypt(self._cipher, sealed, context.encode())
+        except InvalidTag as error:
+            place = "/".join(context.split("/")[:2])
+            raise StoreError(
+                f"gallery.db: {place} was altered or moved; restore a backup or remove the person"
+            ) from error
+
+    def tag(self, text: str) -> bytes:
+        """A keyed hash of 16 bytes: finds an equal text again, tells nothing without the key."""
+        return hmac.digest(self._tag_key, text.encode(), hashlib.sha256)[:16]
+
+
+def device_key_path(state: Path) -> Path:
+    """`<state>/keys/device.key`."""
+    return state / "keys" / "device.key"
+
+
+def read_device_key(path: Path) -> bytes:
+    """The 32 bytes of a device key file. Raises StoreError when it is missing, of the wrong size or open to others."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); put back the key of this device") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise StoreError(f"{path}: is not a file; put back the key of this device")
+        if status.st_mode & 0o077:
+            mode = stat.S_IMODE(status.st_mode)
+            raise StoreError(f"{path}: mode {mode:04o} opens it to other users; chmod 600 it")
+        key = file.read(KEY_BYTES + 1)
+    if len(key) != KEY_BYTES:
+        raise StoreError(f"{path}: is not a key of {KEY_BYTES} bytes; put back the key of this device")
+    return key
+
+
+def make_device_key(path: Path) -> bytes:
+    """Writes a fresh random device key, 0600, whole or not at all, and returns it; an existing one is kept and read."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        return read_device_key(path)
+    fresh = path.with_name(f".device-{os.getpid()}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(os.urandom(KEY_BYTES))
+        file.flush()
+        os.fsync(descriptor)
+    fresh.rename(path)
+    sync_folder(path.parent)
+    return read_device_key(path)
+
+
+def wrap(data_key: bytes, device_key: bytes) -> bytes:
+    """The data key as it may lie in the database."""
+    return _encrypt(AESGCM(device_key), data_key, _WRAPPING)
+
+
+def unwrap(wrapped: bytes, device_key: bytes) -> bytes:
+    """The data key. Raises StoreError when the device key is not the one it was wrapped with."""
+    try:
+        return _decrypt(AESGCM(device_key), wrapped, _WRAPPING)
+    except InvalidTag as error:
+        raise StoreError("gallery.db: does not open with keys/device.key; put back the key it was made with") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _encrypt(cipher: AESGCM, plain: bytes, context: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return _FORMAT + nonce + cipher.encrypt(nonce, plain, _FORMAT + context)
+
+
+def _decrypt(cipher: AESGCM, sealed: bytes, context: bytes) -> bytes:
+    if sealed[:1] != _FORMAT or len(sealed) < 1 + NONCE_BYTES + 16:
+        raise InvalidTag
+    return cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], _FORMAT + context)
