@@ -15,11 +15,16 @@ from faceedge.types import Assessment, Face, Image
 GOOD_ENOUGH = 0.6
 """Below this a feature is named as a reason (design: Numbers that decide)."""
 
+SIDE_PX, EDGE_PX = 112, 22
+"""Features are taken on a crop of this side, without this edge, where hair and background begin."""
+
 
 def assess(face: Face, crop: Image) -> Assessment:
     """Quality of a detected face and its aligned crop (uint8 BGR)."""
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
-    heart = grey[grey.shape[0] // 5 : -grey.shape[0] // 5, grey.shape[1] // 5 : -grey.shape[1] // 5]
+    if grey.shape[0] != SIDE_PX:
+        grey = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+    heart = grey[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX]
     light = float(heart.mean())
     low, high = np.percentile(heart, (5, 95))
     features = {
@@ -27,7 +32,7 @@ def assess(face: Face, crop: Image) -> Assessment:
         "too dark": _ramp(light, 18, 62),
         "over-exposed": _ramp(255 - light, 15, 55),
         "low contrast": _ramp(float(high - low), 10, 48),
-        "blurred": _ramp(sharpness(heart), 0.6, 2.4),
+        "blurred": _ramp(sharpness(heart), 0.015, 0.115),
         "turned away": _ramp(1 - yaw(face), 0.15, 0.6),
     }
     quality = min(features.values())
@@ -36,12 +41,13 @@ def assess(face: Face, crop: Image) -> Assessment:
 
 
 def sharpness(grey: Image) -> float:
-    """Mean absolute response of a Laplacian, in grey levels per grey level of contrast times 100.
+    """Share of the contrast that lies in details of about 1.5 px on a crop of 112 px: 0 none, 0.16 a sharp photo.
 
-    Dividing by the contrast keeps a dim but sharp face apart from a blurred one.
+    The band between two Gaussians, not a Laplacian: sensor noise lies above it and does not pass for detail.
     """
-    response = cv2.Laplacian(grey, cv2.CV_32F, ksize=1)
-    return 100 * float(np.abs(response).mean()) / max(float(grey.std()), 8.0) / 4
+    shown = grey.astype(np.float32)
+    details = cv2.GaussianBlur(shown, (0, 0), 1.0) - cv2.GaussianBlur(shown, (0, 0), 2.0)
+    return float(details.std()) / max(float(shown.std()), 8.0)
 
 
 def yaw(face: Face) -> float:

@@ -138,8 +138,7 @@ class Daemon:
 
     def _load_index(self) -> Index:
         self._gallery_seen = self._gallery.changes()
-        known = self._gallery.templates(self._vision.space)
-        return Index(known.persons, known.embeddings, known.norms, self._vision.metric)
+        return Index.of(self._gallery.templates(self._vision.space), self._vision.metric)
 
     def _supervise(self) -> int:
         """Until a signal or the end: time out grants, follow the gallery, tell systemd that all stages live."""

@@ -1,0 +1,62 @@
+"""A good picture is trusted; each way of spoiling it lowers the quality and is named."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from faceedge.assess import assess
+from faceedge.demo.photos import astronaut
+from faceedge.types import Face, Image
+
+EYES_NOSE_MOUTH = np.array([[38, 51], [73, 51], [56, 71], [41, 92], [70, 92]], np.float32)
+
+
+def portrait() -> Image:
+    """The astronaut's face, about as an aligned crop shows it."""
+    return cv2.resize(astronaut()[62:180, 165:283], (112, 112), interpolation=cv2.INTER_AREA)
+
+
+def face(side_px: float = 120, nose_dx: float = 0) -> Face:
+    points = EYES_NOSE_MOUTH.copy()
+    points[2, 0] += nose_dx
+    return Face(np.array([0, 0, side_px, side_px], np.float32), 1.0, points)
+
+
+def test_a_sharp_well_lit_portrait_is_trusted_without_a_reason() -> None:
+    seen = assess(face(), portrait())
+    assert seen.quality >= 0.6
+    assert seen.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "spoil"),
+    [
+        ("blurred", lambda crop: cv2.GaussianBlur(crop, (0, 0), 6)),
+        ("too dark", lambda crop: (crop * 0.12).astype(np.uint8)),
+        ("over-exposed", lambda crop: np.clip(crop.astype(int) * 2 + 170, 0, 255).astype(np.uint8)),
+        ("low contrast", lambda crop: (120 + crop * 0.04).astype(np.uint8)),
+    ],
+)
+def test_a_spoiled_picture_is_unusable_and_names_its_fault(reason: str, spoil) -> None:  # type: ignore[no-untyped-def]
+    seen = assess(face(), spoil(portrait()))
+    assert seen.quality < 0.4
+    assert reason in seen.reasons
+
+
+def test_quality_falls_as_blur_grows() -> None:
+    sharp_to_soft = [assess(face(), cv2.GaussianBlur(portrait(), (0, 0), s)).quality for s in (0.3, 1.5, 3, 5)]
+    assert sharp_to_soft == sorted(sharp_to_soft, reverse=True)
+    assert sharp_to_soft[-1] < sharp_to_soft[0]
+
+
+def test_a_face_of_a_few_pixels_is_too_small() -> None:
+    seen = assess(face(side_px=24), portrait())
+    assert seen.quality < 0.4
+    assert seen.reasons[0] == "too small"
+
+
+def test_a_face_turned_far_away_is_named_so() -> None:
+    seen = assess(face(nose_dx=16), portrait())
+    assert "turned away" in seen.reasons
