@@ -66,6 +66,7 @@ class Daemon:
     def run(self) -> int:
         """Builds all parts, runs until a signal or the end of every file, and stops in reverse order."""
         with ExitStack() as parts:
+            parts.callback(self._systemd.close)
             self._build(parts)
             self._pipeline.start()
             parts.callback(self._stop_pipeline)

@@ -26,3 +26,9 @@ class Systemd:
     def stopping(self) -> None:
         """The daemon leaves on purpose."""
         self._notifier.notify("STOPPING=1")
+
+    def close(self) -> None:
+        """Closes the socket that sdnotify leaves open."""
+        channel = getattr(self._notifier, "socket", None)
+        if channel is not None:
+            channel.close()

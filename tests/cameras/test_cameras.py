@@ -36,8 +36,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def levels(camera: Camera) -> list[int]:
-    pictures = iter(camera.read, None)
-    return [round(float(picture.mean())) for picture in pictures]
+    seen = []
+    while (picture := camera.read()) is not None:
+        seen.append(round(float(picture.mean())))
+    return seen
 
 
 @pytest.mark.parametrize("form", ["file:{}", "{}"])

@@ -40,6 +40,7 @@ def test_systemd_hears_ready_alive_and_stopping(notified: socket.socket, monkeyp
     systemd.ready("1 camera")
     systemd.alive()
     systemd.stopping()
+    systemd.close()
     heard = [notified.recv(200).decode() for _ in range(3)]
     assert heard == ["READY=1\nSTATUS=1 camera", "WATCHDOG=1", "STOPPING=1"]
     notified.close()
@@ -52,5 +53,6 @@ def test_a_watchdog_meant_for_another_process_is_left_alone(
     systemd = Systemd()
     systemd.alive()
     systemd.stopping()
+    systemd.close()
     assert notified.recv(200) == b"STOPPING=1"
     notified.close()
