@@ -1,0 +1,120 @@
+"""Preprocessing on the host with OpenCV: handles are the images themselves."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceedge.backends.base import Canvas, CropSpec, Level
+from faceedge.backends.chips import pyramid_chip
+from faceedge.errors import BadInput
+from faceedge.package import Normalisation
+from faceedge.types import Floats, Image
+
+_BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+class CpuPreprocessor:
+    """See `Preprocessor`. `letterbox` reuses its memory: a result is valid until the thread's next call."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    def upload(self, image: Image) -> object:
+        """The image itself. Raises BadInput when it is not uint8 (h, w, 3)."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise BadInput(f"an image must be uint8 height x width x 3, got {image.dtype} {image.shape}")
+        return image
+
+    def letterbox(self, handles: Sequence[object], canvas: Canvas, norm: Normalisation) -> Floats:
+        """See `Preprocessor.letterbox`."""
+        images = [cast(Image, handle) for handle in handles]
+        tensor = self._canvases(len(images), canvas, norm)
+        for image, planes in zip(images, tensor, strict=True):
+            if canvas.corner_aligned:
+                _lay_pyramid(image, planes, canvas.levels, norm)
+            else:
+                _lay_copies(image, planes, canvas.levels, norm)
+        return tensor
+
+    def warp(self, handle: object, matrices: Floats, spec: CropSpec) -> list[Image]:
+        """See `Preprocessor.warp`. What lies outside the frame is black."""
+        image = cast(Image, handle)
+        size = (spec.width, spec.height)
+        if spec.pyramid:
+            return [pyramid_chip(image, matrix, *size) for matrix in matrices]
+        return [cast(Image, cv2.warpAffine(image, matrix, size, flags=_BILINEAR)) for matrix in matrices]
+
+    def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats:
+        """See `Preprocessor.tensor`."""
+        if not crops or len({crop.shape for crop in crops}) != 1:
+            raise BadInput("a batch of crops needs at least one, and all of one size")
+        height, width, _ = crops[0].shape
+        tensor = np.empty((len(crops), 3, height, width), np.float32)
+        for crop, planes in zip(crops, tensor, strict=True):
+            _normalise(crop, planes, norm)
+        return tensor
+
+    def _canvases(self, count: int, canvas: Canvas, norm: Normalisation) -> Floats:
+        """An empty tensor, black or (corner-aligned, as dlib has it) of the mean colour between the levels."""
+        key = (count, canvas, norm)
+        if getattr(self._own, "key", None) != key:
+            tensor = np.zeros((count, 3, canvas.height, canvas.width), np.float32)
+            if not canvas.corner_aligned:
+                black = np.zeros((canvas.height, canvas.width, 3), np.uint8)
+                for planes in tensor:
+                    _normalise(black, planes, norm)
+            self._own.key, self._own.tensor = key, tensor
+        return cast(Floats, self._own.tensor)
+
+
+def _lay_copies(image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
+    copy = image
+    for level in levels:
+        if copy.shape[:2] != (level.height, level.width):
+            copy = cast(Image, cv2.resize(copy, (level.width, level.height), interpolation=cv2.INTER_LINEAR))
+        _normalise(copy, _view(planes, level), norm)
+
+
+def _lay_pyramid(image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
+    """Every level from the one before, in float32: rounding to bytes between levels would move faint peaks."""
+    first = levels[0]
+    if image.shape[:2] != (first.height, first.width):
+        image = cast(Image, cv2.resize(image, (first.width, first.height), interpolation=cv2.INTER_LINEAR))
+    _normalise(image, _view(planes, first), norm)
+    for above, level in itertools.pairwise(levels):
+        matrix = np.array([[_step(above.width, level.width), 0, 0], [0, _step(above.height, level.height), 0]])
+        for source, target in zip(_view(planes, above), _view(planes, level), strict=True):
+            _shrink(source, target, matrix)
+
+
+def _shrink(source: Floats, target: Floats, matrix: NDArray[np.float64]) -> None:
+    size = target.shape[::-1]
+    cv2.warpAffine(source, matrix, size, dst=target, flags=_BILINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _step(side_in: int, side_out: int) -> float:
+    return (side_in - 1) / max(side_out - 1, 1)
+
+
+def _view(planes: Floats, level: Level) -> Floats:
+    return planes[:, level.y : level.y + level.height, level.x : level.x + level.width]
+
+
+def _normalise(image: Image, planes: Floats, norm: Normalisation) -> None:
+    for plane, mean, out in zip(_channels(image, norm), norm.mean, planes, strict=True):
+        np.subtract(plane, np.float32(mean), out=out)
+        if norm.scale != 1:
+            np.multiply(out, np.float32(norm.scale), out=out)
+
+
+def _channels(image: Image, norm: Normalisation) -> Iterator[NDArray[Any]]:
+    """The planes of a BGR image in the network's order."""
+    planes = cv2.split(image)
+    return iter(planes if norm.colour == "bgr" else planes[::-1])

@@ -1,0 +1,139 @@
+"""Makes model packages from dlib's networks: `dlib-mmod` (detector, landmarks) and `dlib-resnet` (recogniser)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import tomli_w
+
+from faceedge.errors import MissingExtra, PackageError
+from faceedge.families import mmod
+from faceedge.models.importers.dlib_graph import onnx_graph
+from faceedge.models.importers.dlib_layers import MmodOptions, Network, read_network
+from faceedge.models.importers.dlib_shape import read_shape_predictor
+from faceedge.models.landmarks import FILE as LANDMARKS
+from faceedge.models.landmarks import save_shape_predictor
+from faceedge.package import Fit, InputSize, Manifest, Normalisation, Source, Thresholds
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share 0..1 that is done."""
+
+REVISION = "1"
+"""Rises when the importer reads the same weights differently: templates made before no longer compare."""
+DETECTOR, LANDMARKER, RECOGNIZER = (
+    "mmod_human_face_detector.dat",
+    "shape_predictor_5_face_landmarks.dat",
+    "dlib_face_recognition_resnet_model_v1.dat",
+)
+URL = "https://github.com/davisking/dlib-models"
+LICENCE = "CC0-1.0"
+CHIP_PX = 150
+DIMENSION = 128
+NORMALISATION = Normalisation(colour="rgb", mean=(122.782, 117.001, 104.298), scale=1 / 256)
+FIT = Fit(
+    thresholds=Thresholds(grey=0.78875, match=0.82, strict=0.875),
+    evidence="not measured",
+)
+
+
+def model_folder() -> Path:
+    """Where face_recognition_models keeps dlib's files. Raises MissingExtra when it is not installed."""
+    spec = find_spec("face_recognition_models")  # importing it fails on Python 3.12
+    if spec is None or spec.origin is None:
+        raise MissingExtra('face_recognition_models is not installed; install the extra: pip install "faceedge[cpu]"')
+    return Path(spec.origin).parent / "models"
+
+
+def import_dlib(models: Path, root: Path, progress: Progress | None = None) -> None:
+    """Writes both packages under `root` from the .dat files in `models`.
+
+    Raises PackageError naming a file that is missing, cut short or not what it should be; MissingExtra without onnx.
+    """
+    report = progress or _silent
+    report("face detector", 0.0)
+    import_mmod(models / DETECTOR, models / LANDMARKER, root / "dlib-mmod" / "1")
+    report("face recogniser", 0.6)
+    import_resnet(models / RECOGNIZER, root / "dlib-resnet" / "1")
+    report("done", 1.0)
+
+
+def import_mmod(detector: Path, landmarker: Path, folder: Path) -> None:
+    """Writes the detector package: model.onnx, model.toml and the landmark predictor."""
+    network = read_network(detector)
+    options = _expected(network, detector)
+    predictor = read_shape_predictor(landmarker)
+    manifest = Manifest(
+        name="dlib-mmod",
+        version="1",
+        role="detector",
+        family="mmod",
+        normalisation=NORMALISATION,
+        source=_source("MMOD face detector and 5-point shape predictor", detector, landmarker),
+        landmarks="dlib_5",
+        nms_iou=options.nms,
+        max_batch=8,
+    )
+    _write(folder, onnx_graph(network, "score"), manifest, None)
+    save_shape_predictor(predictor, folder / LANDMARKS)
+
+
+def import_resnet(recognizer: Path, folder: Path) -> None:
+    """Writes the recogniser package: model.onnx, model.toml and fit.toml."""
+    network = read_network(recognizer)
+    if network.size != (CHIP_PX, CHIP_PX) or _rounded_mean(network) != NORMALISATION.mean:
+        raise PackageError(f"{recognizer}: not dlib's face recogniser; install face_recognition_models==0.3.0")
+    manifest = Manifest(
+        name="dlib-resnet",
+        version="1",
+        role="recognizer",
+        family="embedding",
+        input=InputSize(width=CHIP_PX, height=CHIP_PX),
+        normalisation=NORMALISATION,
+        source=_source("ResNet face recogniser, 29 convolutions", recognizer),
+        alignment="dlib_150",
+        metric="euclidean",
+        dimension=DIMENSION,
+        max_batch=16,
+    )
+    _write(folder, onnx_graph(network, "embedding"), manifest, FIT)
+
+
+def _silent(_step: str, _done: float) -> None:
+    pass
+
+
+def _expected(network: Network, path: Path) -> MmodOptions:
+    """The family decodes one window of a known size; any other detector is refused."""
+    options = network.mmod
+    window = (mmod.WINDOW_PX, mmod.WINDOW_PX)
+    if (
+        options is None
+        or options.window != window
+        or options.covered < 1
+        or _rounded_mean(network) != NORMALISATION.mean
+    ):
+        raise PackageError(f"{path}: not dlib's face detector; install face_recognition_models==0.3.0")
+    return options
+
+
+def _rounded_mean(network: Network) -> tuple[float, ...]:
+    """Float32 in the file, three decimals in dlib's source."""
+    return tuple(round(value, 3) for value in network.mean)
+
+
+def _source(note: str, *files: Path) -> Source:
+    digest = hashlib.sha256(REVISION.encode())
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return Source(url=URL, sha256=digest.hexdigest(), licence=LICENCE, note=f"dlib: {note}")
+
+
+def _write(folder: Path, graph: bytes, manifest: Manifest, fit: Fit | None) -> None:
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(graph)
+    (folder / "model.toml").write_text(tomli_w.dumps(manifest.model_dump()), encoding="utf-8")
+    if fit is not None:
+        (folder / "fit.toml").write_text(tomli_w.dumps(fit.model_dump()), encoding="utf-8")
