@@ -80,7 +80,7 @@ def naive_loop(bench: Bench) -> None:
         faces = [face for _, face in tracked]
         for (track, face), crop in zip(tracked, bench.vision.crops(frame.image, faces), strict=True):
             template = bench.vision.recognizer.embed([crop])[0]
-            shot = Shot("entry", track, frame.seq, frame.captured, face, crop, assess(face, crop))
+            shot = Shot("entry", track, frame.seq, frame.captured, face, crop, assess(face, crop, bench.vision.scheme))
             judge.vote(shot, template, bench.identifier.identify(template), frame.captured)
 
 

@@ -18,9 +18,12 @@ GOOD_ENOUGH = 0.6
 SIDE_PX, EDGE_PX = 112, 22
 """Features are taken on a crop of this side, without this edge, where hair and background begin."""
 
+_POINTS = {"dlib_5": ((2, 3), (0, 1), 4), "eyes_nose_mouth": ((0,), (1,), 2)}
+"""Landmarks of the eye at image left, the eye at image right, and the nose, by scheme (`align.SCHEMES`)."""
 
-def assess(face: Face, crop: Image) -> Assessment:
-    """Quality of a detected face and its aligned crop (uint8 BGR)."""
+
+def assess(face: Face, crop: Image, scheme: str) -> Assessment:
+    """Quality of a detected face and its aligned crop (uint8 BGR). scheme: of the face's landmarks."""
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
     if grey.shape[0] != SIDE_PX:
         grey = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
@@ -33,7 +36,7 @@ def assess(face: Face, crop: Image) -> Assessment:
         "over-exposed": _ramp(255 - light, 15, 55),
         "low contrast": _ramp(float(high - low), 10, 48),
         "blurred": _ramp(sharpness(heart), 0.015, 0.115),
-        "turned away": _ramp(1 - yaw(face), 0.15, 0.6),
+        "turned away": _ramp(1 - yaw(face, scheme), 0.15, 0.6),
     }
     quality = min(features.values())
     reasons = sorted((value, name) for name, value in features.items() if value < GOOD_ENOUGH)
@@ -50,16 +53,13 @@ def sharpness(grey: Image) -> float:
     return float(details.std()) / max(float(shown.std()), 8.0)
 
 
-def yaw(face: Face) -> float:
-    """How far the nose lies off the middle of the other four points: 0 frontal, 1 at their edge or beyond.
-
-    Both landmark schemes hold the nose; it is the point nearest the middle of the box.
-    """
-    centre = face.landmarks.mean(axis=0)
-    nose = int(np.argmin(np.abs(face.landmarks - centre).sum(axis=1)))
-    rest = np.delete(face.landmarks, nose, axis=0)
-    half = max(float(np.ptp(rest[:, 0])) / 2, 1e-3)
-    return min(1.0, abs(float(face.landmarks[nose, 0] - rest[:, 0].mean())) / half)
+def yaw(face: Face, scheme: str) -> float:
+    """How far the nose lies off the middle of the eyes, along the line of the eyes: 0 frontal, 1 under an eye."""
+    left, right, nose = _POINTS[scheme]
+    eyes = [face.landmarks[list(points)].mean(axis=0) for points in (left, right)]
+    line = eyes[1] - eyes[0]
+    off = (face.landmarks[nose] - (eyes[0] + eyes[1]) / 2) @ line
+    return min(1.0, 2 * abs(float(off)) / max(float(line @ line), 1e-6))
 
 
 def _ramp(value: float, low: float, high: float) -> float:

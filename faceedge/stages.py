@@ -37,7 +37,9 @@ class DetectStage:
         due = [(track, face) for track, face in tracked if picker.is_due(track, frame.captured)]
         crops = self._vision.crops(frame.image, [face for _, face in due])
         for (track, face), crop in zip(due, crops, strict=True):
-            shot = Shot(frame.camera, track, frame.seq, frame.captured, face, crop, assess(face, crop))
+            shot = Shot(
+                frame.camera, track, frame.seq, frame.captured, face, crop, assess(face, crop, self._vision.scheme)
+            )
             picked = picker.offer(shot)
             if picked is not None:
                 yield picked

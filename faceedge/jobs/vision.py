@@ -90,7 +90,7 @@ class Vision:
         crops = self.crops(image, faces)
         templates = self.recognizer.embed(crops)
         return [
-            Portrait(face, crop, assess(face, crop), template)
+            Portrait(face, crop, assess(face, crop, self.scheme), template)
             for face, crop, template in zip(faces, crops, templates, strict=True)
         ]
 
