@@ -1,5 +1,5 @@
 """The command line, one module a family of commands: parse, call, print, exit code."""
 
-from faceedge.cli import run
+from faceedge.cli import compare, enroll, extract, people, run
 
-COMMANDS = (run,)
+COMMANDS = (run, enroll, people, compare, extract)
