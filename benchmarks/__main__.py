@@ -24,7 +24,7 @@ def main() -> None:
     rows: list[Row] = []
     for name in args.suite or SUITES:
         rows += SUITES[name]()
-    Console().print(table(rows))
+    Console(width=150).print(table(rows))
     args.out.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n", encoding="utf-8")
 
 

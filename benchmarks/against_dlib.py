@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,30 @@ from benchmarks.measure import Row, compare_times, interleaved
 from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import admiral, astronaut
 from faceedge.jobs.vision import open_vision
+from faceedge.models.importers.dlib import DETECTOR, LANDMARKER, RECOGNIZER, model_folder
 from faceedge.types import Image
 
 ROUNDS = 7
 
 
 def rows() -> list[Row]:
-    """MMOD a photo, and ResNet a face (chip cut included on both sides)."""
+    """MMOD a photo, and ResNet a face (chip cut included on both sides); dlib has one thread in both rows."""
+    return [row for threads in sorted({1, os.cpu_count() or 1}) for row in _rows(threads)]
+
+
+def _rows(threads: int) -> list[Row]:
     import dlib
 
-    folder = Path(find_spec("face_recognition_models").origin).parent / "models"  # type: ignore[union-attr,arg-type]
+    folder = model_folder()
     photos = [astronaut(), admiral(), cv2.resize(astronaut(), (640, 480))]
-    threads = os.cpu_count() or 1
     with open_vision(Models(), EngineSettings(threads=threads), Path("/nonexistent"), cache_dir()) as vision:
-        detector = dlib.cnn_face_detection_model_v1(str(folder / "mmod_human_face_detector.dat"))
+        detector = dlib.cnn_face_detection_model_v1(str(folder / DETECTOR))
         mmod = interleaved(
             lambda: vision.detector.detect(photos), lambda: [detector(rgb(photo)) for photo in photos], ROUNDS
         )
         faces = [(photo, vision.detector.detect([photo])[0]) for photo in photos]
         shapes = _shapes(dlib, folder, faces)
-        network = dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat"))
+        network = dlib.face_recognition_model_v1(str(folder / RECOGNIZER))
         resnet = interleaved(
             lambda: [vision.recognizer.embed(vision.crops(photo, found)) for photo, found in faces],
             lambda: [network.compute_face_descriptor(photo, shape) for photo, shape in shapes],
@@ -41,9 +44,9 @@ def rows() -> list[Row]:
         )
     count = sum(len(found) for _, found in faces)
     return [
-        compare_times(f"MMOD detector, a photo ({threads} threads, dlib as its package is built)", *mmod, len(photos), 10),
-        compare_times(f"ResNet recogniser, a face ({threads} threads, dlib as its package is built)", *resnet, count, 4),
-    ]  # fmt: skip
+        compare_times(f"MMOD against dlib, a photo, {threads} threads", *mmod, len(photos), 10),
+        compare_times(f"ResNet against dlib, a face, {threads} threads", *resnet, count, 4),
+    ]
 
 
 def rgb(image: Image) -> Image:
@@ -53,7 +56,7 @@ def rgb(image: Image) -> Image:
 
 def _shapes(dlib: Any, folder: Path, faces: list[Any]) -> list[tuple[Image, Any]]:
     """dlib's own landmarks in our boxes, so that only the recogniser is compared."""
-    predictor = dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat"))
+    predictor = dlib.shape_predictor(str(folder / LANDMARKER))
     return [
         (picture, predictor(picture, dlib.rectangle(*(round(float(side)) for side in face.box))))
         for photo, found in faces

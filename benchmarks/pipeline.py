@@ -48,7 +48,7 @@ def run_pipeline(bench: Bench, length: int) -> list[tuple[Any, ...]]:
     told: list[dict[str, Any]] = []
     recognise = recogniser(bench, told.append)
     pipeline = Pipeline(
-        {"entry": lambda stop: frames(bench.clip)}, DetectStage(bench.vision, told.append), recognise, recognise.finish,
+        {"entry": lambda _: frames(bench.clip)}, DetectStage(bench.vision, told.append), recognise, recognise.finish,
         lossless=True,
     )  # fmt: skip
     pipeline.start()
@@ -92,7 +92,7 @@ def detect_alone(bench: Bench) -> None:
 
 def recogniser(bench: Bench, tell: Callable[[dict[str, Any]], None]) -> RecogniseStage:
     """A recognise stage that tells its decisions and opens nothing."""
-    publisher = Publisher(None, {}, tell, lambda camera, track: None, realtime=False)
+    publisher = Publisher(None, {}, tell, lambda *_: None, realtime=False)
     return RecogniseStage(bench.vision, bench.identifier, judge_of(bench), publisher, None)
 
 
