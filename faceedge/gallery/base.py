@@ -94,7 +94,7 @@ class PeopleStore(Protocol):
         ...
 
     def changes(self) -> int:
-        """A number that rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
+        """Rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
         ...
 
     def close(self) -> None:

@@ -17,8 +17,9 @@ Scores: TypeAlias = NDArray[np.float64]
 
 
 def similarity(a: Template, b: Template, metric: str) -> float:
-    """1 is identical. Raises FaceedgeError when the templates are of different spaces."""
+    """1 is identical. metric: `cosine` or `euclidean`. Raises FaceedgeError when the spaces differ."""
     _check_space(a.space, b.space)
+    _check_metric(metric)
     return float(_similarities(a.embedding[None, :], np.array([a.norm]), b, metric)[0])
 
 
@@ -29,6 +30,7 @@ class Index:
     """
 
     def __init__(self, persons: Sequence[str], embeddings: Floats, norms: Floats, metric: str, space: str) -> None:
+        _check_metric(metric)
         self.metric = metric
         self.space = space
         names, self._starts, order = _grouped(persons)
@@ -86,3 +88,8 @@ def _check_space(a: str, b: str) -> None:
         raise FaceedgeError(
             f"templates of different spaces ({a}, {b}) cannot be compared; enrol with the active models"
         )
+
+
+def _check_metric(metric: str) -> None:
+    if metric not in METRICS:
+        raise FaceedgeError(f"unknown metric {metric!r}; a recogniser's metric is {' or '.join(METRICS)}")

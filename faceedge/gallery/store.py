@@ -23,6 +23,11 @@ from faceedge.gallery.schema import connect, told
 from faceedge.gallery.vault import Vault
 from faceedge.types import Image, Template
 
+PEOPLE = (
+    "SELECT id, name, created, (SELECT count(*) FROM templates WHERE person_id = people.id AND NOT tombstone)"
+    " FROM people WHERE NOT tombstone"
+)
+
 
 class Gallery:
     """A `PeopleStore` on `<state>/gallery.db`. Close it, or use it in a `with` block."""
@@ -73,11 +78,11 @@ class Gallery:
     def find(self, name_or_id: str) -> Person | None:
         """The person with exactly this name or id."""
         tag = self._vault.tag(unicodedata.normalize("NFC", name_or_id))
-        return next(iter(self._select_people("AND (id = ? OR name_tag = ?)", name_or_id, tag)), None)
+        return next(iter(self._select_people(f"{PEOPLE} AND (id = ? OR name_tag = ?)", name_or_id, tag)), None)
 
     def people(self) -> list[Person]:
         """Everybody, by name."""
-        return sorted(self._select_people(""), key=lambda person: person.name)
+        return sorted(self._select_people(PEOPLE), key=lambda person: person.name)
 
     def rename(self, person: Person, name: str) -> Person:
         """The same person under another name. Raises BadInput as `add_person` does, and when the person is gone."""
@@ -155,7 +160,7 @@ class Gallery:
         return rows.png_to_crop(self._vault.open(found[0][0], context)) if found else None
 
     def changes(self) -> int:
-        """A number that rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
+        """Rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
         return int(self._rows("SELECT value FROM counters WHERE name = 'changes'")[0][0])
 
     def close(self) -> None:
@@ -179,15 +184,10 @@ class Gallery:
         with told(self.path):
             return self._connection.execute(statement, values).rowcount
 
-    def _select_people(self, condition: str, *values: object) -> list[Person]:
-        found = self._rows(
-            "SELECT id, name, created, (SELECT count(*) FROM templates WHERE person_id = people.id AND NOT tombstone)"
-            f" FROM people WHERE NOT tombstone {condition}",  # noqa: S608, a constant of the callers above
-            *values,
-        )
+    def _select_people(self, query: str, *values: object) -> list[Person]:
         return [
             Person(key, self._vault.open(name, rows.name_context(key)).decode("utf-8"), created, templates)
-            for key, name, created, templates in found
+            for key, name, created, templates in self._rows(query, *values)
         ]
 
     def _sealed_name(self, person: Person) -> tuple[bytes, bytes]:

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from faceedge.errors import StoreError
+from faceedge.files import write_whole
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -77,14 +78,7 @@ def make_device_key(path: Path) -> bytes:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists():
         return read_device_key(path)
-    fresh = path.with_name(f".device-{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(os.urandom(KEY_BYTES))
-        file.flush()
-        os.fsync(descriptor)
-    fresh.rename(path)
-    sync_folder(path.parent)
+    write_whole(path, os.urandom(KEY_BYTES), 0o600)
     return read_device_key(path)
 
 
@@ -99,15 +93,6 @@ def unwrap(wrapped: bytes, device_key: bytes) -> bytes:
         return _decrypt(AESGCM(device_key), wrapped, _WRAPPING)
     except InvalidTag as error:
         raise StoreError("gallery.db: does not open with keys/device.key; put back the key it was made with") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encrypt(cipher: AESGCM, plain: bytes, context: bytes) -> bytes:

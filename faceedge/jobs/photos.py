@@ -9,6 +9,7 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -34,15 +35,19 @@ def read_photo(path: Path) -> Image:
     Transparent parts are shown on white, 16-bit samples keep their upper 8 bits, of an animation the first
     picture counts. Raises BadInput, naming the file, for everything else.
     """
-    with _open_regular(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-        picture = _read_header(path, file)
+    with _opened(path) as picture:
         try:
             return _to_bgr(PIL.ImageOps.exif_transpose(picture))
         except MemoryError as error:
             raise BadInput(f"{shown(path)}: not enough memory to decode it; scale it down first") from error
         except Exception as error:  # a decoder fed with a stranger's bytes may raise anything
             raise BadInput(f"{shown(path)}: the image is truncated or damaged; save or copy it again") from error
+
+
+def check_photo(path: Path) -> None:
+    """Whether kind, size and header will do, without decoding. Raises BadInput as `read_photo` does."""
+    with _opened(path):
+        pass
 
 
 def photos_in(paths: Sequence[Path]) -> list[Path]:
@@ -57,6 +62,13 @@ def shown(path: Path) -> str:
     """The path as it may stand in one line of a terminal: odd characters escaped."""
     text = str(path)
     return text if text.isprintable() else repr(text)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+    with _open_regular(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        yield _read_header(path, file)
 
 
 def _expand(path: Path) -> Iterator[Path]:

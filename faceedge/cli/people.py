@@ -1,0 +1,127 @@
+"""`faceedge people`: who is in the gallery."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timezone
+from typing import Any
+
+from faceedge.cli import opening
+from faceedge.errors import BadInput
+from faceedge.gallery.base import Entry, Person
+from faceedge.gallery.store import Gallery
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `people list|show|set|remove`."""
+    parser = commands.add_parser(
+        "people",
+        help="list, show, rename or remove people",
+        description="Who is in the gallery. People are named by their exact name or their id.",
+        epilog="Example: faceedge people show 'Ada Lovelace'",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _action(actions, "list", list_people, "everybody, with the number of templates", "faceedge people list --json")
+    _action(actions, "show", show, "one person and what is stored of them", "faceedge people show Ada", "NAME")
+    _action(
+        actions, "remove", remove, "erase a person: name, templates, pictures", "faceedge people remove Ada", "NAME"
+    )
+    renaming = _action(actions, "set", rename, "change a person", "faceedge people set Ada --rename 'Ada King'", "NAME")
+    renaming.add_argument("--rename", metavar="NEW", required=True, help="the new name")
+
+
+def _action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    verb: str,
+    run: Any,
+    purpose: str,
+    example: str,
+    *names: str,
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(
+        verb, help=purpose, description=purpose.capitalize() + ".", epilog=f"Example: {example}"
+    )
+    for name in names:
+        parser.add_argument("name", metavar=name, help="exact name, or id")
+    opening.add_common_flags(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def list_people(args: argparse.Namespace) -> int:
+    """Everybody, by name."""
+    with opening.open_gallery(args) as gallery:
+        people = gallery.people()
+    if args.json:
+        opening.print_json({"people": [_person(person) for person in people]})
+        return 0
+    width = max((len(person.name) for person in people), default=0)
+    for person in people:
+        templates = opening.counted(person.templates, "template")
+        print(f"{person.name:<{width}}  {templates:>12}  since {_date(person.created)}  {person.id}")
+    if not people:
+        print("the gallery is empty; add somebody with: faceedge enroll NAME IMAGE…")
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """One person with every template."""
+    with opening.open_gallery(args) as gallery:
+        person = _find(gallery, args.name)
+        entries = gallery.entries(person.id)
+    if args.json:
+        opening.print_json(_person(person) | {"templates": [_template(entry) for entry in entries]})
+        return 0
+    print(f"{person.name}  since {_date(person.created)}  {person.id}")
+    for entry in entries:
+        crop = "with picture" if entry.crop else "no picture"
+        print(
+            f"  {_date(entry.created)}  quality {entry.origin.quality:.2f}  space {entry.space}"
+            f"  build {entry.origin.build}  {entry.dimension}-d  {crop}  {entry.origin.source}"
+        )
+    return 0
+
+
+def rename(args: argparse.Namespace) -> int:
+    """Gives a person another name."""
+    with opening.open_gallery(args) as gallery:
+        person = gallery.rename(_find(gallery, args.name), args.rename)
+    if args.json:
+        opening.print_json(_person(person))
+    else:
+        print(f"{args.name} is now called {person.name}")
+    return 0
+
+
+def remove(args: argparse.Namespace) -> int:
+    """Erases a person."""
+    with opening.open_gallery(args) as gallery:
+        person = _find(gallery, args.name)
+        templates = gallery.remove(person)
+    if args.json:
+        opening.print_json({"removed": {"id": person.id, "templates": templates}})
+    else:
+        print(f"removed {person.name}: {opening.counted(templates, 'template')} erased")
+    return 0
+
+
+def _find(gallery: Gallery, name: str) -> Person:
+    person = gallery.find(name)
+    if person is None:
+        raise BadInput(f"nobody called {name!r} in the gallery; `faceedge people list` shows who is")
+    return person
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {"id": person.id, "name": person.name, "created": _date(person.created), "templates": person.templates}
+
+
+def _template(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id, "created": _date(entry.created), "quality": entry.origin.quality, "source": entry.origin.source,
+        "space": entry.space, "build": entry.origin.build, "dimension": entry.dimension, "crop": entry.crop,
+    }  # fmt: skip
+
+
+def _date(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

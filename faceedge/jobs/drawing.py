@@ -1,0 +1,109 @@
+"""Pictures for people: boxes, landmarks and quality painted on photos, and several photos on one sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from faceedge.decide import TRUSTED_QUALITY, USABLE_QUALITY
+from faceedge.errors import BadInput
+from faceedge.files import write_whole
+from faceedge.jobs.photos import shown
+from faceedge.types import Assessment, Image
+
+if TYPE_CHECKING:
+    from faceedge.jobs.vision import Portrait
+
+Colour = tuple[int, int, int]
+GREEN: Colour = (80, 200, 60)
+AMBER: Colour = (40, 170, 250)
+RED: Colour = (60, 60, 230)
+INK: Colour = (245, 245, 245)
+PAPER: Colour = (40, 36, 34)
+CAPTION_PX = 28
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def paint(image: Image, portraits: Sequence[Portrait]) -> Image:
+    """A copy (uint8 BGR) with box, landmarks, quality and reasons of each face; green is trusted, red is not usable."""
+    canvas: Image = image.copy()
+    pen = max(1, round(max(canvas.shape[:2]) / 500))
+    for portrait in portraits:
+        _paint_face(canvas, portrait, pen)
+    return canvas
+
+
+def fit(image: Image, side_px: int) -> Image:
+    """Scaled so that the longer side is at most `side_px`; never enlarged."""
+    height, width = image.shape[:2]
+    scale = side_px / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def sheet(tiles: Sequence[tuple[str, Image]], side_px: int = 480) -> Image:
+    """Captioned pictures in a grid, uint8 BGR; each tile at most `side_px` wide and high."""
+    columns = math.ceil(math.sqrt(len(tiles)))
+    lines = math.ceil(len(tiles) / columns)
+    cell = side_px + CAPTION_PX
+    page = np.full((lines * cell, columns * side_px, 3), PAPER, np.uint8)
+    for number, (caption, tile) in enumerate(tiles):
+        top, left = number // columns * cell, number % columns * side_px
+        small = fit(tile, side_px)
+        height, width = small.shape[:2]
+        y, x = top + (side_px - height) // 2, left + (side_px - width) // 2
+        page[y : y + height, x : x + width] = small
+        _write(page, caption[-42:], (left + 8, top + cell - 9), 0.5)
+    return page
+
+
+def check_target(path: Path, photos: Sequence[Path]) -> None:
+    """Raises BadInput when the picture could not be written to `path`, or would overwrite one of the photos."""
+    if path.suffix.lower() != ".png":
+        raise BadInput(f"{shown(path)}: pictures are drawn as PNG; name a file that ends in .png")
+    if not path.parent.is_dir():
+        raise BadInput(f"{shown(path)}: there is no folder {shown(path.parent)}; make it first")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{shown(path)}: is not a file; name another")
+    if path.resolve() in {photo.resolve() for photo in photos}:
+        raise BadInput(f"{shown(path)}: is one of the photos; name another file")
+
+
+def write_png(path: Path, image: Image) -> None:
+    """Writes the picture whole or not at all. Raises BadInput when it cannot be written."""
+    try:
+        write_whole(path, bytes(cv2.imencode(".png", image)[1]))
+    except OSError as error:
+        raise BadInput(f"{shown(path)}: cannot be written ({error.strerror}); name another file") from error
+
+
+def _paint_face(canvas: Image, portrait: Portrait, pen: int) -> None:
+    face, assessment = portrait.face, portrait.assessment
+    colour = _colour(assessment)
+    x0, y0, x1, y1 = (round(float(edge)) for edge in face.box)
+    cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, pen)
+    for x, y in face.landmarks:
+        cv2.circle(canvas, (round(float(x)), round(float(y))), pen + 1, colour, cv2.FILLED, cv2.LINE_AA)
+    label = " ".join([f"{assessment.quality:.2f}", ", ".join(assessment.reasons)]).strip()
+    _write(canvas, label, (x0, max(y0 - 4 * pen, 14 * pen)), 0.45 * pen, colour)
+
+
+def _colour(assessment: Assessment) -> Colour:
+    if assessment.quality >= TRUSTED_QUALITY:
+        return GREEN
+    return AMBER if assessment.quality >= USABLE_QUALITY else RED
+
+
+def _write(canvas: Image, text: str, at: tuple[int, int], scale: float, colour: Colour = INK) -> None:
+    """Dark outline below, so that it reads on any background. The font knows ASCII only."""
+    plain = text.encode("ascii", "replace").decode("ascii")
+    thin = max(1, round(scale * 2))
+    cv2.putText(canvas, plain, at, _FONT, scale, PAPER, thin + 2, cv2.LINE_AA)
+    cv2.putText(canvas, plain, at, _FONT, scale, colour, thin, cv2.LINE_AA)

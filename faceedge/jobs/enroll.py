@@ -1,0 +1,184 @@
+"""Photos in, a person in the gallery out: whole, or not at all. Every photo is checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from faceedge.decide import USABLE_QUALITY
+from faceedge.errors import BadInput
+from faceedge.gallery.base import Origin, PeopleStore, Person
+from faceedge.gallery.rows import clean_name
+from faceedge.gallery.search import Index, similarity
+from faceedge.jobs.photos import read_photo, shown
+from faceedge.package import Thresholds
+from faceedge.types import Image, Template
+
+if TYPE_CHECKING:
+    from faceedge.jobs.vision import Portrait
+
+Progress = Callable[[str, float], None]
+
+
+class Eyes(Protocol):
+    """What enrolment needs of `jobs.vision.Vision`."""
+
+    @property
+    def thresholds(self) -> Thresholds: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def space(self) -> str: ...
+    @property
+    def recognizer_build(self) -> str: ...
+    def portraits(self, image: Image) -> list[Portrait]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who is to be enrolled from what. allow_duplicate: also when another person looks the same (twins).
+
+    keep_crops: store the sealed aligned crops, from which a later recogniser makes its templates.
+    """
+
+    name: str
+    photos: tuple[Path, ...]
+    allow_duplicate: bool = False
+    keep_crops: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What became of one photo. added: False when the gallery had this very template already."""
+
+    path: Path
+    quality: float
+    reasons: tuple[str, ...]
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The person afterwards. is_new: not in the gallery before."""
+
+    person: Person
+    is_new: bool
+    photos: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sitting:
+    path: Path
+    portrait: Portrait
+
+    @property
+    def template(self) -> Template:
+        return self.portrait.template
+
+
+def enroll(gallery: PeopleStore, eyes: Eyes, wish: Wish, progress: Progress | None = None) -> Enrolled:
+    """Adds a person, or templates to a person of that name, from photos with exactly one good face each.
+
+    Raises BadInput for a name that is none, and, naming the photo: not readable, no face or several, poor quality,
+    not the same person as the other photos or as the templates stored, or somebody else of the gallery.
+    """
+    clean_name(wish.name)
+    if not wish.photos:
+        raise BadInput("no photos given; name at least one image")
+    sittings = [
+        _sit(eyes, path, progress, number / len(wish.photos)) for number, path in enumerate(wish.photos, start=1)
+    ]
+    _check_same_person(eyes, sittings)
+    with gallery.transaction():
+        known = gallery.find(wish.name)
+        person = known or gallery.add_person(wish.name)
+        clerk = _Clerk(gallery, eyes, wish, person)
+        everyone = Index.of(gallery.templates(eyes.space), eyes.metric)
+        for sitting in sittings:
+            clerk.check(everyone, sitting)
+        photos = clerk.add(sittings)
+        stored = gallery.find(person.id)
+    assert stored is not None, "it was written in this transaction"
+    return Enrolled(stored, known is None, photos)
+
+
+def _sit(eyes: Eyes, path: Path, progress: Progress | None, done: float) -> _Sitting:
+    portraits = eyes.portraits(read_photo(path))
+    if progress is not None:
+        progress(path.name, done)
+    if not portraits:
+        raise BadInput(f"{shown(path)}: no face found; use a photo that shows the face large and from the front")
+    if len(portraits) > 1:
+        raise BadInput(f"{shown(path)}: {len(portraits)} faces found; use a photo of one person, or cut it out")
+    assessment = portraits[0].assessment
+    if not assessment.quality >= USABLE_QUALITY:
+        why = f"{', '.join(assessment.reasons) or 'poor'}; quality {assessment.quality:.2f}, at least {USABLE_QUALITY}"
+        raise BadInput(f"{shown(path)}: {why}; use a better photo")
+    return _Sitting(path, portraits[0])
+
+
+def _check_same_person(eyes: Eyes, sittings: Sequence[_Sitting]) -> None:
+    """Every two photos must be alike; of a pair that is not, the one less like the rest is named."""
+    if len(sittings) < 2:
+        return
+    alike = np.array([[similarity(a.template, b.template, eyes.metric) for b in sittings] for a in sittings])
+    worst = divmod(int(alike.argmin()), len(sittings))
+    if alike[worst] >= eyes.thresholds.grey:
+        return
+    odd, other = sorted(worst, key=lambda row: float(alike[row].sum()))
+    raise BadInput(
+        f"{shown(sittings[odd].path)}: shows somebody else than {shown(sittings[other].path)}"
+        f" (similarity {alike[worst]:.2f}, at least {eyes.thresholds.grey:.2f}); enrol one person at a time"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Clerk:
+    """Weighs photos against the gallery and writes them into it; lives inside one transaction."""
+
+    gallery: PeopleStore
+    eyes: Eyes
+    wish: Wish
+    person: Person
+
+    def check(self, everyone: Index, sitting: _Sitting) -> None:
+        """Like the person's own templates if there are any, and like nobody else's."""
+        nearest = everyone.nearest(sitting.template)
+        own = [score for key, score in nearest if key == self.person.id]
+        if own and not own[0] >= self.eyes.thresholds.grey:
+            raise BadInput(
+                f"{shown(sitting.path)}: does not look like the {self.person.name!r} of the gallery"
+                f" (similarity {own[0]:.2f}, at least {self.eyes.thresholds.grey:.2f}); choose another name"
+            )
+        twin = next(((key, score) for key, score in nearest if key != self.person.id), None)
+        if twin is None or twin[1] < self.eyes.thresholds.match or self.wish.allow_duplicate:
+            return
+        other = self.gallery.find(twin[0])
+        raise BadInput(
+            f"{shown(sitting.path)}: looks like {other.name if other else twin[0]!r} of the gallery"
+            f" (similarity {twin[1]:.2f}); --allow-duplicate if they are two people"
+        )
+
+    def add(self, sittings: Sequence[_Sitting]) -> tuple[Shown, ...]:
+        """Stores what is not stored yet: the same photo twice is one template."""
+        known = {row.tobytes() for row in self.gallery.templates(self.eyes.space, (self.person.id,)).embeddings}
+        photos = []
+        for sitting in sittings:
+            vector = sitting.template.embedding.astype(np.float32).tobytes()
+            if vector not in known:
+                self._store(sitting)
+            assessment = sitting.portrait.assessment
+            photos.append(Shown(sitting.path, assessment.quality, assessment.reasons, vector not in known))
+            known.add(vector)
+        return tuple(photos)
+
+    def _store(self, sitting: _Sitting) -> None:
+        portrait = sitting.portrait
+        source = shown(Path(sitting.path.name))
+        origin = Origin(portrait.assessment.quality, source, self.eyes.recognizer_build)
+        crop = portrait.crop if self.wish.keep_crops else None
+        self.gallery.add_template(self.person.id, portrait.template, origin, crop)
