@@ -28,6 +28,10 @@ def shot_of(frame: Frame) -> Shot:
     return Shot(frame.camera, 1, frame.seq, frame.captured, face, IMAGE, Assessment(1.0))
 
 
+def hold(gate: threading.Event) -> None:
+    gate.wait(10)
+
+
 class Stages:
     """Passes every frame through and remembers what arrived; `trouble` runs first in the detect stage."""
 
@@ -63,10 +67,9 @@ def test_without_loss_every_frame_of_every_camera_arrives_in_order_and_the_end_i
 
 def test_a_slow_stage_drops_old_frames_counts_them_and_ends_on_the_newest() -> None:
     gate = threading.Event()
-    stages = Stages(lambda frames: gate.wait(5) and None)
+    stages = Stages(lambda frames: hold(gate))
     pipeline = stages.pipeline(lossless=False, entry=100)
-    ended = threading.Event()
-    pipeline.on_ended = lambda camera: (ended.set(), gate.set()) and None  # type: ignore[func-returns-value]
+    pipeline.on_ended = lambda camera: gate.set()
     pipeline.start()
     assert stages.finished.wait(10)
     counters = pipeline.counters()
@@ -100,7 +103,7 @@ def test_a_stop_ends_all_threads_within_two_seconds_even_when_queues_are_full() 
 
 def test_a_stage_that_hangs_is_named_and_the_others_are_not() -> None:
     gate = threading.Event()
-    stages = Stages(lambda frames: gate.wait(10) and None)
+    stages = Stages(lambda frames: hold(gate))
     pipeline = stages.pipeline(entry=5)
     pipeline.start()
     pipeline.hearts["detect"].silence_s = 0.3
