@@ -86,7 +86,7 @@ def _happened(rulings: tuple[Ruling, ...], tracks: int) -> str:
         return f"grant {lost[-1].verdict}: {lost[-1].why}"
     if rulings:
         return ", ".join(_once(f"{said(ruling)}" for ruling in rulings))
-    return f"{_count(tracks, 'track')}, no decision" if tracks else "nothing"
+    return f"{_count(tracks, 'track')}, no decision" if tracks else "no track"
 
 
 def said(ruling: Ruling) -> str:

@@ -36,7 +36,7 @@ def test_it_passes_when_every_scene_went_as_told() -> None:
     assert verdict.has_passed
     assert verdict.latency_ms == 84.2
     assert happened(verdict, FIRST) == "opened"
-    assert happened(verdict, CAT) == "nothing"
+    assert happened(verdict, CAT) == "no track"
     assert happened(verdict, ADMIRAL) == "refused: unknown"
     assert happened(verdict, BLURRED) == "refused: low quality"
 
