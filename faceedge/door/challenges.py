@@ -1,0 +1,87 @@
+"""Device side: the freshest challenge of one controller, which the next grant must answer. Pure.
+
+Anyone on the broker can play recorded challenges back, and their MACs hold. That must not hide the live one:
+- within one boot the counter must rise, so a replay of anything already heard is void;
+- a boot id never heard before may be a restart or an old recording. It is kept beside the others and used only
+  while the proven boot is silent;
+- a verdict on a grant of ours proves its boot to be alive (the grant's id was new, so no recording holds it).
+  Every other boot known by then is over and is never listened to again.
+So a flood of recordings costs at most one lost grant: the controller's refusal names the boot that lives.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from faceedge.door.contract import BadMessage, Challenge, DoorKey, unseal
+
+FRESH_S = 2.0
+MAX_BOOTS = 8
+MAX_LEFT = 64
+
+
+@dataclass(slots=True)
+class Heard:
+    """The last challenge of one boot. at: monotonic second of its arrival."""
+
+    boot: str
+    nonce: str
+    ctr: int
+    at: float
+    is_spent: bool = False
+
+
+class Challenges:
+    """What one controller has asked. `counts` tells what became of every message."""
+
+    def __init__(self, keys: Sequence[DoorKey], clock: Callable[[], float]) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._heard: dict[str, Heard] = {}
+        self._proven = ""
+        self._left: deque[str] = deque(maxlen=MAX_LEFT)
+        self.counts: Counter[str] = Counter()
+
+    def receive(self, wire: bytes) -> bool:
+        """Remembers a challenge if it is genuine and newer than what is known; says whether it was."""
+        try:
+            challenge, _ = unseal(Challenge, wire, self._keys)
+        except BadMessage as bad:
+            self.counts[f"challenge {bad}"] += 1
+            return False
+        if not self._is_new(challenge):
+            self.counts["challenge replayed"] += 1
+            return False
+        self._heard[challenge.boot] = Heard(challenge.boot, challenge.n, challenge.ctr, self._clock())
+        self._forget_oldest()
+        return True
+
+    def fresh(self) -> Heard | None:
+        """The challenge to answer now: unspent and heard within `FRESH_S`, of the boot most likely alive."""
+        since = self._clock() - FRESH_S
+        recent = [heard for heard in self._heard.values() if heard.at >= since]
+        alive = [heard for heard in recent if heard.boot == self._proven] or recent
+        unspent = [heard for heard in alive if not heard.is_spent]
+        return max(unspent, key=lambda heard: heard.at, default=None)
+
+    def prove(self, boot: str) -> None:
+        """A verdict on a grant of ours came from this boot: it lives, all others known are over."""
+        if boot in self._left or boot == self._proven:
+            return
+        self._left.extend({*self._heard, self._proven} - {boot, ""})
+        self._heard = {known: heard for known, heard in self._heard.items() if known == boot}
+        self._proven = boot
+
+    def _is_new(self, challenge: Challenge) -> bool:
+        if challenge.boot in self._left:
+            return False
+        known = self._heard.get(challenge.boot)
+        return known is None or challenge.ctr > known.ctr
+
+    def _forget_oldest(self) -> None:
+        """Bounds memory; the proven boot stays."""
+        while len(self._heard) > MAX_BOOTS:
+            strangers = [heard for heard in self._heard.values() if heard.boot != self._proven]
+            del self._heard[min(strangers, key=lambda heard: heard.at).boot]

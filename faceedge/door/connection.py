@@ -1,0 +1,114 @@
+"""One connection to the broker: a paho client made for it, and thrown away with all it had not sent yet."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from faceedge.config import Broker
+from faceedge.door.transport import password_of, tls_of
+
+CONNECT_S = 1.5
+"""For the TCP connection, for the TLS handshake, and for the broker's answer, each."""
+UNACKNOWLEDGED_MS = 5000
+MAX_QUEUED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to publish. expiry_s: the broker drops it after that (MQTT 5 only), 0 is never."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+    expiry_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the owner of a client wants of it.
+
+    last_word: made anew for each connection as its will, and published before a clean leave. on_up, on_message: called
+    in the client's thread; they must not block.
+    """
+
+    client_id: str
+    subscriptions: tuple[tuple[str, int], ...]
+    last_word: Callable[[], Message]
+    on_up: Callable[[], None]
+    on_message: Callable[[str, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the broker is entered: the configuration and the secrets it names, read once."""
+
+    broker: Broker
+    tls: ssl.SSLContext | None
+    password: str | None
+
+    @classmethod
+    def of(cls, broker: Broker) -> Access:
+        """Raises ConfigError or StoreError when the broker's settings cannot be used."""
+        return cls(broker, tls_of(broker), password_of(broker))
+
+
+def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session | None) -> paho.Client:
+    """A paho client, not yet connected; without a session it has no name, no will and no password."""
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        session.client_id if session else "",
+        protocol=protocol,
+        reconnect_on_failure=False,
+    )
+    client.connect_timeout = CONNECT_S
+    client.max_queued_messages_set(MAX_QUEUED)
+    client.on_socket_open = _on_socket_open
+    # Its presence tells paho not to write from the publishing thread; the loop is woken instead.
+    client.on_socket_register_write = _ignore
+    if access.tls is not None:
+        client.tls_set_context(access.tls)
+    if session is not None:
+        if access.broker.username:
+            client.username_pw_set(access.broker.username, access.password)
+        will = session.last_word()
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+    return client
+
+
+def send(client: paho.Client, protocol: MQTTProtocolVersion, message: Message) -> paho.MQTTMessageInfo:
+    """Queues a message for the client's loop; never blocks."""
+    properties = None
+    if message.expiry_s and protocol == MQTTProtocolVersion.MQTTv5:
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.MessageExpiryInterval = message.expiry_s
+    return client.publish(message.topic, message.payload, message.qos, message.retain, properties)
+
+
+def abort(client: paho.Client) -> None:
+    """Closes a socket that is still open with a reset, so that the kernel throws unsent bytes away."""
+    left = client.socket()
+    if isinstance(left, socket.socket):
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        left.close()
+
+
+def _on_socket_open(_client: paho.Client, _userdata: object, opened: object) -> None:
+    """Small messages leave at once; bytes that nobody acknowledges end the connection instead of arriving late."""
+    assert isinstance(opened, socket.socket), "TCP is the only transport asked for"
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+
+
+def _ignore(_client: paho.Client, _userdata: object, _socket: object) -> None:
+    return

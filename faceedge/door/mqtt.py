@@ -1,0 +1,202 @@
+"""A thin MQTT client on paho: one thread, jittered reconnect, and nothing that outlives its connection.
+
+Every connection gets a paho client of its own, so whatever was queued in the old one dies with it: a grant is now or
+never. Only what the owner publishes again from `on_up` (birth, retained state) returns after a reconnect.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from faceedge.config import Broker
+from faceedge.door.connection import CONNECT_S, Access, Message, Session, abort, make_client, send
+
+__all__ = ["Message", "MqttClient", "Session"]
+
+log = logging.getLogger(__name__)
+
+RETRY_MIN_S, RETRY_MAX_S = 0.25, 2.0
+LOOP_S = 0.1
+SLOW_S, STUCK_S = 0.25, 2.0
+"""With unsent bytes for this long nothing more is accepted; for that long, the connection is given up."""
+FAREWELL_S = 0.4
+"""For the last word to be acknowledged, and again for leaving."""
+
+_UNSUPPORTED_VERSION = 132
+_random = random.SystemRandom()
+
+
+class MqttClient:
+    """Keeps a session alive until stopped. `publish` may be called from any thread and never blocks."""
+
+    def __init__(self, broker: Broker, session: Session) -> None:
+        """Raises ConfigError or StoreError when the broker's settings cannot be used."""
+        self._access = Access.of(broker)
+        self._where = f"{broker.host}:{broker.port}"
+        self._session = session
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._has_spoken_v5 = False
+        self._asks_version = False
+        self._client: paho.Client | None = None
+        self._is_up = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"mqtt {session.client_id}", daemon=True)
+        self._all_sent_at = 0.0
+        self._leave_by = 0.0
+        self._said_down = False
+
+    @property
+    def connected(self) -> bool:
+        return self._is_up.is_set()
+
+    @property
+    def protocol(self) -> str:
+        """Spoken, or tried next: 5, or 3.1.1 with a broker that has refused 5 from the start."""
+        return "5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "3.1.1"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        return self._is_up.wait(timeout_s)
+
+    def publish(self, message: Message) -> bool:
+        """Hands a message to the connection, or drops it and says False: offline, or the link is slow or refuses."""
+        return self._publish(message) is not None
+
+    def stop(self) -> None:
+        """Says the last word, leaves, and waits for the thread; below 2 s."""
+        if self._thread.is_alive():
+            self._leave()
+            self._thread.join(CONNECT_S)
+        self._stopping.set()
+
+    def _publish(self, message: Message) -> paho.MQTTMessageInfo | None:
+        client = self._client
+        if client is None or not self.connected or self._unsent_s(client) > SLOW_S:
+            return None
+        receipt = send(client, self._protocol, message)
+        return receipt if receipt.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def _leave(self) -> None:
+        receipt = self._publish(self._session.last_word())
+        if receipt is not None:
+            try:
+                receipt.wait_for_publish(FAREWELL_S)
+            except (RuntimeError, ValueError):
+                log.debug("the broker left before us")
+        self._leave_by = time.monotonic() + FAREWELL_S
+        self._stopping.set()
+        if (client := self._client) is not None:
+            client.disconnect()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                failures = 0 if self._connection() else failures + 1
+            except Exception:  # thread top: a broken handler costs a reconnect, never the thread
+                log.exception("internal fault in the MQTT thread, reconnecting")
+                failures += 1
+            self._stopping.wait(_pause_s(failures))
+
+    def _connection(self) -> bool:
+        """One connection from birth to death; says whether it was ever up."""
+        client = make_client(self._access, self._protocol, None if self._asks_version else self._session)
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        self._client = client
+        was_up = False
+        try:
+            client.connect(self._access.broker.host, self._access.broker.port, self._access.broker.keepalive_s)
+            self._serve(client)
+        except OSError as error:  # refused, unknown host, timeouts, TLS and certificate errors
+            self._say_down(str(error))
+        finally:
+            was_up = self._is_up.is_set()
+            self._is_up.clear()
+            self._client = None
+            abort(client)
+        return was_up
+
+    def _serve(self, client: paho.Client) -> None:
+        start = self._all_sent_at = time.monotonic()
+        while client.loop(LOOP_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            now = time.monotonic()
+            if not client.want_write():
+                self._all_sent_at = now
+            if not self.connected and now - start > CONNECT_S:
+                self._on_silence()
+                raise TimeoutError("no answer to CONNECT")
+            if self._unsent_s(client) > STUCK_S:
+                raise TimeoutError("the link takes no more bytes")
+            if self._stopping.is_set() and now > self._leave_by:
+                return
+        if not self._stopping.is_set():
+            self._say_down("connection lost")
+
+    def _unsent_s(self, client: paho.Client) -> float:
+        return time.monotonic() - self._all_sent_at if client.want_write() else 0.0
+
+    def _on_connect(
+        self, client: paho.Client, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            self._on_refused(reason)
+        elif self._asks_version:
+            self._asks_version = False
+            client.disconnect()
+        else:
+            self._has_spoken_v5 |= self._protocol == MQTTProtocolVersion.MQTTv5
+            client.subscribe(list(self._session.subscriptions))
+            self._is_up.set()
+            self._said_down = False
+            log.info("connected to %s, MQTT %s", self._where, self.protocol)
+            self._session.on_up()
+
+    def _on_refused(self, reason: ReasonCode) -> None:
+        """Only a broker that has never spoken version 5 to us, and says that it cannot, is asked for 3.1.1."""
+        if reason.value == _UNSUPPORTED_VERSION and not self._has_spoken_v5:
+            log.warning(
+                "%s does not speak MQTT 5: going on with 3.1.1, grants do not expire in the broker", self._where
+            )
+            self._protocol = MQTTProtocolVersion.MQTTv311
+        elif not self._asks_version:
+            self._say_down(f"refused: {reason}")
+        self._asks_version = False
+
+    def _on_silence(self) -> None:
+        """Old brokers choke on a version 5 CONNECT with a will, but refuse a bare one in words: ask that way once.
+
+        Silence alone never changes the version.
+        """
+        self._asks_version = not self._asks_version and self.protocol == "5" and not self._has_spoken_v5
+
+    def _on_subscribe(
+        self, _client: paho.Client, _userdata: object, _mid: int, reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        for (topic, _), reason in zip(self._session.subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                log.error("the broker refuses subscription to %s: %s; check its access list", topic, reason)
+
+    def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        self._session.on_message(message.topic, bytes(message.payload))
+
+    def _say_down(self, why: str) -> None:
+        """Once, until it is up again."""
+        if not self._said_down:
+            log.warning("no broker at %s (%s), trying again", self._where, why)
+        self._said_down = True
+
+
+def _pause_s(failures: int) -> float:
+    """Random, so that many devices do not return at the same moment."""
+    return _random.uniform(RETRY_MIN_S, min(RETRY_MAX_S, 0.5 * 2 ** min(failures, 4)))
