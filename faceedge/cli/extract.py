@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceedge.cli import opening
 from faceedge.errors import BadInput, EngineError
-from faceedge.jobs.drawing import check_target, fit, paint, sheet, write_png
+from faceedge.jobs.drawing import check_target, paint, sheet, write_png
 from faceedge.jobs.photos import photos_in, read_photo, shown
 from faceedge.types import Image
 
@@ -74,12 +74,12 @@ def _look(vision: Vision, path: Path, is_drawn: bool, photos: int) -> _Look:
     try:
         image = read_photo(path)
         portraits = vision.portraits(image)
-    except (BadInput, EngineError) as error:
+    except BadInput as error:
         return _Look(path, error=str(error))
+    except EngineError as error:
+        return _Look(path, error=f"{shown(path)}: {error}")
     height, width = image.shape[:2]
-    picture = paint(image, portraits) if is_drawn else None
-    if picture is not None and photos > 1:
-        picture = fit(picture, TILE_PX)
+    picture = paint(image, portraits, TILE_PX if photos > 1 else None) if is_drawn else None
     return _Look(path, None, (width, height), portraits, picture)
 
 

@@ -29,12 +29,16 @@ CAPTION_PX = 28
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def paint(image: Image, portraits: Sequence[Portrait]) -> Image:
-    """A copy (uint8 BGR) with box, landmarks, quality and reasons of each face; green is trusted, red is not usable."""
-    canvas: Image = image.copy()
-    pen = max(1, round(max(canvas.shape[:2]) / 500))
+def paint(image: Image, portraits: Sequence[Portrait], side_px: int | None = None) -> Image:
+    """A copy (uint8 BGR) with box, landmarks, quality and reasons of each face; green is trusted, red is not usable.
+
+    side_px: the longer side of the copy is at most this; lines and letters keep their size.
+    """
+    canvas: Image = image.copy() if side_px is None else fit(image, side_px).copy()
+    scale = canvas.shape[1] / image.shape[1]
+    pen = math.ceil(max(canvas.shape[:2]) / 400)
     for portrait in portraits:
-        _paint_face(canvas, portrait, pen)
+        _paint_face(canvas, portrait, scale, pen)
     return canvas
 
 
@@ -84,15 +88,15 @@ def write_png(path: Path, image: Image) -> None:
         raise BadInput(f"{shown(path)}: cannot be written ({error.strerror}); name another file") from error
 
 
-def _paint_face(canvas: Image, portrait: Portrait, pen: int) -> None:
-    face, assessment = portrait.face, portrait.assessment
+def _paint_face(canvas: Image, portrait: Portrait, scale: float, pen: int) -> None:
+    assessment = portrait.assessment
     colour = _colour(assessment)
-    x0, y0, x1, y1 = (round(float(edge)) for edge in face.box)
+    x0, y0, x1, y1 = np.rint(portrait.face.box * scale).astype(int).tolist()
     cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, pen)
-    for x, y in face.landmarks:
-        cv2.circle(canvas, (round(float(x)), round(float(y))), pen + 1, colour, cv2.FILLED, cv2.LINE_AA)
+    for x, y in np.rint(portrait.face.landmarks * scale).astype(int).tolist():
+        cv2.circle(canvas, (x, y), pen + 1, colour, cv2.FILLED, cv2.LINE_AA)
     label = " ".join([f"{assessment.quality:.2f}", ", ".join(assessment.reasons)]).strip()
-    _write(canvas, label, (x0, max(y0 - 4 * pen, 14 * pen)), 0.45 * pen, colour)
+    _write(canvas, label, (x0, max(y0 - 4 * pen, 14 * pen)), 0.25 + 0.2 * pen, colour)
 
 
 def _colour(assessment: Assessment) -> Colour:

@@ -22,6 +22,8 @@ from faceedge.types import Image
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 50_000_000
+MIN_SIDE_PX = 16  # below, no detector finds a face and some fail
+MAX_SIDE_PX = 30_000  # OpenCV warps no picture with a side beyond 32,767
 FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
@@ -126,6 +128,10 @@ def _read_header(path: Path, file: BinaryIO) -> PIL.Image.Image:
         raise BadInput(f"{shown(path)}: the image header is damaged; save or copy it again") from error
     if picture.width * picture.height > MAX_PIXELS:
         raise BadInput(_too_large(path, f"{picture.width}x{picture.height}, "))
+    if min(picture.size) < MIN_SIDE_PX:
+        raise BadInput(f"{shown(path)}: {picture.width}x{picture.height} px are too few; use a larger photo")
+    if max(picture.size) > MAX_SIDE_PX:
+        raise BadInput(f"{shown(path)}: {max(picture.size)} px long, more than {MAX_SIDE_PX}; cut it first")
     return picture
 
 

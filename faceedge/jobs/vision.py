@@ -19,6 +19,7 @@ from faceedge.config import EngineSettings, Models
 from faceedge.detect import Detector
 from faceedge.errors import PackageError
 from faceedge.families import detector_family
+from faceedge.jobs.reduce import enlarged, reduced
 from faceedge.models.landmarks import load_landmarker
 from faceedge.models.store import find_package
 from faceedge.package import Package, Role, Thresholds
@@ -85,8 +86,13 @@ class Vision:
         return align.matrices([face.landmarks for face in faces], self.scheme, self.alignment)
 
     def portraits(self, image: Image) -> list[Portrait]:
-        """Every face of a photo (uint8 BGR) with crop, assessment and template, largest face first."""
-        faces = sorted(self.detector.detect([image])[0], key=lambda face: -face.width_px * face.height_px)
+        """Every face of a photo (uint8 BGR) with crop, assessment and template, largest face first.
+
+        Photos beyond 8 megapixels are searched at reduced size; crops are cut from the original.
+        """
+        small, factor = reduced(image)
+        found = [enlarged(face, factor) for face in self.detector.detect([small])[0]]
+        faces = sorted(found, key=lambda face: -face.width_px * face.height_px)
         crops = self.crops(image, faces)
         templates = self.recognizer.embed(crops)
         return [

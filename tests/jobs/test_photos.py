@@ -96,7 +96,7 @@ def test_other_colour_models_become_bgr(tmp_path: Path, corners: PIL.Image.Image
 
 
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None, :].repeat(8, axis=0)
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None, :].repeat(16, axis=0)
     PIL.Image.fromarray(ramp).save(tmp_path / "deep.png")
     image = read_photo(tmp_path / "deep.png")
     assert np.array_equal(image[0, :, 0], ramp[0] >> 8)
@@ -154,6 +154,19 @@ def test_the_largest_bearable_picture_is_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(photos, "MAX_PIXELS", 4_999)
     with pytest.raises(BadInput, match="100x50"):
         read_photo(tmp_path / "edge.png")
+
+
+def test_an_endless_strip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "strip.png").write_bytes(grey_png(30_001, 16))
+    with pytest.raises(BadInput, match="30001 px long, more than 30000; cut it first"):
+        read_photo(tmp_path / "strip.png")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 40), (40, 15)])
+def test_a_picture_too_small_for_any_face_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    (tmp_path / "dot.png").write_bytes(grey_png(*size))
+    with pytest.raises(BadInput, match=f"{size[0]}x{size[1]} px are too few; use a larger photo"):
+        read_photo(tmp_path / "dot.png")
 
 
 def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
