@@ -1,0 +1,130 @@
+"""What the pages say is so: paths exist, commands parse, links lead somewhere, and the door's test vector holds."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from faceedge.__main__ import build_parser
+from faceedge.config import Config
+from faceedge.door.contract import Body, Challenge, DoorKey, Grant, Status, Verdict, seal, unseal
+from faceedge.door.keys import read_key
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+KINDS: dict[str, type[Body]] = {"challenge": Challenge, "grant": Grant, "verdict": Verdict, "status": Status}
+
+# A path in backticks: has a folder or a known ending, and nothing that stands for something else.
+PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|md|toml|cfg|png|sh)))`")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"`(faceedge [^`]+)`")
+MADE_BY_USERS = {
+    "door.toml", "model.toml", "fit.toml", "models/", "keys/", "photos/", "bench.json",
+}  # fmt: skip
+"""Files that pages name and that a user or the program makes."""
+
+page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def commands(page: Path) -> list[str]:
+    """Every `faceedge …` of a page, from its sentences and from its shell blocks."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [body for language, body in FENCE.findall(text) if language == "sh"]
+    lines = [line.strip().removeprefix(".venv/bin/") for block in blocks for line in block.splitlines()]
+    return COMMAND.findall(prose(page)) + [line for line in lines if line.startswith("faceedge ")]
+
+
+def exists(page: Path, name: str) -> bool:
+    return any((folder / name).exists() for folder in (ROOT, ROOT / "faceedge", page.parent))
+
+
+@page_by_page
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    named = {name for name in PATH.findall(prose(page)) if not name.startswith("/")} - MADE_BY_USERS
+    assert [name for name in sorted(named) if not exists(page, name)] == []
+
+
+@page_by_page
+def test_every_link_between_pages_leads_to_a_file(page: Path) -> None:
+    targets = [target for target in LINK.findall(prose(page)) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@page_by_page
+def test_every_command_that_a_page_shows_is_understood(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in commands(page):
+        words = shlex.split(command, comments=True)[1:]
+        # A command that is only named, without its arguments, must at least have a help page.
+        is_named_only = all(word.isalpha() for word in words)
+        assert parses(words) or (is_named_only and parses([*words, "--help"])), f"{command}: {capsys.readouterr().err}"
+
+
+def parses(words: list[str]) -> bool:
+    try:
+        build_parser().parse_args(words)
+    except SystemExit as end:
+        return not end.code
+    return True
+
+
+@page_by_page
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets
+
+
+@page_by_page
+def test_every_configuration_that_a_page_shows_is_accepted(page: Path) -> None:
+    for language, body in FENCE.findall(page.read_text(encoding="utf-8")):
+        if language == "toml":
+            Config.model_validate(tomllib.loads(body))
+
+
+def test_the_pages_show_commands_at_all() -> None:
+    """Guards the expressions above: a page without matches would pass everything."""
+    assert len(commands(ROOT / "docs" / "door.md")) >= 4
+    assert PATH.findall(prose(ROOT / "docs" / "architecture.md"))
+
+
+def vector() -> dict[str, str]:
+    text = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8")
+    block = next(body for language, body in FENCE.findall(text) if language == "text" and "challenge" in body)
+    return dict(line.split(maxsplit=1) for line in block.splitlines())
+
+
+def test_the_key_of_the_vector_is_read_as_a_key_file_is(tmp_path: Path) -> None:
+    file = tmp_path / "door-main.main.key"
+    file.write_text(vector()["key"] + "\n", encoding="ascii")
+    file.chmod(0o600)
+    assert read_key(file) == DoorKey(bytes(range(32)))
+    assert read_key(file).kid == vector()["kid"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_vector_of_the_mqtt_page_is_what_the_code_writes_and_reads(name: str) -> None:
+    key, wire = DoorKey(bytes(range(32))), vector()[name].encode("ascii")
+    body, signer = unseal(KINDS[name], wire, [key])
+    assert signer == key
+    assert seal(key, body) == wire
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_the_mqtt_page_names_every_label_and_key_of_the_contract(kind: type[Body]) -> None:
+    text = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8")
+    assert f"`{kind.label}`" in text
+    assert [name for name in kind.model_fields if f"`{name}`" not in text] == []
