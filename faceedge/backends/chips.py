@@ -14,8 +14,8 @@ from faceedge.types import Floats, Image
 _BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 _OUTSIDE = (-1e9, -1e9, -1e9, -1e9)
 """Any share of it makes a pixel negative, then black: dlib paints a pixel black unless all four neighbours exist."""
-_TOWARDS_ZERO = 1 / 256
-"""dlib cuts fractions off; float32 may end a hair below the whole number that doubles reach."""
+_TOWARDS_ZERO = 3e-5
+"""dlib cuts fractions off; float32 may end two units in its last place below the whole number that doubles reach."""
 _MIN_SIDE_PX = 8
 
 

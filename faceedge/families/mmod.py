@@ -46,14 +46,15 @@ class Mmod:
         height: int,  # noqa: ARG002  part of the protocol; the canvas knows the frame's size
         width: int,  # noqa: ARG002
     ) -> Detections:
-        """See DetectorFamily. Boxes are whole px, x1 y1 the last pixel inside, as dlib has it."""
+        """See DetectorFamily. Boxes lie on whole px; x1 and y1 are the first px outside."""
         scores = outputs["score"][index, 0]
         rows, columns = np.nonzero(scores > self._threshold)
         found = scores[rows, columns]
         order = np.argsort(-found, kind="stable")
         boxes = _boxes(rows[order], columns[order], canvas)
         keep = _distinct(boxes, self._nms)
-        return Detections(boxes[keep].astype(np.float32), np.tanh(found[order][keep], dtype=np.float32), None)
+        edges = boxes[keep] + (0, 0, 1, 1)
+        return Detections(edges.astype(np.float32), np.tanh(found[order][keep], dtype=np.float32), None)
 
 
 @lru_cache(maxsize=32)
@@ -100,7 +101,7 @@ def _first_column(sizes: list[tuple[int, int]]) -> int:
 
 
 def _boxes(rows: NDArray[np.intp], columns: NDArray[np.intp], canvas: Canvas) -> NDArray[np.int64]:
-    """Window of each cell in frame px, int64 (n, 4)."""
+    """Window of each cell in frame px, int64 (n, 4): first and last px inside, dlib's rectangle."""
     centres = np.stack([columns, rows], axis=1) * STRIDE_PX + OFFSET_PX
     level = _nearest(centres, canvas.levels)
     corners = np.array([(one.x, one.y) for one in canvas.levels])[level]

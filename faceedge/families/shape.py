@@ -30,14 +30,17 @@ class ShapePredictor:
     leaves: Floats
 
     def locate(self, image: Image, boxes: Floats) -> Floats:
-        """float32 (n, points, 2) whole px for boxes (n, 4) of a uint8 BGR image, as dlib finds them."""
-        boxes = _whole(np.asarray(boxes, np.float64).reshape(-1, 4))
-        shapes = np.repeat(self.initial[None], len(boxes), axis=0)
-        if len(boxes):
+        """float32 (n, points, 2) whole px for boxes (n, 4) of a uint8 BGR image, as dlib finds them.
+
+        x1 and y1 of a box are the first px outside.
+        """
+        rectangles = _whole(np.asarray(boxes, np.float64).reshape(-1, 4)) - (0, 0, 1, 1)
+        shapes = np.repeat(self.initial[None], len(rectangles), axis=0)
+        if len(rectangles):
             for cascade in range(len(self.anchors)):
-                values = self._pixels(cascade, image, boxes, shapes)
-                shapes = shapes + self._correction(cascade, values).reshape(shapes.shape)
-        return np.asarray(_whole(_to_image(shapes, boxes[:, None])), np.float32)
+                values = self._pixels(cascade, image, rectangles, shapes)
+                shapes = self._corrected(cascade, values, shapes)
+        return np.asarray(_whole(_to_image(shapes, rectangles[:, None])), np.float32)
 
     def _pixels(self, cascade: int, image: Image, boxes: NDArray[Any], shapes: Floats) -> NDArray[np.int32]:
         """Intensity (n, pixels) where the shapes put the cascade's pixels; 0 outside the image."""
@@ -51,15 +54,19 @@ class ShapePredictor:
 
     def _turns(self, shapes: Floats) -> Floats:
         """Rotation and scale (n, 2, 2) that best take the start shape to each shape."""
-        start = self.initial - self.initial.mean(axis=0)
-        moved = shapes - shapes.mean(axis=1, keepdims=True)
+        start = self.initial - self.initial.mean(axis=0, dtype=np.float64)
+        moved = shapes - shapes.mean(axis=1, keepdims=True, dtype=np.float64)
         along = (moved * start).sum(axis=(1, 2))
         across = (moved[..., 1] * start[:, 0] - moved[..., 0] * start[:, 1]).sum(axis=1)
         cos, sin = along / (start * start).sum(), across / (start * start).sum()
-        return np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)
+        turns = np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)
+        return turns.astype(np.float32)
 
-    def _correction(self, cascade: int, values: NDArray[np.int32]) -> Floats:
-        """Sum of the leaves (n, 2 * points) that the pixel values lead to."""
+    def _corrected(self, cascade: int, values: NDArray[np.int32], shapes: Floats) -> Floats:
+        """The shapes plus the leaves that the pixel values lead to, added tree by tree.
+
+        The order counts: a shape that differs in its last bit reads another pixel further on, and ends a pixel away.
+        """
         splits, thresholds, leaves = self.splits[cascade], self.thresholds[cascade], self.leaves[cascade]
         tree = np.arange(len(splits))
         nodes = thresholds.shape[1]
@@ -69,7 +76,8 @@ class ShapePredictor:
             pair = splits[tree, node]
             difference = values[face, pair[..., 0]] - values[face, pair[..., 1]]
             node = 2 * node + 1 + (difference <= thresholds[tree, node])
-        return np.asarray(leaves[tree, node - nodes].sum(axis=1))
+        steps = np.concatenate([shapes.reshape(len(shapes), 1, -1), leaves[tree, node - nodes]], axis=1)
+        return np.asarray(np.cumsum(steps, axis=1, dtype=np.float32)[:, -1].reshape(shapes.shape))
 
 
 def _to_image(points: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.float64]:

@@ -10,9 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from faceedge.errors import StoreError
+from faceedge.models import landmarks
 from faceedge.models.importers import dlib
 
 Progress = Callable[[str, float], None]
@@ -45,7 +47,7 @@ def is_whole(folder: Path) -> bool:
     """Whether every file is there as it was written, and was written by this importer."""
     try:
         noted = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
-        return bool(noted["revision"] == dlib.REVISION and noted["files"] == _digests(folder, noted["files"]))
+        return bool(noted["importer"] == _importer() and noted["files"] == _digests(folder, noted["files"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -65,7 +67,7 @@ def _import(cache: Path, folder: Path, progress: Progress | None) -> None:
 
 def _note(folder: Path) -> None:
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    noted = {"revision": dlib.REVISION, "files": _digests(folder, names)}
+    noted = {"importer": _importer(), "files": _digests(folder, names)}
     (folder / DIGESTS).write_text(json.dumps(noted, indent=1), encoding="utf-8")
     folder.chmod(0o755)
     for path in (*folder.rglob("*"), folder):
@@ -81,6 +83,15 @@ def _replace(fresh: Path, folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         fresh.rename(folder)
+
+
+@lru_cache(maxsize=1)
+def _importer() -> str:
+    """Digest of the importer's own source: what another version of it wrote is imported anew."""
+    digest = hashlib.sha256()
+    for path in (*sorted(Path(dlib.__file__).parent.glob("dlib*.py")), Path(landmarks.__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _digests(folder: Path, names: list[str]) -> dict[str, list[object]]:

@@ -11,6 +11,7 @@ import tomli_w
 
 from faceedge.errors import MissingExtra, PackageError
 from faceedge.families import mmod
+from faceedge.models.importers.dlib_format import REMEDY as _REMEDY
 from faceedge.models.importers.dlib_graph import onnx_graph
 from faceedge.models.importers.dlib_layers import MmodOptions, Network, read_network
 from faceedge.models.importers.dlib_shape import read_shape_predictor
@@ -22,12 +23,18 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the share 0..1 that is done."""
 
 REVISION = "1"
-"""Rises when the importer reads the same weights differently: templates made before no longer compare."""
+"""Rises when the same weights are read differently: templates made before no longer compare."""
 DETECTOR, LANDMARKER, RECOGNIZER = (
     "mmod_human_face_detector.dat",
     "shape_predictor_5_face_landmarks.dat",
     "dlib_face_recognition_resnet_model_v1.dat",
 )
+DIGESTS = {
+    DETECTOR: "4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
+    LANDMARKER: "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+    RECOGNIZER: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+}
+"""sha256 of the files of face_recognition_models 0.3.0."""
 URL = "https://github.com/davisking/dlib-models"
 LICENCE = "CC0-1.0"
 CHIP_PX = 150
@@ -35,7 +42,12 @@ DIMENSION = 128
 NORMALISATION = Normalisation(colour="rgb", mean=(122.782, 117.001, 104.298), scale=1 / 256)
 FIT = Fit(
     thresholds=Thresholds(grey=0.78875, match=0.82, strict=0.875),
-    evidence="not measured",
+    evidence=(
+        "similarity = 1 - d*d/2 with d the distance of raw embeddings; match is dlib's own d = 0.6. Measured on "
+        "labelled pairs of web photos, clip frames and LFW (1435 genuine, 1439 impostor, largest face of each photo; "
+        "59 pairs without a face count as no match): grey d = 0.65 FMR 2.50 % FNMR 3.62 %, match d = 0.60 FMR 0.63 % "
+        "FNMR 4.88 %, strict d = 0.50 FMR 0.00 % FNMR 17.56 %"
+    ),
 )
 
 
@@ -53,6 +65,8 @@ def import_dlib(models: Path, root: Path, progress: Progress | None = None) -> N
     Raises PackageError naming a file that is missing, cut short or not what it should be; MissingExtra without onnx.
     """
     report = progress or _silent
+    for name, digest in DIGESTS.items():
+        _check(models / name, digest)
     report("face detector", 0.0)
     import_mmod(models / DETECTOR, models / LANDMARKER, root / "dlib-mmod" / "1")
     report("face recogniser", 0.6)
@@ -84,7 +98,7 @@ def import_resnet(recognizer: Path, folder: Path) -> None:
     """Writes the recogniser package: model.onnx, model.toml and fit.toml."""
     network = read_network(recognizer)
     if network.size != (CHIP_PX, CHIP_PX) or _rounded_mean(network) != NORMALISATION.mean:
-        raise PackageError(f"{recognizer}: not dlib's face recogniser; install face_recognition_models==0.3.0")
+        raise PackageError(f"{recognizer}: not dlib's face recogniser; {_REMEDY}")
     manifest = Manifest(
         name="dlib-resnet",
         version="1",
@@ -105,6 +119,15 @@ def _silent(_step: str, _done: float) -> None:
     pass
 
 
+def _check(path: Path, digest: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise PackageError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+    if found != digest:
+        raise PackageError(f"{path}: damaged, or of another version; {_REMEDY}")
+
+
 def _expected(network: Network, path: Path) -> MmodOptions:
     """The family decodes one window of a known size; any other detector is refused."""
     options = network.mmod
@@ -115,7 +138,7 @@ def _expected(network: Network, path: Path) -> MmodOptions:
         or options.covered < 1
         or _rounded_mean(network) != NORMALISATION.mean
     ):
-        raise PackageError(f"{path}: not dlib's face detector; install face_recognition_models==0.3.0")
+        raise PackageError(f"{path}: not dlib's face detector; {_REMEDY}")
     return options
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from faceedge.errors import PackageError
 
 MAX_FILE_BYTES = 256 << 20
+REMEDY = "install it anew: pip install --force-reinstall face_recognition_models==0.3.0"
 
 
 class Stream:
@@ -30,7 +31,7 @@ class Stream:
                 self.refuse("too large")
             self._bytes = path.read_bytes()
         except OSError as error:
-            raise PackageError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+            raise PackageError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
 
     @property
     def left(self) -> int:
@@ -39,7 +40,7 @@ class Stream:
 
     def refuse(self, reason: str) -> NoReturn:
         """Raises PackageError with the file, the position and a way out."""
-        raise PackageError(f"{self._path}: not the dlib model expected, {reason} at byte {self._at}; {_REMEDY}")
+        raise PackageError(f"{self._path}: not the dlib model expected, {reason} at byte {self._at}; {REMEDY}")
 
     def integer(self) -> int:
         """One packed integer."""
@@ -131,6 +132,3 @@ class Stream:
             self.refuse("cut short")
         self._at += count
         return self._bytes[self._at - count : self._at]
-
-
-_REMEDY = "install it anew: pip install --force-reinstall face_recognition_models==0.3.0"

@@ -1,15 +1,15 @@
-"""Turns dlib's layers into an ONNX graph: affine layers folded into the convolution before them, dynamic batch."""
+"""Turns dlib's layers into an ONNX graph with a dynamic batch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from faceedge.errors import MissingExtra, PackageError
-from faceedge.models.importers.dlib_layers import Add, Affine, Conv, Dense, Layer, Mark, Network, Pool, Relu
+from faceedge.models.importers.dlib_layers import Add, Conv, Dense, Layer, Mark, Network, Pool, Relu
+from faceedge.models.importers.dlib_lean import lean
 from faceedge.types import Floats
 
 OPSET = 17
@@ -25,23 +25,9 @@ def onnx_graph(network: Network, output: str) -> bytes:
     Raises MissingExtra without onnx, PackageError when the layers do not fit each other.
     """
     writer = _Writer(_onnx(), (3, *network.size))
-    for layer in _folded(network.layers):
+    for layer in lean(network.layers):
         writer.add(layer)
     return writer.model(output, network)
-
-
-def _folded(layers: Sequence[Layer]) -> list[Layer]:
-    folded: list[Layer] = []
-    for layer in layers:
-        if isinstance(layer, Affine):
-            before = folded.pop() if folded else None
-            if not isinstance(before, Conv):
-                raise PackageError("a dlib affine layer does not follow a convolution; the model file is not known")
-            weights = before.weights * layer.gamma[:, None, None, None]
-            folded.append(Conv(weights, before.bias * layer.gamma + layer.beta, before.stride, before.padding))
-        else:
-            folded.append(layer)
-    return folded
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceedge.errors import PackageError
 from faceedge.families.shape import ShapePredictor
-from faceedge.models.importers.dlib_format import Stream
+from faceedge.models.importers.dlib_format import REMEDY, Stream
 from faceedge.types import Floats
 
 Numbers = NDArray[np.int64]
@@ -92,7 +92,4 @@ class _Cursor:
         return splits[..., :2], self.as_floats(splits[..., 2:]), weights
 
     def _refuse(self) -> NoReturn:
-        raise PackageError(
-            f"{self._path}: not a dlib shape predictor of five points; "
-            "install it anew: pip install --force-reinstall face_recognition_models==0.3.0"
-        )
+        raise PackageError(f"{self._path}: not a dlib shape predictor; {REMEDY}")
