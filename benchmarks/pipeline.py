@@ -98,7 +98,7 @@ def recogniser(bench: Bench, tell: Callable[[dict[str, Any]], None]) -> Recognis
 
 def judge_of(bench: Bench) -> Judge:
     """A fresh judge with the default rules."""
-    return Judge(bench.rules, bench.vision.thresholds, bench.similarity)
+    return Judge(bench.rules, bench.vision.door_thresholds, bench.similarity)
 
 
 def decisions(told: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

@@ -90,7 +90,7 @@ class Daemon:
         self._link = self._open_link()
         if self._link is not None:
             parts.callback(self._link.stop)
-        judge = Judge(config.decide, self._vision.thresholds, partial(similarity, metric=self._vision.metric))
+        judge = Judge(config.decide, self._vision.door_thresholds, partial(similarity, metric=self._vision.metric))
         self._publisher = Publisher(
             self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once
         )

@@ -81,6 +81,15 @@ class Fit(Part):
 
     thresholds: Thresholds
     evidence: str
+    door: Literal["match", "strict"] = "match"
+    """What a door demands. A search compares with everybody enrolled, so a threshold fitted on single pairs whose
+    false matches are not rare leaves doors to `strict`."""
+
+    @property
+    def door_thresholds(self) -> Thresholds:
+        """The thresholds that decide at a door; what lies between grey and these asks for a second factor."""
+        levels = self.thresholds
+        return Thresholds(grey=levels.grey, match=getattr(levels, self.door), strict=levels.strict)
 
 
 @dataclass(frozen=True, slots=True)

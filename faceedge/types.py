@@ -94,7 +94,7 @@ class Template:
 class Match:
     """The nearest person of the gallery, or nobody (`person` None: the gallery is empty).
 
-    person: uuid of the person. similarity: raw score (`recognize.similarity`), 1 is identical.
+    person: uuid of the person. similarity: raw score (`gallery.search.similarity`), 1 is identical.
     margin: similarity minus that of the second person, infinite when there is no second.
     """
 

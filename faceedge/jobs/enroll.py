@@ -30,6 +30,8 @@ class Eyes(Protocol):
     @property
     def thresholds(self) -> Thresholds: ...
     @property
+    def door_thresholds(self) -> Thresholds: ...
+    @property
     def metric(self) -> str: ...
     @property
     def space(self) -> str: ...
@@ -155,7 +157,7 @@ class _Clerk:
                 f" (similarity {own[0]:.2f}, at least {self.eyes.thresholds.grey:.2f}); choose another name"
             )
         twin = next(((key, score) for key, score in nearest if key != self.person.id), None)
-        if twin is None or twin[1] < self.eyes.thresholds.match or self.wish.allow_duplicate:
+        if twin is None or twin[1] < self.eyes.door_thresholds.match or self.wish.allow_duplicate:
             return
         other = self.gallery.find(twin[0])
         raise BadInput(

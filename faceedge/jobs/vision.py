@@ -22,7 +22,7 @@ from faceedge.families import detector_family
 from faceedge.jobs.reduce import enlarged, reduced
 from faceedge.models.landmarks import load_landmarker
 from faceedge.models.store import find_package
-from faceedge.package import Package, Role, Thresholds
+from faceedge.package import Fit, Package, Role, Thresholds
 from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Floats, Image, Template
 
@@ -56,8 +56,11 @@ class Vision:
 
     @property
     def thresholds(self) -> Thresholds:
-        assert self.recognizer_package.fit is not None, "read_package refuses a recogniser without fit.toml"
-        return self.recognizer_package.fit.thresholds
+        return self._fit.thresholds
+
+    @property
+    def door_thresholds(self) -> Thresholds:
+        return self._fit.door_thresholds
 
     @property
     def metric(self) -> str:
@@ -112,6 +115,11 @@ class Vision:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _fit(self) -> Fit:
+        assert self.recognizer_package.fit is not None, "read_package refuses a recogniser without fit.toml"
+        return self.recognizer_package.fit
 
     def _open_detector(self, package: Package, settings: EngineSettings) -> Detector:
         family = detector_family(package.manifest)

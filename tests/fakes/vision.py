@@ -66,6 +66,7 @@ class FakeVision:
     """Stands in for `jobs.vision.Vision` in enrolment, compare and extract."""
 
     thresholds = Thresholds(grey=0.6, match=0.7, strict=0.8)
+    door_thresholds = thresholds
     metric = "cosine"
     space = SPACE
     recognizer_build = "fake0build00"

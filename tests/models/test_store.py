@@ -10,7 +10,7 @@ import tomli_w
 
 from faceedge.errors import PackageError
 from faceedge.models.store import find_package, make_package
-from faceedge.package import Manifest, Normalisation, Source, read_package, space_of
+from faceedge.package import Fit, Manifest, Normalisation, Source, read_package, space_of
 
 
 def manifest(**changes: object) -> Manifest:
@@ -93,3 +93,11 @@ def test_a_package_is_made_from_a_recipe_and_keeps_the_digest_of_its_source(tmp_
 def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="edgeface-xxs, yunet"):
         make_package(tmp_path / "x.onnx", "nonsense", tmp_path)
+
+
+def test_a_door_may_demand_more_than_a_pair_of_photos() -> None:
+    levels = {"grey": 0.3, "match": 0.4, "strict": 0.5}
+    usual = Fit.model_validate({"thresholds": levels, "evidence": "made up"})
+    loose = Fit.model_validate({"thresholds": levels, "evidence": "made up", "door": "strict"})
+    assert usual.door_thresholds == usual.thresholds
+    assert (loose.door_thresholds.grey, loose.door_thresholds.match) == (0.3, 0.5)

@@ -42,6 +42,7 @@ DIMENSION = 128
 NORMALISATION = Normalisation(colour="rgb", mean=(122.782, 117.001, 104.298), scale=1 / 256)
 FIT = Fit(
     thresholds=Thresholds(grey=0.78875, match=0.82, strict=0.875),
+    door="strict",
     evidence=(
         "similarity = 1 - d*d/2 with d the distance of raw embeddings; match is dlib's own d = 0.6. Measured on "
         "labelled pairs of web photos, clip frames and LFW (1435 genuine, 1439 impostor, largest face of each photo; "
