@@ -139,7 +139,10 @@ class Daemon:
 
     def _load_index(self) -> Index:
         self._gallery_seen = self._gallery.changes()
-        return Index.of(self._gallery.templates(self._vision.space), self._vision.metric)
+        index = Index.of(self._gallery.templates(self._vision.space), self._vision.metric)
+        if not index.persons:
+            log.warning("nobody is enrolled for these models: the door opens for nobody; see faceedge enroll --help")
+        return index
 
     def _supervise(self) -> int:
         """Until a signal or the end: time out grants, follow the gallery, tell systemd that all stages live."""

@@ -87,9 +87,12 @@ class Fit(Part):
 
     @property
     def door_thresholds(self) -> Thresholds:
-        """The thresholds that decide at a door; what lies between grey and these asks for a second factor."""
+        """The thresholds that decide at a door. With `strict` every level moves up by one: what a pair of photos
+        would pass as a match is worth a second factor only."""
         levels = self.thresholds
-        return Thresholds(grey=levels.grey, match=getattr(levels, self.door), strict=levels.strict)
+        if self.door == "match":
+            return levels
+        return Thresholds(grey=levels.match, match=levels.strict, strict=levels.strict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import tomli_w
 
 from faceedge.errors import PackageError
 from faceedge.models.store import find_package, make_package
-from faceedge.package import Fit, Manifest, Normalisation, Source, read_package, space_of
+from faceedge.package import Fit, Manifest, Normalisation, Source, Thresholds, read_package, space_of
 
 
 def manifest(**changes: object) -> Manifest:
@@ -100,4 +100,4 @@ def test_a_door_may_demand_more_than_a_pair_of_photos() -> None:
     usual = Fit.model_validate({"thresholds": levels, "evidence": "made up"})
     loose = Fit.model_validate({"thresholds": levels, "evidence": "made up", "door": "strict"})
     assert usual.door_thresholds == usual.thresholds
-    assert (loose.door_thresholds.grey, loose.door_thresholds.match) == (0.3, 0.5)
+    assert loose.door_thresholds == Thresholds(grey=0.4, match=0.5, strict=0.5)
