@@ -42,7 +42,8 @@ class Level:
 class Canvas:
     """Where the copies of a frame lie. Levels after the first are made each from the one before it.
 
-    corner_aligned: corners map on corners (dlib's rule) instead of pixel areas on pixel areas (OpenCV's).
+    corner_aligned: dlib's rules: corners map on corners instead of pixel areas on pixel areas (OpenCV's), and the
+    ground is 0 after normalisation, the mean colour, instead of black.
     """
 
     width: int

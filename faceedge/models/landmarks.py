@@ -25,9 +25,9 @@ def load_shape_predictor(path: Path) -> ShapePredictor:
     """Reads what `save_shape_predictor` wrote. Raises PackageError when the file is damaged or of another kind."""
     names = [field.name for field in fields(ShapePredictor)]
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             predictor = ShapePredictor(**{name: arrays[name] for name in names})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise PackageError(f"{path}: cannot be read ({error}); remove its folder to import it anew") from error
     if not _fits(predictor):
         raise PackageError(f"{path}: arrays of odd shape; remove its folder to import it anew")
