@@ -54,7 +54,7 @@ class LocalBroker:
                 return
             time.sleep(0.02)
         self.kill()
-        raise LinkError(f"{self.kind} does not start on port {self.port}: {self._last_line()}")
+        raise LinkError(f"{self.kind} does not start on port {self.port}: {self._last_words()}")
 
     def stop(self) -> None:
         """Ends it cleanly; below 2 s, then by force."""
@@ -86,9 +86,9 @@ class LocalBroker:
         path.write_text("\n".join([*lines, "log_dest stderr", self._extra, ""]), encoding="ascii")
         return path
 
-    def _last_line(self) -> str:
+    def _last_words(self) -> str:
         lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it says nothing"
+        return "; ".join(lines[-2:]) or "it says nothing"
 
 
 @contextmanager

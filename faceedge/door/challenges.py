@@ -66,6 +66,11 @@ class Challenges:
         unspent = [heard for heard in alive if not heard.is_spent]
         return max(unspent, key=lambda heard: heard.at, default=None)
 
+    def expire(self) -> None:
+        """The connection they were heard on is gone: wait for one that shows the way to be whole again."""
+        for heard in self._heard.values():
+            heard.is_spent = True
+
     def prove(self, boot: str) -> None:
         """A verdict on a grant of ours came from this boot: it lives, all others known are over."""
         if boot in self._left or boot == self._proven:

@@ -63,7 +63,7 @@ class Controller:
         self._told_ignored = 0
         self._tell_ignored_at = 0.0
         session = Session(
-            client_id=f"faceedge-{address.device}-{address.door}-{address.controller}",
+            client_id=f"faceedge.{address.device}.{address.door}.{address.controller}",
             subscriptions=((address.topic("grant"), 0),),
             last_word=lambda: self._status_message("offline"),
             on_up=self._on_up,

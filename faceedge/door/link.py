@@ -87,7 +87,7 @@ class DoorLink:
         self._routes |= {at.topic("verdict"): (self._on_verdict, at) for at in self._keys}
         subscriptions = tuple((topic, int(topic.endswith("/verdict"))) for topic in self._routes)
         self._mqtt = MqttClient(
-            broker, Session(f"faceedge-{device}", subscriptions, self._offline, self._on_up, self._on_message)
+            broker, Session(f"faceedge.{device}", subscriptions, self._offline, self._on_up, self._on_message)
         )
 
     @property
@@ -221,6 +221,9 @@ class DoorLink:
         return Message(f"{self._prefix}/availability", b"offline", qos=1, retain=True)
 
     def _on_up(self) -> None:
+        with self._lock:
+            for challenges in self._challenges.values():
+                challenges.expire()
         self._mqtt.publish(Message(f"{self._prefix}/availability", b"online", qos=1, retain=True))
         self._publish_state()
 

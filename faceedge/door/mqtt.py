@@ -156,7 +156,8 @@ class MqttClient:
             client.disconnect()
         else:
             self._has_spoken_v5 |= self._protocol == MQTTProtocolVersion.MQTTv5
-            client.subscribe(list(self._session.subscriptions))
+            if self._session.subscriptions:
+                client.subscribe(list(self._session.subscriptions))
             self._is_up.set()
             self._said_down = False
             log.info("connected to %s, MQTT %s", self._where, self.protocol)

@@ -1,0 +1,59 @@
+"""A broker that knows one sentence: it answers each CONNECT as scripted, and notes the version it was asked for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+
+ACCEPT_5 = b"\x20\x03\x00\x00\x00"
+REFUSE_5 = b"\x20\x03\x00\x84\x00"
+REFUSE_OLD_STYLE = b"\x20\x02\x00\x01"
+NOT_AUTHORISED_5 = b"\x20\x03\x00\x87\x00"
+ACCEPT_4 = b"\x20\x02\x00\x00"
+SILENCE = b""
+
+
+class ScriptedBroker:
+    """levels: protocol level of each CONNECT seen (5, or 4 for 3.1.1). The last line of the script repeats."""
+
+    def __init__(self, script: Sequence[bytes]) -> None:
+        self._script = list(script)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.host = "127.0.0.1"
+        self.port: int = self._listener.getsockname()[1]
+        self.levels: list[int] = []
+        self._thread = threading.Thread(target=self._serve, name="scripted broker", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> ScriptedBroker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with client:
+                client.settimeout(1.0)
+                self._answer(client)
+
+    def _answer(self, client: socket.socket) -> None:
+        try:
+            connect = client.recv(4096)
+            self.levels.append(connect[connect.index(b"MQTT") + 4])
+            answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+            client.sendall(answer)
+            if answer == SILENCE:
+                client.recv(4096)  # until the client gives up
+        except OSError:
+            return
