@@ -60,7 +60,7 @@ def _run(scratch: Path) -> list[float]:
         config.write_text(CONFIG.format(port=broker.port, clip=clip), encoding="utf-8")
         for command in (["door", "add", "main"], ["enroll", "Astronaut", str(astronaut_path())]):
             subprocess.run([*FACEEDGE, *command, "--config", str(config)], env=environ, check=True, capture_output=True)
-        with _process(["door", "simulate", "main", "--config", str(config), "--json"], environ):
+        with _process(["door", "simulate", "--config", str(config), "--json"], environ):
             return [latency for _ in range(2) for latency in _daemon(config, environ)]
 
 
