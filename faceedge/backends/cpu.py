@@ -86,7 +86,7 @@ def _lay_pyramid(image: Image, planes: Floats, levels: Sequence[Level], norm: No
     """Every level from the one before, in float32: rounding to bytes between levels would move faint peaks."""
     first = levels[0]
     if image.shape[:2] != (first.height, first.width):
-        image = cast(Image, cv2.resize(image, (first.width, first.height), interpolation=cv2.INTER_LINEAR))
+        image = cast(Image, cv2.resize(image, (first.width, first.height), interpolation=cv2.INTER_AREA))
     _normalise(image, _view(planes, first), norm)
     for above, level in itertools.pairwise(levels):
         matrix = np.array([[_step(above.width, level.width), 0, 0], [0, _step(above.height, level.height), 0]])

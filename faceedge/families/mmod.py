@@ -22,6 +22,10 @@ RATE, UP = 5 / 6, 6 / 5
 SHIFT = 0.3
 """Where a point of one level lies in the level above: UP p + SHIFT, dlib's constant."""
 MIN_LEVEL_PX = 5
+MIN_CANVAS_PX = 29
+"""Less is not one cell of the score map, which the network refuses."""
+MAX_FRAME_PIXELS = 4_000_000
+"""Larger frames are shrunk to this first, where dlib would go on: a network on 50 megapixels takes gigabytes."""
 
 
 class Mmod:
@@ -36,24 +40,21 @@ class Mmod:
 
     def canvas(self, height: int, width: int) -> Canvas:
         """All levels of the pyramid on one canvas, the frame itself first."""
-        return tiled_pyramid(height, width)
+        shrink = min(1.0, (MAX_FRAME_PIXELS / (height * width)) ** 0.5)
+        return tiled_pyramid(max(1, round(height * shrink)), max(1, round(width * shrink)))
 
     def decode(
-        self,
-        outputs: Mapping[str, NDArray[Any]],
-        index: int,
-        canvas: Canvas,
-        height: int,  # noqa: ARG002  part of the protocol; the canvas knows the frame's size
-        width: int,  # noqa: ARG002
+        self, outputs: Mapping[str, NDArray[Any]], index: int, canvas: Canvas, height: int, width: int
     ) -> Detections:
-        """See DetectorFamily. Boxes lie on whole px; x1 and y1 are the first px outside."""
+        """See DetectorFamily. Boxes lie on whole px of the first level; x1 and y1 are the first px outside."""
         scores = outputs["score"][index, 0]
         rows, columns = np.nonzero(scores > self._threshold)
         found = scores[rows, columns]
         order = np.argsort(-found, kind="stable")
         boxes = _boxes(rows[order], columns[order], canvas)
         keep = _distinct(boxes, self._nms)
-        edges = boxes[keep] + (0, 0, 1, 1)
+        frame = canvas.levels[0]
+        edges = (boxes[keep] + (0, 0, 1, 1)) * np.tile([width / frame.width, height / frame.height], 2)
         return Detections(edges.astype(np.float32), np.tanh(found[order][keep], dtype=np.float32), None)
 
 
@@ -75,7 +76,8 @@ def tiled_pyramid(height: int, width: int) -> Canvas:
             break
         levels.append(level)
         bottom -= h + PADDING_PX
-    return Canvas(width + 2 * OUTER_PADDING_PX, column + 2 * OUTER_PADDING_PX, tuple(levels), corner_aligned=True)
+    across, down = (max(side + 2 * OUTER_PADDING_PX, MIN_CANVAS_PX) for side in (width, column))
+    return Canvas(across, down, tuple(levels), corner_aligned=True)
 
 
 def _sizes(height: int, width: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -96,6 +97,21 @@ def test_tiles_lie_inside_the_canvas_and_apart(height: int, width: int) -> None:
 def test_every_level_is_five_sixths_of_the_one_before() -> None:
     sizes = [(level.width, level.height) for level in tiled_pyramid(360, 640).levels]
     assert sizes[:4] == [(640, 360), (533, 300), (444, 250), (370, 208)]
+
+
+@pytest.mark.parametrize("side", [1, 5, 16])
+def test_a_tiny_frame_holds_no_face(detector: Detector, side: int) -> None:
+    assert detector.detect([np.full((side, side, 3), 99, np.uint8)]) == [[]]
+
+
+def test_a_huge_frame_is_shrunk_and_its_faces_are_mapped_back(detector: Detector, manifest: Manifest) -> None:
+    image = photo("library/skimage/data/astronaut.png")
+    small = max(detector.detect([image])[0], key=lambda face: face.score)
+    wide = np.zeros((3000, 2500, 3), np.uint8)
+    wide[:2048, :2048] = cv2.resize(image, (2048, 2048))
+    large = max(detector.detect([wide])[0], key=lambda face: face.score)
+    assert tiled_pyramid(3000, 2500).height > Mmod(manifest).canvas(3000, 2500).height
+    assert overlap(small.box * 4, large.box[None])[0] > 0.7
 
 
 def scores(manifest: Manifest, cells: dict[tuple[int, int], float]) -> tuple[Mmod, dict[str, Floats]]:
