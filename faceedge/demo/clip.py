@@ -19,10 +19,10 @@ from faceedge.demo.script import Act, Look, Scene, Timeline
 from faceedge.errors import CameraError
 from faceedge.types import Floats, Image
 
-REVISION = 1
+REVISION = 2
 """Raise it whenever a frame may look different: cached clips are then rendered anew."""
 SIZE = (script.WIDTH_PX, script.HEIGHT_PX)
-SHUTTER_S = 0.02
+SHUTTER_S = 0.008
 NOISE_LEVELS = 2.2
 QUALITY = 92
 
@@ -30,11 +30,15 @@ Progress = Callable[[str, float], None]
 
 
 def cached(cache: Path, *, seed: int = 0, progress: Progress | None = None) -> tuple[Path, Timeline]:
-    """The clip's file below `cache`, rendered if it is not there yet, and its timeline."""
+    """The clip's file below `cache`, rendered if it is not there yet, and its timeline. Clips of older code go."""
     path = cache / "demo" / f"clip-{_fingerprint(seed)}.avi"
     if path.is_file():
         return path, script.timeline()
-    return path, render(path, seed=seed, progress=progress)
+    story = render(path, seed=seed, progress=progress)
+    for stale in path.parent.glob("clip-*.avi"):
+        if stale != path:
+            stale.unlink(missing_ok=True)
+    return path, story
 
 
 def render(path: Path, *, seed: int = 0, progress: Progress | None = None) -> Timeline:

@@ -51,7 +51,7 @@ def figures() -> dict[str, Figure]:
     """All of them by name: `astronaut`, `admiral`, `cat`. Raises MissingExtra when a photo's library is absent."""
     return {
         "astronaut": _cut(photos.astronaut(), ASTRONAUT_OUTLINE, (214, 103), 96),
-        "admiral": _cut(photos.admiral(), ADMIRAL_OUTLINE, (271, 195), 165),
+        "admiral": _cut(_deepened(photos.admiral()), ADMIRAL_OUTLINE, (271, 195), 165),
         "cat": _cut(photos.cat(), CAT_OUTLINE, (243, 122), 170),
     }
 
@@ -67,6 +67,12 @@ def place(figure: Figure, size: tuple[int, int], at: tuple[float, float], face_p
     matrix = cv2.getRotationMatrix2D((x, y), tilt_deg, scale * 2**level)
     matrix[:, 2] += at[0] - x, at[1] - y
     return np.asarray(cv2.warpAffine(figure.layers[level], matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _deepened(photo: Image) -> Image:
+    """Darker middle tones: this photo was taken in brighter light than the others."""
+    curve = 255 * (np.arange(256) / 255) ** 1.3
+    return np.asarray(cv2.LUT(photo, curve.round().astype(np.uint8)), np.uint8)
 
 
 def _cut(photo: Image, outline: str, anchor: tuple[float, float], face_px: float) -> Figure:

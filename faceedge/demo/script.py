@@ -94,20 +94,20 @@ LAMP_FAILS = (
     (0.0, 1.0), (0.5, 1.0), (0.6, 0.3), (0.7, 0.6), (0.8, 0.15), (3.6, 0.15), (3.66, 0.5), (3.72, 0.25), (3.9, 1.0),
 )  # fmt: skip
 ACTS = (
-    Act("The astronaut walks up", "astronaut", "open", 5.2,
+    Act("Astronaut walks up", "astronaut", "open", 5.2,
         (Key(0, -90, 50), Key(1.0, 196, 62), Key(2.7, 236, 118), Key(4.4, 246, 122), Key(5.2, 700, 170))),
-    Act("A cat looks in", "cat", "nothing", 3.2,
+    Act("Cat looks in", "cat", "nothing", 3.2,
         (Key(0, -260, 150), Key(1.0, 118, 172), Key(2.4, 150, 205), Key(3.2, -300, 190)),
         eyes_px=112.0, walks=False),
-    Act("The admiral, a stranger", "admiral", "shut", 4.8,
-        (Key(0, 640, 72), Key(1.0, 300, 80), Key(2.4, 244, 124), Key(4.0, 236, 128), Key(4.8, -260, 160)),
+    Act("Stranger: the admiral", "admiral", "shut", 4.8,
+        (Key(0, 590, 54), Key(1.1, 280, 60), Key(2.7, 244, 124), Key(4.52, 236, 128), Key(4.8, -340, 170)),
         eyes_px=124.0),
-    Act("The astronaut, the light fails", "astronaut", "open", 6.0,
+    Act("Astronaut, light fails", "astronaut", "open", 6.0,
         (Key(0, 570, 52), Key(1.0, 286, 64), Key(2.5, 244, 120), Key(5.2, 236, 124), Key(6.0, -240, 170)),
         light=LAMP_FAILS),
-    Act("The astronaut rushes past", "astronaut", "shut", 3.0,
-        (Key(0, -90, 60, 3.0), Key(0.8, 160, 94, 4.0), Key(1.6, 232, 120, 4.6), Key(2.3, 262, 126, 5.0),
-         Key(3.0, 700, 160, 6.0))),
+    Act("Astronaut rushes past", "astronaut", "shut", 3.0,
+        (Key(0, -90, 60, 4.0), Key(0.8, 160, 98, 4.8), Key(1.6, 232, 122, 5.8), Key(2.3, 262, 128, 6.2),
+         Key(3.0, 700, 160, 7.0))),
 )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def _timeline(paper: Paper, story: Timeline, verdict: Verdict, top: int) -> None
 def _row(paper: Paper, y: int, number: int, result: SceneResult) -> None:
     paper.panel((MARGIN, y, MARGIN + LABEL_W, y + THUMB_H), CARD, RADIUS)
     paper.panel((MARGIN, y + 18, MARGIN + 5, y + THUMB_H - 18), _mark(result), 2)
-    below = paper.wrapped(f"{number}  {result.scene.name}", (MARGIN + 24, y + 40), Ink(TEXT, 22, 600), LABEL_W - 44)
+    below = paper.wrapped(f"{number}  {result.scene.name}", (MARGIN + 24, y + 40), Ink(TEXT, 21, 600), LABEL_W - 40)
     must = {"open": "must open", "shut": "must stay shut", "nothing": "must not even make a track"}[result.scene.expect]
     below = paper.wrapped(must, (MARGIN + 24, below + 4), SMALL, LABEL_W - 44)
     words = f"{result.happened} – {result.wrong}" if result.wrong else result.happened
@@ -193,7 +193,7 @@ def _caption(paper: Paper, area: Area, ruling: Ruling, result: SceneResult, head
     paper.panel((x0 + 12, y0 + 12, x0 + 28 + paper.width_of(who, TAG), y0 + 36), colour, 6)
     paper.text(who, (x0 + 20, y0 + 29), TAG)
     alike = "–" if ruling.similarity is None else f"{ruling.similarity:.2f}"
-    cells = (("similarity", alike), ("quality", f"{ruling.quality:.2f}"), ("latency", f"{ruling.latency_ms:.0f} ms"))
+    cells = (("similarity", alike), ("quality", f"{ruling.quality:.2f}"), ("latency", ruling.delay))
     for column, (name, value) in enumerate(cells):
         x = x0 + 16 + column * (THUMB_W - 32) // 3
         paper.text(name, (x, y1 - 33), Ink(MUTED, 13))

@@ -1,4 +1,4 @@
-"""What the daemon tells on its standard output: JSON lines in, a typed record out."""
+"""What daemon and controller tell on their standard output: JSON lines in, a typed record out."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ class Ruling:
     def has_opened(self) -> bool:
         return self.verdict == "opened"
 
+    @property
+    def delay(self) -> str:
+        """Latency in words. A track that ends undecided is judged by its last picture, whose age says nothing."""
+        is_parting = self.outcome == "deny" and self.reason in ("too_few_shots", "low_quality")
+        return "–" if is_parting else f"{self.latency_ms:.0f} ms"
+
 
 @dataclass(frozen=True, slots=True)
 class Birth:
@@ -46,14 +52,18 @@ class Birth:
 
 @dataclass(slots=True)
 class Record:
-    """Everything told in one run. counters: as the daemon gave them when it stopped."""
+    """Everything told in one run.
+
+    counters: as the daemon gave them when it stopped. doors_opened: how often the controller's relay did.
+    """
 
     rulings: list[Ruling] = field(default_factory=list)
     births: list[Birth] = field(default_factory=list)
     counters: dict[str, float] = field(default_factory=dict)
+    doors_opened: int = 0
 
     def take(self, event: Event) -> Ruling | None:
-        """Files one event; returns the decision if it was one."""
+        """Files one event of the daemon; returns the decision if it was one."""
         kind = event.get("event")
         if kind == "decision":
             self.rulings.append(_ruling(event))
@@ -63,6 +73,10 @@ class Record:
         elif kind == "stopped":
             self.counters = dict(event.get("counters", {}))
         return None
+
+    def take_from_door(self, event: Event) -> None:
+        """Files one event of the controller."""
+        self.doors_opened += event.get("event") == "opened"
 
 
 def parse(line: str) -> Event | None:

@@ -50,11 +50,15 @@ def judge(story: Timeline, record: Record, known: str) -> Verdict:
     """Holds the record against the story. known: id of the one person who may pass.
 
     Wrong is: a door opened for anyone else, or in a scene where it must stay shut, or at no known frame; a scene
-    where it must open and did not; a track where nobody was.
+    where it must open and did not; a track where nobody was; a controller that opened more or less often than the
+    daemon knows.
     """
     scenes = tuple(_judge_scene(scene, record, known) for scene in story.scenes)
     stray = [r for r in record.rulings if r.has_opened and story.scene_at(r.seq) is None]
     complaints = [f"the door opened at frame {ruling.seq}, which no scene holds" for ruling in stray]
+    known_opened = sum(ruling.has_opened for ruling in record.rulings)
+    if record.doors_opened != known_opened:
+        complaints.append(f"the controller opened {record.doors_opened} times, the daemon knows of {known_opened}")
     complaints += [f"{result.scene.name}: {result.wrong}" for result in scenes if result.wrong]
     return Verdict(scenes, tuple(complaints))
 
@@ -91,7 +95,7 @@ def _happened(rulings: tuple[Ruling, ...], tracks: int) -> str:
 
 def said(ruling: Ruling) -> str:
     """Outcome and reason in words: `refused: unknown`."""
-    words = {"grant": "granted", "deny": "refused", "review": "asked for a second factor"}
+    words = {"grant": "granted", "deny": "refused", "review": "review"}
     return f"{words.get(ruling.outcome, ruling.outcome)}: {ruling.reason.replace('_', ' ')}"
 
 

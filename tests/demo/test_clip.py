@@ -57,13 +57,17 @@ def test_rendering_says_how_far_it_is_and_leaves_nothing_behind_when_it_is_broke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cached_clip_is_not_rendered_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_clip_is_not_rendered_twice_and_replaces_older_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(clip, "frames", lambda seed: (np.zeros((270, 480, 3), np.uint8) for _ in range(2)))
     path, story = clip.cached(tmp_path)
     stamp = path.stat().st_mtime_ns
     assert clip.cached(tmp_path) == (path, story)
     assert path.stat().st_mtime_ns == stamp
-    assert clip.cached(tmp_path, seed=1)[0] != path
+    newer, _ = clip.cached(tmp_path, seed=1)
+    assert newer != path
+    assert list((tmp_path / "demo").iterdir()) == [newer]
 
 
 def test_every_frame_belongs_to_one_scene() -> None:

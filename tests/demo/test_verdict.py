@@ -74,6 +74,14 @@ def test_a_grant_that_was_lost_has_opened_nothing() -> None:
     assert happened(verdict, FIRST) == "grant lost: no verdict in time"
 
 
+def test_a_controller_that_opened_unasked_is_a_complaint() -> None:
+    made = record(*GOOD)
+    made.take_from_door({"event": "closed"})
+    assert judge(STORY, made, KNOWN).has_passed
+    made.take_from_door({"event": "opened"})
+    assert judge(STORY, made, KNOWN).complaints == ("the controller opened 3 times, the daemon knows of 2",)
+
+
 def test_a_run_in_which_nothing_was_told_fails() -> None:
     verdict = judged()
     assert not verdict.has_passed
