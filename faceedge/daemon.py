@@ -23,10 +23,10 @@ from faceedge.decide import Judge
 from faceedge.door.keys import load_keys
 from faceedge.door.link import DoorLink, GrantResult
 from faceedge.errors import ConfigError
-from faceedge.gallery.search import Index, similarity
+from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
 from faceedge.health.systemd import Systemd
-from faceedge.identify import Identifier
+from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import open_vision
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
@@ -61,7 +61,6 @@ class Daemon:
         self._once = once
         self._stop = threading.Event()
         self._systemd = Systemd()
-        self._gallery_seen = -1
 
     def run(self) -> int:
         """Builds all parts, runs until a signal or the end of every file, and stops in reverse order."""
@@ -84,9 +83,9 @@ class Daemon:
     def _build(self, parts: ExitStack) -> None:
         config = self._config
         self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
-        self._gallery = Gallery.open(self._state)
-        parts.callback(self._gallery.close)
-        self._identifier = Identifier(self._load_index())
+        gallery = Gallery.open(self._state)
+        parts.callback(gallery.close)
+        self._roster = Roster(gallery, self._vision.metric, self._vision.space)
         self._link = self._open_link()
         if self._link is not None:
             parts.callback(self._link.stop)
@@ -95,7 +94,7 @@ class Daemon:
             self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once
         )
         clock = None if self._once else time.monotonic
-        self._recognise = RecogniseStage(self._vision, self._identifier, judge, self._publisher, clock)
+        self._recognise = RecogniseStage(self._vision, self._roster.identifier, judge, self._publisher, clock)
         self._pipeline = Pipeline(
             {camera.name: partial(self._frames, camera) for camera in config.camera},
             DetectStage(self._vision, self._tell),
@@ -137,13 +136,6 @@ class Daemon:
     def _retry(self, camera: str, track: int) -> None:
         self._recognise.retry(camera, track)
 
-    def _load_index(self) -> Index:
-        self._gallery_seen = self._gallery.changes()
-        index = Index.of(self._gallery.templates(self._vision.space), self._vision.metric)
-        if not index.persons:
-            log.warning("nobody is enrolled for these models: the door opens for nobody; see faceedge enroll --help")
-        return index
-
     def _supervise(self) -> int:
         """Until a signal or the end: time out grants, follow the gallery, tell systemd that all stages live."""
         watch = state = 0.0
@@ -161,7 +153,7 @@ class Daemon:
                     log.error("stuck: %s; leaving so that a fresh process takes over", ", ".join(stuck))
                     return STUCK_EXIT
                 self._systemd.alive()
-                self._follow_gallery()
+                self._roster.follow()
             if self._link is not None and now - state >= STATE_S:
                 state = now
                 self._link.publish_state(self._health())
@@ -175,11 +167,6 @@ class Daemon:
         deadline = time.monotonic() + longest_s + TICK_S
         while self._publisher.is_waiting and time.monotonic() < deadline and not self._stop.wait(TICK_S):
             self._link.sweep()
-
-    def _follow_gallery(self) -> None:
-        if self._gallery.changes() != self._gallery_seen:
-            self._identifier.replace(self._load_index())
-            log.info("gallery reloaded")
 
     def _health(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ newest among them and young; equal pictures count once; a sudden change of the f
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ USABLE_QUALITY = 0.4
 TRUSTED_QUALITY = 0.6
 TRACK_ENDS_AFTER_S = 1.0
 DEADLINE_S = 0.5
+RETRY_AFTER_S = 0.5
+"""A lost grant may be decided anew after this: a broker that is away must not flood the log with every shot."""
 
 _RANK: dict[Outcome, int] = {"deny": 0, "review": 1, "grant": 2}
 Similarity = Callable[[Template, Template], float]
@@ -52,7 +55,7 @@ class _Case:
     seen: float = 0.0
     poorest: Shot | None = None
     outcome: Outcome | None = None
-    decided: float = 0.0
+    decided: float = -math.inf
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +103,7 @@ class Judge:
         return [decision for key in gone for decision in self._end(self._cases.pop(key))]
 
     def forget(self, camera: str, track: int) -> None:
-        """A grant was lost on its way: the next best shot may decide anew, from the votes still young."""
+        """A grant was lost on its way: after a short pause the next best shot may decide anew."""
         case = self._cases.get((camera, track))
         if case is not None:
             case.outcome = None
@@ -147,8 +150,9 @@ class Judge:
 
     def _rule(self, case: _Case, ruling: _Ruling, votes: list[_Vote], now: float) -> Decision | None:
         """Once a cool-down, unless it became better: a stranger recognised after all, a grey face made clear."""
-        rises = case.outcome is None or _RANK[ruling.outcome] > _RANK[case.outcome]
-        if not rises and now - case.decided < self.rules.cooldown_s:
+        rises = case.outcome is not None and _RANK[ruling.outcome] > _RANK[case.outcome]
+        pause_s = RETRY_AFTER_S if case.outcome is None else 0.0 if rises else self.rules.cooldown_s
+        if now - case.decided < pause_s:
             return None
         case.outcome, case.decided = ruling.outcome, now
         return _decision(ruling, case, votes[-1].shot, votes[-1].match, len(votes))

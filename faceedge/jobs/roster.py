@@ -1,0 +1,55 @@
+"""The gallery as a running daemon knows it: loaded once, followed while people are enrolled or removed."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from faceedge.errors import FaceedgeError
+from faceedge.gallery.base import PeopleStore
+from faceedge.gallery.search import Index
+from faceedge.identify import Identifier
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = -1
+"""In place of the change counter of a gallery that could not be read."""
+
+
+class Roster:
+    """Keeps `identifier` in step with a gallery. One thread calls it, any thread asks the identifier.
+
+    Raises FaceedgeError when the gallery cannot be read at the start.
+    """
+
+    def __init__(self, gallery: PeopleStore, metric: str, space: str) -> None:
+        self._gallery = gallery
+        self._metric = metric
+        self._space = space
+        self._seen = gallery.changes()
+        self.identifier = Identifier(self._load())
+
+    def follow(self) -> None:
+        """Loads what has changed. A gallery that cannot be read knows nobody: the door stays shut."""
+        try:
+            seen = self._gallery.changes()
+            if seen == self._seen:
+                return
+            self.identifier.replace(self._load())
+            self._seen = seen
+            log.info("gallery reloaded")
+        except FaceedgeError as error:
+            if self._seen != UNREADABLE:
+                log.error("%s; nobody is let in until it can be read", error)
+            self._seen = UNREADABLE
+            self.identifier.replace(self._nobody())
+
+    def _load(self) -> Index:
+        index = Index.of(self._gallery.templates(self._space), self._metric)
+        if not index.persons:
+            log.warning("nobody is enrolled for these models: the door opens for nobody; see faceedge enroll --help")
+        return index
+
+    def _nobody(self) -> Index:
+        return Index((), np.zeros((0, 1), np.float32), np.zeros(0, np.float32), self._metric, self._space)

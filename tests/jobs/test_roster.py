@@ -1,0 +1,55 @@
+"""A running daemon notices who was enrolled, and knows nobody when the gallery cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceedge.errors import StoreError
+from faceedge.gallery.base import Origin
+from faceedge.gallery.store import Gallery
+from faceedge.jobs.roster import Roster
+from faceedge.types import Template
+
+ANNA = Template(np.eye(8, dtype=np.float32)[0], 1.0, "space")
+
+
+def enrol(gallery: Gallery) -> str:
+    person = gallery.add_person("Anna")
+    gallery.add_template(person.id, ANNA, Origin(0.9, "anna.jpg", "build"))
+    return person.id
+
+
+def test_somebody_enrolled_by_another_process_is_known_at_the_next_look(tmp_path: Path) -> None:
+    here, there = Gallery.open(tmp_path), Gallery.open(tmp_path)
+    roster = Roster(here, "cosine", "space")
+    assert roster.identifier.identify(ANNA).person is None
+    anna = enrol(there)
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person == anna
+    there.remove(next(person for person in there.people() if person.id == anna))
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person is None
+    here.close()
+    there.close()
+
+
+def test_a_gallery_that_turns_unreadable_lets_nobody_in_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.open(tmp_path)
+    anna = enrol(gallery)
+    roster = Roster(gallery, "cosine", "space")
+
+    def broken() -> int:
+        raise StoreError("gallery.db is damaged; restore a backup")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gallery, "changes", broken)
+        roster.follow()
+        assert roster.identifier.identify(ANNA).person is None
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person == anna
+    gallery.close()
