@@ -83,7 +83,10 @@ class LocalBroker:
     def _write_settings(self) -> Path:
         path = self._folder / "mosquitto.conf"
         lines = [f"listener {self.port} {HOST}", "allow_anonymous true", "persistence false", "set_tcp_nodelay true"]
-        path.write_text("\n".join([*lines, "log_dest stderr", self._extra, ""]), encoding="ascii")
+        path.write_text(
+            "\n".join([*lines, "log_dest stderr", "log_type error", "log_type warning", self._extra, ""]),
+            encoding="ascii",
+        )
         return path
 
     def _last_words(self) -> str:
