@@ -21,14 +21,14 @@ STOP_S = 2.0
 
 
 class Child:
-    """One running `python -m faceedge …`; its standard error goes to a log file."""
+    """One running process; its standard error goes to a log file."""
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, heard: queue.Queue[tuple[str, str]]) -> None:
+    def __init__(self, name: str, command: Sequence[str], folder: Path, heard: queue.Queue[tuple[str, str]]) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "faceedge", *arguments],
+                command,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment(),
                 text=True, encoding="utf-8", errors="replace", start_new_session=True,
             )  # fmt: skip
@@ -74,9 +74,9 @@ class Children:
         self._folder = folder
         self._all: list[Child] = []
 
-    def start(self, name: str, arguments: Sequence[str]) -> Child:
-        """Starts `faceedge arguments…`."""
-        self._all.append(Child(name, arguments, self._folder, self._heard))
+    def start(self, name: str, command: Sequence[str]) -> Child:
+        """Starts a process whose lines are heard under this name."""
+        self._all.append(Child(name, command, self._folder, self._heard))
         return self._all[-1]
 
     def hear(self, wait_s: float) -> list[tuple[str, str]]:
@@ -120,6 +120,11 @@ class Children:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def faceedge(*arguments: str) -> list[str]:
+    """The command line of one of our own commands."""
+    return [sys.executable, "-m", "faceedge", *arguments]
 
 
 def environment() -> dict[str, str]:

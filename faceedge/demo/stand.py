@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 import tomli_w
 
 from faceedge.demo import photos
-from faceedge.demo.children import environment
+from faceedge.demo.children import environment, faceedge
 from faceedge.door.keys import make_key
 from faceedge.errors import BadInput, FaceedgeError
 
@@ -68,10 +67,10 @@ def build(folder: Path, camera: str, broker_port: int) -> Stand:
 
 
 def _enrol(config: Path) -> str:
-    command = ["enroll", NAME, str(photos.astronaut_path()), "--config", str(config), "--json"]
+    command = faceedge("enroll", NAME, str(photos.astronaut_path()), "--config", str(config), "--json")
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "faceedge", *command], capture_output=True, text=True, encoding="utf-8",
+            command, capture_output=True, text=True, encoding="utf-8",
             timeout=ENROL_LIMIT_S, check=False, stdin=subprocess.DEVNULL, env=environment(),
         )  # fmt: skip
         return str(json.loads(done.stdout)["person"]["id"])

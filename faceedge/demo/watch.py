@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 
 from faceedge.demo import show, told
-from faceedge.demo.children import Child, Children
+from faceedge.demo.children import Child, Children, faceedge
 from faceedge.demo.preview import Preview
 from faceedge.demo.script import Timeline
 from faceedge.demo.stand import DOOR, Stand
@@ -48,9 +48,9 @@ class Watch:
         """Everything that was told until the end. Raises FaceedgeError when a process fails or hangs."""
         config = ["--config", str(self._place.config), "--json"]
         with Children(self._place.folder) as children:
-            controller = children.start(CONTROLLER, ["door", "simulate", "--door", DOOR, *config])
+            controller = children.start(CONTROLLER, faceedge("door", "simulate", "--door", DOOR, *config))
             self._await(children, controller, "connected")
-            daemon = children.start(DAEMON, ["run", *config])
+            daemon = children.start(DAEMON, faceedge("run", *config))
             self._await(children, daemon, "ready")
             try:
                 self._listen(children)
