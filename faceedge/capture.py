@@ -44,14 +44,15 @@ def paced(
 
 def reopened(
     frames: Callable[[], Iterator[Frame]], stop: threading.Event, on_fault: Callable[[str], None]
-) -> Iterator[Frame]:
-    """Frames of a live camera that is opened again, after a pause, whenever it fails."""
+) -> Iterator[Frame | None]:
+    """Frames of a live camera that is opened again, after a pause, whenever it fails; None while it is away."""
     while not stop.is_set():
         try:
             yield from frames()
             return
         except CameraError as error:
             on_fault(str(error))
+            yield None
             stop.wait(REOPEN_AFTER_S)
 
 

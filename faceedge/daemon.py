@@ -106,7 +106,7 @@ class Daemon:
         if self._link is not None:
             self._link.start()
 
-    def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame]:
+    def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame | None]:
         frames = partial(
             paced, camera.name, partial(open_camera, camera.uri), stop,
             loop=camera.loop and not self._once, realtime=not self._once,
@@ -142,6 +142,8 @@ class Daemon:
         while not self._stop.is_set():
             if self._once and self._pipeline.is_finished:
                 self._await_verdicts()
+                for failure in self._pipeline.failures:
+                    raise failure
                 return 0
             self._stop.wait(TICK_S)
             if self._link is not None:
@@ -174,6 +176,8 @@ class Daemon:
             "builds": dict(self._vision.builds),
             "doors": [{"name": door.name, "liveness": door.liveness} for door in self._config.door],
             "insecure": self._config.broker.insecure,
+            "mqtt": self._link.protocol if self._link else None,
+            "ignored": self._link.counts if self._link else {},
             "counters": self._counters(),
         }
 

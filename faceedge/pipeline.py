@@ -32,13 +32,15 @@ STOP_WITHIN_S = 2.0
 class Pipeline:
     """Threads and queues of one daemon. Start it, watch `is_finished` and `stuck`, stop it."""
 
-    sources: Mapping[str, Callable[[threading.Event], Iterator[Frame]]]
+    sources: Mapping[str, Callable[[threading.Event], Iterator[Frame | None]]]
     detect: Callable[[Sequence[Frame]], list[Shot]]
     recognise: Callable[[Sequence[Shot]], list[Decision]]
     finish: Callable[[], None]
     lossless: bool = False
     on_ended: Callable[[str], None] = lambda _: None
     hearts: dict[str, Heart] = field(default_factory=dict)
+    failures: list[Exception] = field(default_factory=list)
+    """What ended a camera before its time."""
     _threads: list[threading.Thread] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _playing: set[str] = field(default_factory=set)
@@ -94,11 +96,13 @@ class Pipeline:
         try:
             for frame in self.sources[camera](self._stop):
                 heart.beat()
-                self.frames.put(camera, frame)
+                if frame is not None:
+                    self.frames.put(camera, frame)
                 if self._stop.is_set():
                     break
         except Exception as error:
             self._fault(heart, error)
+            self.failures.append(error)
         self.on_ended(camera)
         with self._lock:
             self._playing.discard(camera)

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -72,7 +72,11 @@ class Publisher:
         if self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline:
             self._lost(decision, "too late: the decision took longer than its deadline")
             return
-        doors = self.doors.get(decision.camera, ())
+        watched = self.doors.get(decision.camera, ())
+        # No liveness model can be loaded yet, so a door that demands one opens for nobody.
+        doors = [door for door in watched if door.liveness == "off"]
+        if decision.outcome == "grant" and watched and not doors:
+            decision = replace(decision, outcome="deny", reason="no_liveness", band="none")
         if decision.outcome == "grant" and doors and self.link is not None:
             self._grant(self.link, decision, doors)
         else:

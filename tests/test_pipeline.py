@@ -16,7 +16,7 @@ from faceedge.types import Assessment, Decision, Face, Frame, Shot
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 
 
-def film(camera: str, length: int, stop: threading.Event) -> Iterator[Frame]:
+def film(camera: str, length: int, stop: threading.Event) -> Iterator[Frame | None]:
     for seq in range(length):
         if stop.is_set():
             return
@@ -113,3 +113,38 @@ def test_a_stage_that_hangs_is_named_and_the_others_are_not() -> None:
     assert pipeline.stuck == ["detect"]
     gate.set()
     pipeline.stop()
+
+
+def test_a_camera_that_is_away_for_long_is_no_stuck_stage() -> None:
+    stages = Stages()
+    gave_up = threading.Event()
+
+    def away(stop: threading.Event) -> Iterator[Frame | None]:
+        while not stop.is_set():
+            yield None
+            gave_up.set()
+            stop.wait(0.05)
+
+    pipeline = Pipeline({"entry": away}, stages.detect, stages.recognise, stages.finished.set)
+    pipeline.start()
+    assert gave_up.wait(5)
+    pipeline.hearts["capture-entry"].silence_s = 0.2
+    limit = time.monotonic() + 0.6
+    while time.monotonic() < limit:
+        assert pipeline.stuck == []
+        time.sleep(0.02)
+    assert stages.arrived == []
+    assert pipeline.stop() == []
+
+
+def test_what_ended_a_camera_before_its_time_is_kept() -> None:
+    def torn(stop: threading.Event) -> Iterator[Frame | None]:
+        yield from film("entry", 3, stop)
+        raise RuntimeError("the file ends in the middle")
+
+    stages = Stages()
+    pipeline = Pipeline({"entry": torn}, stages.detect, stages.recognise, stages.finished.set, lossless=True)
+    pipeline.start()
+    assert stages.finished.wait(10)
+    assert [str(failure) for failure in pipeline.failures] == ["the file ends in the middle"]
+    assert len(stages.arrived) == 3

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from faceedge.door.link import GrantResult
-
 from faceedge.config import Door
+from faceedge.door.link import GrantResult
 from faceedge.publish import Publisher
 from faceedge.types import Decision, Evidence
 
@@ -96,3 +95,12 @@ def test_what_a_listener_learns_holds_no_score() -> None:
     assert desk.link.said == [{"outcome": "deny", "reason": "unknown", "band": "none"}]
     assert desk.link.sent == []
     assert desk.told[0]["margin"] is None, "infinity is not JSON"
+
+
+def test_a_door_that_demands_liveness_opens_for_nobody_while_there_is_no_model() -> None:
+    desk = Desk(Link(), Door(liveness="required"))
+    desk.publisher.publish(GRANT)
+    assert desk.link.sent == []
+    assert [(event["outcome"], event["reason"], event["verdict"]) for event in desk.told] == [
+        ("deny", "no_liveness", None)
+    ]
