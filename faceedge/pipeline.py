@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from faceedge.channel import Channel, Closed
+from faceedge.errors import FaceedgeError
 from faceedge.health.heartbeat import Heart
 from faceedge.types import Decision, Frame, Shot
 
@@ -142,4 +143,10 @@ class Pipeline:
         kind = type(error).__name__
         heart.faults[kind] += 1
         if heart.faults[kind] == 1:
-            log.error("%s: %s: %s (said once, counted from now on)", heart.name, kind, error, exc_info=error)
+            log.error(
+                "%s: %s: %s (said once, counted from now on)",
+                heart.name,
+                kind,
+                error,
+                exc_info=None if isinstance(error, FaceedgeError) else error,
+            )
