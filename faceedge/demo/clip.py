@@ -19,7 +19,7 @@ from faceedge.demo.script import Act, Look, Scene, Timeline
 from faceedge.errors import CameraError
 from faceedge.types import Floats, Image
 
-REVISION = 2
+REVISION = 3
 """Raise it whenever a frame may look different: cached clips are then rendered anew."""
 SIZE = (script.WIDTH_PX, script.HEIGHT_PX)
 SHUTTER_S = 0.008

@@ -25,10 +25,12 @@ ASTRONAUT_OUTLINE = (
 ADMIRAL_OUTLINE = (
     "218,32 209,44 195,51 181,63 177,69 176,82 153,105 146,117 146,173 157,187 153,198 153,211 160,226 170,260 "
     "168,279 176,289 189,294 193,298 196,323 162,345 132,354 120,360 97,363 76,370 48,386 37,414 27,427 27,459 "
-    "17,526 8,660 545,660 530,540 514,450 493,395 488,390 464,377 420,365 368,343 337,321 333,315 362,258 369,223 "
-    "369,211 374,199 374,189 368,181 371,134 369,129 369,100 365,90 354,81 346,62 341,57 303,31 287,30 270,24 "
+    "22,520 24,570 20,800 560,800 530,540 514,450 493,395 488,390 464,377 420,365 368,343 337,321 333,315 362,258 "
+    "369,223 369,211 374,199 374,189 368,181 371,134 369,129 369,100 365,90 354,81 346,62 341,57 303,31 287,30 270,24 "
     "249,23 235,25"
 )
+ADMIRAL_PLAIN_PX = 570
+"""Rows of her photo above a brass button that would become a stripe when the last row is continued."""
 CAT_OUTLINE = (
     "38,-20 34,40 36,95 0,112 -20,120 -20,320 309,320 309,273 312,266 314,226 316,221 343,191 355,169 361,148 361,115 "
     "354,100 366,91 367,67 370,58 399,34 406,25 407,13 399,-20"
@@ -51,7 +53,7 @@ def figures() -> dict[str, Figure]:
     """All of them by name: `astronaut`, `admiral`, `cat`. Raises MissingExtra when a photo's library is absent."""
     return {
         "astronaut": _cut(photos.astronaut(), ASTRONAUT_OUTLINE, (214, 103), 96),
-        "admiral": _cut(_deepened(photos.admiral()), ADMIRAL_OUTLINE, (271, 195), 165),
+        "admiral": _cut(_deepened(photos.admiral()[:ADMIRAL_PLAIN_PX]), ADMIRAL_OUTLINE, (271, 195), 165),
         "cat": _cut(photos.cat(), CAT_OUTLINE, (243, 122), 170),
     }
 
@@ -71,7 +73,7 @@ def place(figure: Figure, size: tuple[int, int], at: tuple[float, float], face_p
 
 def _deepened(photo: Image) -> Image:
     """Darker middle tones: this photo was taken in brighter light than the others."""
-    curve = 255 * (np.arange(256) / 255) ** 1.3
+    curve = 255 * (np.arange(256) / 255) ** 1.5
     return np.asarray(cv2.LUT(photo, curve.round().astype(np.uint8)), np.uint8)
 
 

@@ -24,6 +24,7 @@ from faceedge.demo.stand import Stand
 from faceedge.demo.verdict import Verdict, judge
 from faceedge.demo.watch import Watch
 from faceedge.door.broker import local_broker
+from faceedge.errors import BadInput
 from faceedge.models.defaults import default_models
 
 SHEET = Path("demo.png")
@@ -61,6 +62,7 @@ def run(wishes: Wishes) -> int:
 
     With a camera of one's own there is no right or wrong: 0. Raises FaceedgeError when it cannot be run at all.
     """
+    _check(wishes)
     console = Console(stderr=wishes.as_json, highlight=False, soft_wrap=True)
     with _stoppable(), ExitStack() as parts:
         folder = parts.enter_context(stand.workplace(wishes.keep))
@@ -93,10 +95,22 @@ def _prepare(wishes: Wishes, console: Console) -> Film | None:
         return Film(*clip.cached(cache, progress=progress)) if wishes.camera is None else None
 
 
+def _check(wishes: Wishes) -> None:
+    """What would only be found out at the end of the run. Raises BadInput."""
+    if wishes.sheet is not None and (wishes.sheet.is_dir() or not os.access(wishes.sheet.parent, os.W_OK)):
+        raise BadInput(f"{wishes.sheet}: cannot be written; choose another file with --out")
+    if wishes.camera is not None and not (_is_live(wishes.camera) or Path(wishes.camera).is_file()):
+        raise BadInput(f"{wishes.camera}: no such file; use a video file, rtsp://…, /dev/videoN or a number")
+
+
+def _is_live(camera: str) -> bool:
+    return camera.isdigit() or "://" in camera or camera.startswith("/dev/")
+
+
 def _uri(camera: str | None) -> str:
-    """A path is made absolute, as the daemon may run elsewhere; the rest is for the daemon to understand."""
+    """What the daemon calls it; a path is made absolute."""
     assert camera is not None, "without a camera there is a film"
-    return f"file:{Path(camera).resolve()}" if Path(camera).is_file() else camera
+    return camera if _is_live(camera) else f"file:{Path(camera).resolve()}"
 
 
 def _heading(story: Timeline, place: Stand, broker: str) -> sheet.Heading:

@@ -16,7 +16,7 @@ from faceedge.demo.told import Record, Ruling
 from faceedge.demo.verdict import Verdict
 
 _STYLES = {"opened": "bold green", "refused": "yellow", "granted": "bold red", "review": "magenta"}
-_MUST = {"open": "open", "shut": "stay shut", "nothing": "no track"}
+_MUST = {"open": "open", "shut": "shut", "nothing": "no track"}
 
 
 def decision_line(ruling: Ruling, names: Mapping[str, str]) -> Text:
@@ -35,7 +35,7 @@ def decision_line(ruling: Ruling, names: Mapping[str, str]) -> Text:
 
 def scene_table(verdict: Verdict) -> Table:
     """One row a scene in which somebody comes or something went wrong; fits 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("scene", no_wrap=True)
     for heading in ("must", "what happened"):
         table.add_column(heading)

@@ -12,7 +12,7 @@ from faceedge.demo.preview import Preview
 from faceedge.demo.script import Timeline
 from faceedge.demo.stand import DOOR, Stand
 from faceedge.demo.told import Event, Record
-from faceedge.errors import FaceedgeError
+from faceedge.errors import CameraError, FaceedgeError
 
 START_LIMIT_S = 60.0
 LATE_S = 30.0
@@ -43,9 +43,13 @@ class Watch:
         self._seconds = seconds
         self._preview = preview
         self._record = Record()
+        self._fault = ""
 
     def run(self) -> Record:
-        """Everything that was told until the end. Raises FaceedgeError when a process fails or hangs."""
+        """Everything that was told until the end.
+
+        Raises CameraError when the camera never gave a picture, FaceedgeError when a process fails or hangs.
+        """
         config = ["--config", str(self._place.config), "--json"]
         with Children(self._place.folder) as children:
             controller = children.start(CONTROLLER, faceedge("door", "simulate", "--door", DOOR, *config))
@@ -58,6 +62,8 @@ class Watch:
                 if self._story is not None:
                     raise
         self._file(children.rest())
+        if self._fault and not self._record.counters.get("frames_passed"):
+            raise CameraError(self._fault)
         return self._record
 
     def _await(self, children: Children, child: Child, kind: str) -> None:
@@ -109,4 +115,10 @@ class Watch:
         if ruling is not None:
             self._console.print(show.decision_line(ruling, self._place.names))
         elif event["event"] == "camera_fault":
-            self._console.print(f"camera: {event['why']}", style="yellow")
+            self._tell_fault(str(event["why"]))
+
+    def _tell_fault(self, why: str) -> None:
+        """Once, although the daemon tries again and again."""
+        if why != self._fault:
+            self._fault = why
+            self._console.print(f"camera: {why}", style="yellow", markup=False)

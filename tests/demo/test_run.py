@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from faceedge.demo import clip, photos, script
 from faceedge.demo import run as demo
 from faceedge.demo.children import environment
 from faceedge.demo.script import ACTS, Act
-from faceedge.door.broker import mosquitto
-from faceedge.errors import BadInput
+from faceedge.door.broker import local_broker, mosquitto
+from faceedge.errors import BadInput, CameraError
 
 FIRST, _, ADMIRAL, *_ = ACTS
 needs_broker = pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
@@ -66,7 +67,16 @@ def test_it_fails_when_the_wrong_person_is_let_in(
     play((ADMIRAL,), tmp_path, monkeypatch)
     monkeypatch.setattr(photos, "astronaut_path", photos.admiral_path)
     assert demo.run(demo.Wishes(headless=True, as_json=True)) == 1
-    assert document(capsys)["complaints"] == ["Stranger: the admiral: the door opened and must stay shut"]
+    assert document(capsys)["complaints"] == ["Admiral, a stranger: the door opened and must stay shut"]
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("default_models")
+def test_without_mosquitto_the_embedded_broker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("amqtt")
+    play((FIRST,), tmp_path, monkeypatch)
+    monkeypatch.setattr(demo, "local_broker", partial(local_broker, kind="amqtt"))
+    assert demo.run(demo.Wishes(headless=True)) == 0
 
 
 @pytest.mark.broker
@@ -121,6 +131,28 @@ def test_flags_that_do_not_go_together_are_refused(arguments: list[str]) -> None
     args = parser.parse_args(["demo", *arguments])
     with pytest.raises(BadInput, match="--camera"):
         args.run(args)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        (demo.Wishes(out=Path("/proc/absent/demo.png")), "cannot be written"),
+        (demo.Wishes(out=Path("/proc")), "cannot be written"),
+        (demo.Wishes(camera="absent.mp4"), "absent.mp4: no such file"),
+    ],
+)
+def test_what_cannot_end_well_is_refused_at_once(wishes: demo.Wishes, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        demo.run(wishes)
+
+
+@pytest.mark.broker
+@needs_broker
+@pytest.mark.usefixtures("default_models")
+def test_a_camera_that_gives_no_picture_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    with pytest.raises(CameraError, match="not a video"):
+        demo.run(demo.Wishes(camera=str(tmp_path / "film.mp4"), headless=True, seconds=2))
 
 
 def test_the_sheet_is_left_out_where_nobody_looks() -> None:
