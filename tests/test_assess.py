@@ -35,6 +35,8 @@ def test_a_sharp_well_lit_portrait_is_trusted_without_a_reason() -> None:
     ("reason", "spoil"),
     [
         ("blurred", lambda crop: cv2.GaussianBlur(crop, (0, 0), 6)),
+        ("blurred", lambda crop: cv2.blur(crop, (21, 1))),
+        ("blurred", lambda crop: cv2.blur(crop, (1, 21))),
         ("too dark", lambda crop: (crop * 0.12).astype(np.uint8)),
         ("over-exposed", lambda crop: np.clip(crop.astype(int) * 2 + 170, 0, 255).astype(np.uint8)),
         ("low contrast", lambda crop: (120 + crop * 0.04).astype(np.uint8)),
