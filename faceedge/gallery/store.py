@@ -16,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from faceedge.database import told
 from faceedge.errors import BadInput, StoreError
 from faceedge.gallery import rows
 from faceedge.gallery.base import Entry, Origin, Person, Templates
-from faceedge.gallery.schema import connect, told
+from faceedge.gallery.schema import connect
 from faceedge.gallery.vault import Vault
 from faceedge.types import Image, Template
 

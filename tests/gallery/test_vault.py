@@ -11,6 +11,7 @@ import pytest
 from faceedge.errors import StoreError
 from faceedge.gallery import vault
 from faceedge.gallery.vault import Vault
+from faceedge.keyfile import make_key, read_key
 
 KEY = bytes(range(32))
 
@@ -53,8 +54,8 @@ def test_a_data_key_is_unwrapped_by_its_device_key_only() -> None:
 
 def test_a_device_key_is_made_once_private_and_random(tmp_path: Path) -> None:
     path = vault.device_key_path(tmp_path)
-    key = vault.make_device_key(path)
-    assert vault.make_device_key(path) == vault.read_device_key(path) == key
+    key = make_key(path)
+    assert make_key(path) == read_key(path) == key
     assert len(set(key)) > 8
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["device.key"]
@@ -65,4 +66,4 @@ def test_a_key_file_that_is_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/zero")
     for name in ("pipe", "link"):
         with pytest.raises(StoreError):
-            vault.read_device_key(tmp_path / name)
+            read_key(tmp_path / name)
