@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from faceedge.families.nms import overlap
 from faceedge.types import Face, Floats, Shot
 
 MIN_OVERLAP = 0.25
@@ -49,8 +50,9 @@ class Tracker:
         """Best overlap first; faces without a trail begin one."""
         old = list(self._trails)
         guesses = [trail.box + trail.velocity * (captured - trail.seen) for trail in old]
+        boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
         scores = sorted(
-            ((overlap(guess, face.box), t, f) for t, guess in enumerate(guesses) for f, face in enumerate(faces)),
+            ((score, t, f) for t, guess in enumerate(guesses) for f, score in enumerate(overlap(guess, boxes))),
             reverse=True,
         )
         trail_of: dict[int, _Trail] = {}
@@ -77,17 +79,6 @@ def _follow(trail: _Trail, box: Floats, captured: float) -> _Trail:
         trail.velocity = 0.5 * trail.velocity + 0.5 * (box - trail.box) / np.float32(gap)
     trail.box, trail.seen, trail.hits = box, captured, trail.hits + 1
     return trail
-
-
-def overlap(a: Floats, b: Floats) -> float:
-    """Intersection over union of two boxes (4,), x0 y0 x1 y1."""
-    width = float(min(a[2], b[2]) - max(a[0], b[0]))
-    height = float(min(a[3], b[3]) - max(a[1], b[1]))
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    areas = float((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]))
-    return shared / (areas - shared)
 
 
 class ShotPicker:
