@@ -138,8 +138,10 @@ def _distance(one: Floats | None, two: Floats | None) -> float | None:
 
 
 def main() -> int:
-    default = os.environ.get("FACEEDGE_TEST_ASSETS", str(ROOT.parent / "shared"))
-    assets = Path(sys.argv[1] if len(sys.argv) > 1 else default)
+    place = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("FACEEDGE_TEST_ASSETS")
+    if not place:
+        sys.exit("name the folder with the test assets, or set FACEEDGE_TEST_ASSETS")
+    assets = Path(place)
     out = Path(sys.argv[2] if len(sys.argv) > 2 else "accuracy.json")
     pairs = read_pairs(assets)
     with open_vision(Models(), EngineSettings(threads=2), Path("unused"), cache_dir()) as vision:
