@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from faceedge.rules.book import Book
 from faceedge.types import Floats, Image, Template
 
 
@@ -91,6 +92,10 @@ class PeopleStore(Protocol):
 
     def templates(self, space: str, persons: Sequence[str] | None = None) -> Templates:
         """Everything to search in, or only the rows of these persons (ids)."""
+        ...
+
+    def book(self) -> Book:
+        """Who may pass where and when, by id."""
         ...
 
     def changes(self) -> int:

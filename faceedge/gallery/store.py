@@ -19,9 +19,11 @@ from typing import Any
 from faceedge.database import told
 from faceedge.errors import BadInput, StoreError
 from faceedge.gallery import rows
+from faceedge.gallery.access import Access, Tables
 from faceedge.gallery.base import Entry, Origin, Person, Templates
 from faceedge.gallery.schema import connect
 from faceedge.gallery.vault import Vault
+from faceedge.rules.book import Book
 from faceedge.types import Image, Template
 
 PEOPLE = (
@@ -39,6 +41,7 @@ class Gallery:
         self._vault = vault
         self._clock = clock
         self._is_writing = False
+        self.access = Access(Tables(self._rows, self._run, self.transaction, self.changes, lambda: int(clock()), vault))
 
     @classmethod
     def open(cls, state: Path, clock: Callable[[], float] = time.time) -> Gallery:
@@ -104,6 +107,7 @@ class Gallery:
                 self.changes(), person.id,
             )  # fmt: skip
             self._change("tombstone = 1, name = ?, name_tag = ?", person, None, None)
+            self.access.forget(person.id)
         self._empty_log()
         return erased
 
@@ -159,6 +163,10 @@ class Gallery:
         found = self._rows("SELECT crop FROM templates WHERE id = ? AND crop IS NOT NULL", entry.id)
         context = rows.template_context(entry.id, "crop", person_id, entry.space)
         return rows.png_to_crop(self._vault.open(found[0][0], context)) if found else None
+
+    def book(self) -> Book:
+        """Who may pass where and when, by id, without names of people. Raises StoreError when a row does not hold."""
+        return self.access.book()
 
     def changes(self) -> int:
         """Rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
