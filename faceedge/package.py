@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceedge.errors import PackageError
 from faceedge.toml import read_toml
@@ -19,9 +19,9 @@ Role = Literal["detector", "recognizer"]
 
 
 class Part(BaseModel):
-    """Base of every table in model.toml and fit.toml: unknown keys are refused."""
+    """Base of every table in model.toml and fit.toml: unknown keys and numbers that are none are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Normalisation(Part):
@@ -74,6 +74,12 @@ class Thresholds(Part):
     grey: float
     match: float
     strict: float
+
+    @model_validator(mode="after")
+    def _rise(self) -> Thresholds:
+        if not self.grey <= self.match <= self.strict:
+            raise ValueError(f"grey ({self.grey}), match ({self.match}) and strict ({self.strict}) must not fall")
+        return self
 
 
 class Fit(Part):

@@ -101,3 +101,14 @@ def test_a_door_may_demand_more_than_a_pair_of_photos() -> None:
     loose = Fit.model_validate({"thresholds": levels, "evidence": "made up", "door": "strict"})
     assert usual.door_thresholds == usual.thresholds
     assert loose.door_thresholds == Thresholds(grey=0.4, match=0.5, strict=0.5)
+
+
+@pytest.mark.parametrize(
+    "levels", [{"match": float("nan")}, {"grey": float("-inf")}, {"match": 0.6}, {"grey": 0.45}, {"strict": 0.1}]
+)
+def test_thresholds_that_would_open_to_anybody_are_refused(tmp_path: Path, levels: dict[str, float]) -> None:
+    folder = written(tmp_path / "odd", manifest())
+    numbers = {"thresholds": {"grey": 0.3, "match": 0.4, "strict": 0.5} | levels, "evidence": "made up"}
+    (folder / "fit.toml").write_text(tomli_w.dumps(numbers))
+    with pytest.raises(PackageError, match=r"fit\.toml: thresholds"):
+        read_package(folder)
