@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from faceedge.errors import ConfigError
 from faceedge.toml import read_toml
@@ -16,6 +17,7 @@ from faceedge.toml import read_toml
 DEFAULT_PATH = Path("/etc/faceedge/faceedge.toml")
 ENV_PREFIX = "FACEEDGE__"
 NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Section(BaseModel):
@@ -57,7 +59,7 @@ class Camera(Section):
     """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `/dev/video0` or a number. loop: start files over."""
 
     name: str = Field("entry", pattern=NAME)
-    uri: str
+    uri: str = Field(min_length=1)
     loop: bool = False
 
 
@@ -66,7 +68,7 @@ class Door(Section):
 
     name: str = Field("main", pattern=NAME)
     cameras: tuple[str, ...] = ()
-    controllers: tuple[str, ...] = ("main",)
+    controllers: tuple[Name, ...] = Field(("main",), min_length=1)
     liveness: Literal["required", "off"] = "off"
     ttl_ms: int = Field(1500, ge=200, le=5000)
     pulse_ms: int = Field(3000, ge=100, le=30000)
@@ -106,6 +108,9 @@ class Config(Section):
         for kind, names in (("camera", [c.name for c in self.camera]), ("door", [d.name for d in self.door])):
             if len(set(names)) != len(names):
                 raise ValueError(f"two [[{kind}]] entries share a name")
+        for door in self.door:
+            if len(set(door.controllers)) != len(door.controllers):
+                raise ValueError(f"door {door.name!r} names a controller twice")
         known = {camera.name for camera in self.camera}
         for door in self.door:
             for camera in door.cameras:
@@ -123,40 +128,72 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     if chosen is None and DEFAULT_PATH.exists():
         chosen = DEFAULT_PATH
     values = read_toml(chosen, ConfigError, "mend it or name another with --config") if chosen else {}
-    _override(values, environ)
+    overrides = _override(values, environ)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{chosen or 'environment'}: {_explain(error)}") from error
+        # An unknown key first: it is often the misspelling of one that is then found missing.
+        fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        origin = overrides.get(tuple(map(str, fault["loc"])), chosen or "environment")
+        raise ConfigError(f"{origin}: {_explain(fault)}") from error
 
 
-def _override(values: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """FACEEDGE__SECTION__FIELD=value; sections that are lists cannot be overridden."""
+def _override(values: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """FACEEDGE__SECTION__FIELD=value, in a list of the file FACEEDGE__SECTION__0__FIELD; returns the variables used."""
+    variables = {}
     for key, text in environ.items():
-        if not key.startswith(ENV_PREFIX):
-            continue
-        *sections, field = key[len(ENV_PREFIX) :].lower().split("__")
-        table = values
-        for section in sections:
-            table = table.setdefault(section, {})
-            if not isinstance(table, dict):
-                raise ConfigError(f"{key}: [[{section}]] is a list; set it in the file instead")
-        table[field] = text
+        if key.startswith(ENV_PREFIX):
+            path = tuple(key[len(ENV_PREFIX) :].lower().split("__"))
+            _table(values, path[:-1], key)[path[-1]] = text
+            variables[path] = key
+    return variables
 
 
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    steps = [str(step) for step in first["loc"]]
-    where = ".".join(steps) or "file"
-    if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg']}"
-    nearest = difflib.get_close_matches(steps[-1], _known_keys(), n=1)
-    return f"{where}: unknown key" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+def _table(values: dict[str, Any], path: tuple[str, ...], key: str) -> dict[str, Any]:
+    """The table of the file that a variable means, made where there is none."""
+    table: Any = values
+    for name in path:
+        if isinstance(table, list):
+            table = table[int(name)] if name.isdecimal() and int(name) < len(table) else None
+        else:
+            table = table.setdefault(name, {})
+        if isinstance(table, list) and name == path[-1]:
+            raise ConfigError(
+                f"{key}: [[{name}]] is a list; name one of the file, as in {ENV_PREFIX}{name.upper()}__0__…"
+            )
+        if not isinstance(table, dict | list):
+            raise ConfigError(f"{key}: the file has no section {'.'.join(path)}; set it there")
+    assert isinstance(table, dict)
+    return table
 
 
-def _known_keys() -> list[str]:
-    parts = (Config, Broker, Models, EngineSettings, Camera, Door, Decide)
-    return sorted({field for part in parts for field in part.model_fields})
+def _explain(fault: ErrorDetails) -> str:
+    steps = [str(step) for step in fault["loc"]]
+    where = f"{'.'.join(steps)}: " if steps else ""
+    if fault["type"] == "extra_forbidden":
+        known = sorted(_section(steps[:-1]).model_fields)
+        nearest = difflib.get_close_matches(steps[-1], known, n=1)
+        return (
+            where + "unknown key; " + (f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}")
+        )
+    if fault["type"] == "value_error":
+        return f"{where}{fault['ctx']['error']}"
+    return where + _EXPECTED.get(fault["type"], fault["msg"])
+
+
+_EXPECTED = {
+    "missing": "is missing; add it",
+    "string_pattern_mismatch": "use up to 32 of a-z, 0-9, _ and -, beginning with a letter or digit",
+    "tuple_type": "is a list: write [[camera]] or [[door]] sections, or names in square brackets",
+}
+
+
+def _section(steps: Sequence[str]) -> type[BaseModel]:
+    """The part of the file that a fault lies in."""
+    parts = {
+        "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
+    }  # fmt: skip
+    return parts[steps[0]] if steps else Config
 
 
 def state_dir(config: Config, environ: Mapping[str, str] = os.environ) -> Path:

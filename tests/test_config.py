@@ -63,3 +63,9 @@ def test_the_environment_overrides_a_field_and_is_checked_alike(tmp_path: Path) 
         read(tmp_path, GOOD, {"FACEEDGE__BROKER__PORT": "many"})
     with pytest.raises(ConfigError, match="list"):
         read(tmp_path, GOOD, {"FACEEDGE__CAMERA__URI": "0"})
+
+
+@pytest.mark.parametrize("controllers", ['["a", "a"]', "[]", '["a/+"]', '["../b"]'])
+def test_controllers_that_cannot_be_told_apart_or_named_are_refused(tmp_path: Path, controllers: str) -> None:
+    with pytest.raises(ConfigError, match="controller"):
+        read(tmp_path, f"{GOOD}controllers = {controllers}\n")

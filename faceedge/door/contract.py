@@ -16,14 +16,13 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from faceedge.config import NAME
+from faceedge.config import Name
 
 MAX_BODY = 512
 KEY_BYTES = 32
 MAC_CHARS = 43
 """Base64url of 32 bytes without padding."""
 
-Name = Annotated[str, Field(pattern=NAME)]
 Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$", description="128 random bits, base64url")]
 Kid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Pseudonym = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,48}$")]
