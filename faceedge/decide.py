@@ -89,7 +89,7 @@ class Judge:
         if any(vote.pixels == pixels for vote in case.votes):
             return []
         ended: list[Decision] = []
-        if case.votes and self.similarity(case.votes[-1].template, template) < self.thresholds.grey:
+        if case.votes and not self.similarity(case.votes[-1].template, template) >= self.thresholds.grey:
             ended = self._end(case)
             case = self._split(shot, case, now)
         case.shots += 1
@@ -97,9 +97,13 @@ class Judge:
         decision = self._weigh(case, now)
         return [*ended, decision] if decision else ended
 
-    def sweep(self, now: float, *, everything: bool = False) -> list[Decision]:
-        """Ends the tracks that have left; each that was never decided becomes a refusal with its reason."""
-        gone = [key for key, case in self._cases.items() if everything or now - case.seen > TRACK_ENDS_AFTER_S]
+    def sweep(self, now: float, *, camera: str | None = None, everything: bool = False) -> list[Decision]:
+        """Ends the tracks that have left; each that was never decided becomes a refusal with its reason.
+
+        camera: only of this one, when every camera has a clock of its own.
+        """
+        mine = [(key, case) for key, case in self._cases.items() if camera in (None, key[0])]
+        gone = [key for key, case in mine if everything or now - case.seen > TRACK_ENDS_AFTER_S]
         return [decision for key in gone for decision in self._end(self._cases.pop(key))]
 
     def forget(self, camera: str, track: int) -> None:
@@ -118,9 +122,9 @@ class Judge:
 
     def _band(self, shot: Shot, match: Match) -> Band:
         """Where one shot stands: similarity first, then how far the picture and the lead can be trusted."""
-        if match.person is None or match.similarity < self.thresholds.grey:
+        if match.person is None or not match.similarity >= self.thresholds.grey:
             return "none"
-        if match.similarity < self.thresholds.match or match.margin < self.rules.margin:
+        if not (match.similarity >= self.thresholds.match and match.margin >= self.rules.margin):
             return "grey"
         if shot.assessment.quality >= TRUSTED_QUALITY:
             return "trusted"
@@ -144,7 +148,7 @@ class Judge:
         return None
 
     def _doubt(self, vote: _Vote) -> str:
-        if vote.match.margin < self.rules.margin:
+        if not vote.match.margin >= self.rules.margin:
             return "ambiguous"
         return "grey_zone" if vote.match.similarity < self.thresholds.match else "low_quality"
 
@@ -158,9 +162,9 @@ class Judge:
         return _decision(ruling, case, votes[-1].shot, votes[-1].match, len(votes))
 
     def _end(self, case: _Case) -> list[Decision]:
-        """The refusal of a segment that ends undecided."""
+        """The refusal of a segment that ends undecided; a lost grant was a decision."""
         last = case.votes[-1].shot if case.votes else case.poorest
-        if case.outcome is not None or last is None:
+        if case.decided > -math.inf or last is None:
             return []
         match = case.votes[-1].match if case.votes else None
         ruling = _Ruling("deny", "too_few_shots" if case.votes else "low_quality")

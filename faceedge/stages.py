@@ -67,7 +67,7 @@ class RecogniseStage:
         self._judge = judge
         self._publisher = publisher
         self._clock = clock
-        self._media_now = 0.0
+        self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
 
     def __call__(self, shots: Sequence[Shot]) -> list[Decision]:
@@ -79,7 +79,7 @@ class RecogniseStage:
         for shot in shots:
             template = next(templates) if self._judge.is_usable(shot) else None
             decisions += self._judged(shot, template)
-        decisions += self._judge.sweep(self._now())
+        decisions += self._sweep()
         self._publish(decisions)
         return decisions
 
@@ -89,16 +89,20 @@ class RecogniseStage:
 
     def finish(self) -> None:
         """The last tracks end; each gets its outcome."""
-        self._publish(self._judge.sweep(self._now(), everything=True))
+        self._publish(self._judge.sweep(0.0, everything=True))
 
     def _judged(self, shot: Shot, template: Template | None) -> list[Decision]:
-        self._media_now = shot.captured
+        self._media_now[shot.camera] = shot.captured
+        now = self._clock() if self._clock else shot.captured
         if template is None:
-            return self._judge.poor(shot, self._now())
-        return self._judge.vote(shot, template, self._identifier.identify(template), self._now())
+            return self._judge.poor(shot, now)
+        return self._judge.vote(shot, template, self._identifier.identify(template), now)
 
-    def _now(self) -> float:
-        return self._clock() if self._clock else self._media_now
+    def _sweep(self) -> list[Decision]:
+        """Each file has its own clock: one that is further on must not end the tracks of another."""
+        if self._clock is not None:
+            return self._judge.sweep(self._clock())
+        return [ended for camera, now in self._media_now.items() for ended in self._judge.sweep(now, camera=camera)]
 
     def _publish(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:

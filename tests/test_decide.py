@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -156,3 +158,24 @@ def test_every_track_ends_in_an_outcome_when_the_film_ends() -> None:
     ended = door.judge.sweep(door.now, everything=True)
     assert sorted((d.track, d.reason) for d in ended) == [(1, "too_few_shots"), (2, "too_few_shots")]
     assert door.judge.sweep(door.now + 99, everything=True) == []
+
+
+def test_a_score_that_is_no_number_opens_nothing() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, math.nan) for _ in range(5)]) == [("deny", "unknown")]
+    door = Door()
+    assert outcomes(*[door.sees(ANNA, margin=math.nan) for _ in range(5)]) == [("review", "ambiguous")]
+
+
+def test_a_lost_grant_is_not_refused_as_well_when_the_person_leaves() -> None:
+    door = Door()
+    assert outcomes(*[door.sees(ANNA) for _ in range(3)]) == [("grant", "match")]
+    door.judge.forget("entry", 1)
+    assert door.waits(2) == []
+
+
+def test_the_clock_of_one_camera_does_not_end_the_tracks_of_another() -> None:
+    door = Door()
+    door.sees(ANNA)
+    assert door.judge.sweep(door.now + 99, camera="yard") == []
+    assert outcomes(door.judge.sweep(door.now + 99, camera="entry")) == [("deny", "too_few_shots")]
