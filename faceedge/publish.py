@@ -34,10 +34,19 @@ class GrantSender(Protocol):
 
 
 @dataclass(slots=True)
-class _Pending:
-    """A grant on its way to `left` controllers."""
+class _Attempt:
+    """One granted decision at `doors` that have not answered yet."""
 
     decision: Decision
+    doors: int
+    opened: bool = False
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A grant on its way to `left` controllers of one door."""
+
+    attempt: _Attempt
     left: int
     worst: GrantResult | None = None
     finished: bool = False
@@ -47,7 +56,7 @@ class _Pending:
 class Publisher:
     """Sends what was decided and tells what became of it.
 
-    tell: receives one event a decision. retry: a grant was lost, the track may be decided anew.
+    tell: receives one event a decision. retry: a grant opened no door, the track may be decided anew.
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
     """
 
@@ -70,7 +79,7 @@ class Publisher:
         """Sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1
         if self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline:
-            self._lost(decision, "too late: the decision took longer than its deadline")
+            self._lost(_Attempt(decision, 1), "too late: the decision took longer than its deadline")
             return
         watched = self.doors.get(decision.camera, ())
         # No liveness model can be loaded yet, so a door that demands one opens for nobody.
@@ -98,15 +107,17 @@ class Publisher:
             del self._pending[result.token]
         if opened:
             self.counters["grant_opened"] += 1
-            self._say(pending.decision, "opened", "")
+            self._say(pending.attempt.decision, "opened", "")
+            self._answered(pending.attempt, opened=True)
         else:
-            self._lost(pending.decision, pending.worst.why, pending.worst.verdict)
+            self._lost(pending.attempt, pending.worst.why, pending.worst.verdict)
 
     def _grant(self, link: GrantSender, decision: Decision, doors: Sequence[Door]) -> None:
+        attempt = _Attempt(decision, len(doors))
         for door in doors:
             token = uuid.uuid4().hex
             with self._lock:
-                self._pending[token] = _Pending(decision, len(door.controllers))
+                self._pending[token] = _Pending(attempt, len(door.controllers))
             refusal = link.send_grant(
                 door.name, reason=decision.reason, sub=decision.person or "", pulse_ms=door.pulse_ms,
                 ttl_ms=door.ttl_ms, token=token,
@@ -114,12 +125,21 @@ class Publisher:
             if refusal is not None:
                 with self._lock:
                     self._pending.pop(token, None)
-                self._lost(decision, refusal)
+                self._lost(attempt, refusal)
 
-    def _lost(self, decision: Decision, why: str, verdict: str = "lost") -> None:
+    def _lost(self, attempt: _Attempt, why: str, verdict: str = "lost") -> None:
         self.counters[f"grant_{verdict}"] += 1
-        self._say(decision, verdict, why)
-        self.retry(decision.camera, decision.track)
+        self._say(attempt.decision, verdict, why)
+        self._answered(attempt, opened=False)
+
+    def _answered(self, attempt: _Attempt, *, opened: bool) -> None:
+        """Only a grant that opened no door at all is tried again: it would go to the opened ones, too."""
+        with self._lock:
+            attempt.doors -= 1
+            attempt.opened |= opened
+            is_vain = attempt.doors == 0 and not attempt.opened
+        if is_vain:
+            self.retry(attempt.decision.camera, attempt.decision.track)
 
     def _say(self, decision: Decision, verdict: str | None, why: str) -> None:
         if self.link is not None:

@@ -33,10 +33,10 @@ class Link:
 class Desk:
     """A publisher with everything it tells."""
 
-    def __init__(self, link: Link, door: Door, now: float = 100.2) -> None:
+    def __init__(self, link: Link, *doors: Door, now: float = 100.2) -> None:
         self.link, self.told, self.retries = link, [], []
         self.publisher = Publisher(
-            link, {"entry": [door]}, self.told.append, lambda *track: self.retries.append(track), clock=lambda: now
+            link, {"entry": doors}, self.told.append, lambda *track: self.retries.append(track), clock=lambda: now
         )
 
     def answer(self, verdict: str, controller: str = "main", why: str = "") -> None:
@@ -104,3 +104,17 @@ def test_a_door_that_demands_liveness_opens_for_nobody_while_there_is_no_model()
     assert [(event["outcome"], event["reason"], event["verdict"]) for event in desk.told] == [
         ("deny", "no_liveness", None)
     ]
+
+
+def test_a_door_that_opened_is_not_opened_again_because_another_one_is_away() -> None:
+    desk = Desk(Link(), Door(name="front"), Door(name="gate"))
+    desk.publisher.publish(GRANT)
+    front, gate = (grant["token"] for _, grant in desk.link.sent)
+    desk.publisher.result(GrantResult(gate, "gate", "main", "lost", "no verdict", 1.5))
+    assert desk.retries == []
+    desk.publisher.result(GrantResult(front, "front", "main", "opened", "", 0.1))
+    assert desk.retries == []
+    desk.publisher.publish(GRANT)
+    for _, grant in desk.link.sent[2:]:
+        desk.publisher.result(GrantResult(grant["token"], "any", "main", "lost", "no verdict", 1.5))
+    assert desk.retries == [("entry", 7)]
