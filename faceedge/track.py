@@ -17,6 +17,8 @@ MIN_OVERLAP = 0.25
 LOST_AFTER_S = 0.8
 CONFIRM_HITS = 2
 """One detection alone is noise; the second in a row makes a track."""
+REMEMBERED = 64
+"""Tracks a picker knows before it forgets the old ones; a held shot weighs 70 kB."""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class ShotPicker:
 
     def offer(self, shot: Shot) -> Shot | None:
         """The shot to recognise now, if any. Remembers the better of two poor ones."""
+        self._forget_old(shot.captured)
         since, best = self._held.get(shot.track, (shot.captured, shot))
         if shot.assessment.quality >= best.assessment.quality:
             best = shot
@@ -105,10 +108,9 @@ class ShotPicker:
             return None
         self._held.pop(shot.track, None)
         self._sent[shot.track] = shot.captured
-        self._forget_old(shot.captured)
         return best
 
     def _forget_old(self, now: float) -> None:
-        if len(self._sent) > 256:
+        if len(self._sent) + len(self._held) > REMEMBERED:
             self._sent = {track: sent for track, sent in self._sent.items() if now - sent < 10}
             self._held = {track: held for track, held in self._held.items() if now - held[0] < 10}

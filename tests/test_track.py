@@ -64,3 +64,11 @@ def test_a_poor_shot_waits_for_a_better_one_and_goes_when_none_comes() -> None:
     assert picker.offer(shot(0.3, 0.0)) is None
     assert picker.offer(better) is None
     assert picker.offer(shot(0.1, 0.25)) is better
+
+
+def test_passers_by_who_are_never_recognised_are_forgotten() -> None:
+    picker = ShotPicker()
+    for track in range(500):
+        poor = Shot("entry", track, track, 2.0 * track, face(0), np.zeros((2, 2, 3), np.uint8), Assessment(0.2))
+        assert picker.offer(poor) is None
+    assert len(picker._held) < 100
