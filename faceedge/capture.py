@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from faceedge.types import Frame
 
 Clock = Callable[[], float]
 REOPEN_AFTER_S = 1.0
+MAX_SKIP_S = 0.4
+"""Late pictures are skipped for this long at most: a clip that decodes too slowly plays slower, not unseen."""
 
 
 def paced(
@@ -26,7 +29,8 @@ def paced(
     """Frames of one camera until its end or `stop`.
 
     In real time a clip plays at its own rate and frames that are late are skipped as a camera would; otherwise
-    every frame comes at once, stamped with its media time. `loop` starts a clip over.
+    every frame comes at once, stamped with its media time. `loop` starts a clip over. Raises CameraError when the
+    camera fails or holds no picture at all.
     """
     seq = 0
     while not stop.is_set():
@@ -38,6 +42,8 @@ def paced(
                 yield frame
         finally:
             camera.close()
+        if seq == 0 and not stop.is_set():
+            raise CameraError(f"{name}: not one picture can be decoded; convert the clip to H.264 or MJPEG")
         if not loop:
             return
 
@@ -59,7 +65,7 @@ def reopened(
 def _one_pass(
     name: str, camera: Camera, stop: threading.Event, start: float, seq: int, realtime: bool, clock: Clock
 ) -> Iterator[Frame]:
-    first = seq
+    first, shown = seq, -math.inf
     while not stop.is_set():
         image = camera.read()
         if image is None:
@@ -69,6 +75,10 @@ def _one_pass(
         if realtime and late < 0:
             stop.wait(-late)
         # A picture that is a whole frame late has been overtaken by the next one.
-        if not (realtime and camera.fps and late > 1 / camera.fps):
-            yield Frame(name, seq, image, clock() if realtime else due)
+        is_overtaken = realtime and camera.fps and late > 1 / camera.fps
+        if is_overtaken and clock() - shown >= MAX_SKIP_S:
+            start, is_overtaken = start + late, False
+        if not is_overtaken:
+            shown = clock()
+            yield Frame(name, seq, image, shown if realtime else due)
         seq += 1

@@ -94,3 +94,30 @@ def test_a_camera_that_fails_is_opened_again_and_the_fault_is_told() -> None:
     given = list(reopened(frames, clock, faults.append))
     assert [frame is None for frame in given] == [True, True] + [False] * 10
     assert faults == ["the network camera stopped delivering"] * 2
+
+
+def test_a_clip_that_decodes_too_slowly_plays_slower_and_is_seen_all_the_same() -> None:
+    clock = Clock()
+
+    class Slow(Clip):
+        def read(self) -> Image | None:
+            self.clock.now += 0.3
+            return super().read()
+
+    frames = list(paced("entry", lambda: Slow(clock), clock, clock=clock))
+    gaps = np.diff([frame.captured for frame in frames])
+    assert len(frames) >= 4
+    assert gaps.max() < 0.8, "longer, and the tracker would lose everybody"
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_a_clip_without_a_picture_is_a_fault_and_not_an_endless_loop(loop: bool) -> None:
+    clock = Clock()
+
+    def spent() -> Clip:
+        clip = Clip(clock)
+        clip.at = 10
+        return clip
+
+    with pytest.raises(CameraError, match="not one picture"):
+        next(paced("entry", spent, clock, loop=loop, clock=clock))

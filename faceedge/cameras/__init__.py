@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from faceedge.cameras.base import Camera
@@ -16,15 +17,18 @@ def open_camera(uri: str) -> Camera:
     Raises CameraError with the URI's kind, never with its credentials.
     """
     kind, _, rest = uri.partition(":")
+    kind = kind.lower()
     if kind == "images":
         return ImagesCamera(Path(rest))
     if kind in ("rtsp", "rtsps", "http", "https"):
-        return LiveCamera(uri)
+        return LiveCamera(f"{kind}:{rest}")
     if uri.isdigit() or uri.startswith("/dev/"):
         return LiveCamera(int(uri) if uri.isdigit() else uri)
     path = Path(rest if kind == "file" else uri)
     if not path.is_file():
-        raise CameraError(f"{path}: no such clip; use file:CLIP, images:FOLDER, rtsp://…, /dev/videoN or a number")
+        # It may be the address of a camera, misspelt.
+        shown = re.sub(r"[^/]*@", "…@", str(path))
+        raise CameraError(f"{shown}: no such clip; use file:CLIP, images:FOLDER, rtsp://…, /dev/videoN or a number")
     return ClipCamera(path)
 
 

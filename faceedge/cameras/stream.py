@@ -13,6 +13,8 @@ from faceedge.types import Image
 OPEN_TIMEOUT_MS = 3000
 READ_TIMEOUT_MS = 2000
 DEFAULT_FPS = 25.0
+MIN_FPS, MAX_FPS = 0.1, 240.0
+"""Clips without a fixed rate claim odd ones, such as the ticks of their clock."""
 
 
 class ClipCamera:
@@ -22,7 +24,8 @@ class ClipCamera:
         self._source = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not self._source.isOpened():
             raise CameraError(f"{path}: not a video that can be decoded; convert it to H.264 or MJPEG")
-        self.fps = self._source.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        claimed = self._source.get(cv2.CAP_PROP_FPS)
+        self.fps = claimed if MIN_FPS <= claimed <= MAX_FPS else DEFAULT_FPS
 
     def read(self) -> Image | None:
         """See Camera."""
@@ -48,7 +51,10 @@ class LiveCamera:
 
     def read(self) -> Image | None:
         """See Camera."""
-        good, image = self._source.read()
+        try:
+            good, image = self._source.read()
+        except cv2.error as error:
+            raise CameraError(f"{self._kind} sends what cannot be decoded") from error
         if not good:
             raise CameraError(f"{self._kind} stopped delivering")
         return np.asarray(image, np.uint8)
