@@ -59,7 +59,7 @@ class Daemon:
         self._cache = cache
         self._tell = tell
         self._once = once
-        self._stop = threading.Event()
+        self._is_leaving = False
         self._systemd = Systemd()
 
     def run(self) -> int:
@@ -77,8 +77,8 @@ class Daemon:
         return code
 
     def stop(self, *_: object) -> None:
-        """Asks for a clean end; safe in a signal handler."""
-        self._stop.set()
+        """Asks for a clean end; safe in a signal handler, where an Event could wait for its own thread for ever."""
+        self._is_leaving = True
 
     def _build(self, parts: ExitStack) -> None:
         config = self._config
@@ -139,13 +139,13 @@ class Daemon:
     def _supervise(self) -> int:
         """Until a signal or the end: time out grants, follow the gallery, tell systemd that all stages live."""
         watch = state = 0.0
-        while not self._stop.is_set():
+        while not self._is_leaving:
             if self._once and self._pipeline.is_finished:
                 self._await_verdicts()
                 for failure in self._pipeline.failures:
                     raise failure
                 return 0
-            self._stop.wait(TICK_S)
+            time.sleep(TICK_S)
             if self._link is not None:
                 self._link.sweep()
             now = time.monotonic()
@@ -167,7 +167,8 @@ class Daemon:
             return
         longest_s = max(door.ttl_ms for door in self._config.door) / 1000
         deadline = time.monotonic() + longest_s + TICK_S
-        while self._publisher.is_waiting and time.monotonic() < deadline and not self._stop.wait(TICK_S):
+        while self._publisher.is_waiting and time.monotonic() < deadline and not self._is_leaving:
+            time.sleep(TICK_S)
             self._link.sweep()
 
     def _health(self) -> dict[str, Any]:
@@ -190,7 +191,10 @@ class Daemon:
 
 
 def run_until_signal(daemon: Daemon) -> int:
-    """Runs with SIGTERM and SIGINT bound to a clean stop."""
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, daemon.stop)
-    return daemon.run()
+    """Runs with SIGTERM and SIGINT bound to a clean stop, and as they were before once it has ended."""
+    before = {kind: signal.signal(kind, daemon.stop) for kind in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return daemon.run()
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -148,3 +148,18 @@ def test_what_ended_a_camera_before_its_time_is_kept() -> None:
     assert stages.finished.wait(10)
     assert [str(failure) for failure in pipeline.failures] == ["the file ends in the middle"]
     assert len(stages.arrived) == 3
+
+
+def test_a_listener_that_raises_at_the_end_of_a_camera_keeps_nothing_from_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def raising(camera: str) -> None:
+        raise BrokenPipeError(camera)
+
+    monkeypatch.setattr(threading, "excepthook", lambda fault: None)
+    stages = Stages()
+    pipeline = stages.pipeline(entry=3)
+    pipeline.on_ended = raising
+    pipeline.start()
+    assert stages.finished.wait(5)
+    assert pipeline.stop() == []

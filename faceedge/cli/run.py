@@ -6,14 +6,17 @@ import argparse
 import json
 import logging
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from faceedge import config as configuration
+from faceedge.cli.lines import JsonLines
 from faceedge.daemon import Daemon, run_until_signal
 
 log = logging.getLogger("faceedge.events")
+
+MOST_WAITING = 1000
+"""Events that a slow reader may be behind by before the oldest are dropped."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,20 +39,13 @@ def run(args: argparse.Namespace) -> int:
     """Runs the daemon until a signal or, with --once, to the end of its files."""
     settings = configuration.load(args.config)
     state = configuration.state_dir(settings)
-    tell = JsonLines() if args.json else log_event
-    return run_until_signal(Daemon(settings, state, configuration.cache_dir(), tell, once=args.once))
-
-
-class JsonLines:
-    """Events as JSON lines on stdout, whole lines even from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        with self._lock:
-            sys.stdout.write(json.dumps(event, ensure_ascii=True, allow_nan=False) + "\n")
-            sys.stdout.flush()
+    cache = configuration.cache_dir()
+    if not args.json:
+        return run_until_signal(Daemon(settings, state, cache, log_event, once=args.once))
+    with JsonLines(sys.stdout.fileno(), 0 if args.once else MOST_WAITING) as lines:
+        daemon = Daemon(settings, state, cache, lines.tell, once=args.once)
+        lines.on_gone = daemon.stop
+        return run_until_signal(daemon)
 
 
 def log_event(event: dict[str, Any]) -> None:
