@@ -125,6 +125,7 @@ class Decision:
     """What the door is told and why. `deadline`: after this monotonic second it must not be acted upon.
 
     segment: rises when the track was split because another face took its place.
+    doors: those that the rules allow, by name; empty as long as the rules were not asked, and then nothing opens.
     """
 
     camera: str
@@ -136,3 +137,4 @@ class Decision:
     person: str | None
     evidence: Evidence
     deadline: float
+    doors: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The gallery as a running daemon knows it: loaded once, followed while people are enrolled or removed."""
+"""The gallery as a running daemon knows it: people and rules, loaded once, followed while they change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from faceedge.errors import FaceedgeError
 from faceedge.gallery.base import PeopleStore
 from faceedge.gallery.search import Index
 from faceedge.identify import Identifier
+from faceedge.rules.book import Book
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,9 @@ UNREADABLE = -1
 
 
 class Roster:
-    """Keeps `identifier` in step with a gallery. One thread calls it, any thread asks the identifier.
+    """Keeps `identifier` and `book` in step with a gallery. One thread calls it, any thread asks these two.
+
+    book: the rules, None while they cannot be read.
 
     Raises FaceedgeError when the gallery cannot be read at the start.
     """
@@ -28,6 +31,7 @@ class Roster:
         self._metric = metric
         self._space = space
         self._seen = gallery.changes()
+        self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._load())
 
     def follow(self) -> None:
@@ -36,13 +40,16 @@ class Roster:
             seen = self._gallery.changes()
             if seen == self._seen:
                 return
-            self.identifier.replace(self._load())
+            book, index = self._gallery.book(), self._load()
+            self.book = book
+            self.identifier.replace(index)
             self._seen = seen
             log.info("gallery reloaded")
         except FaceedgeError as error:
             if self._seen != UNREADABLE:
                 log.error("%s; nobody is let in until it can be read", error)
             self._seen = UNREADABLE
+            self.book = None
             self.identifier.replace(self._nobody())
 
     def _load(self) -> Index:
