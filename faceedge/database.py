@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faceedge.errors import StoreError
+from faceedge.files import sync_folder
 
 BUSY_MS = 10_000
 
@@ -71,7 +72,10 @@ def _advice(error: sqlite3.Error, mend: str) -> str:
 
 def _make_private(path: Path) -> None:
     """The file is 0600 from its first moment; SQLite gives -wal and -shm the same mode."""
+    is_new = not path.exists()
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if is_new:
+        sync_folder(path.parent)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:

@@ -1,0 +1,62 @@
+"""`faceedge why`: what happened at the door, in a paragraph."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from faceedge import config
+from faceedge.cli import opening
+from faceedge.errors import StoreError
+from faceedge.gallery.store import Gallery
+from faceedge.journal.entry import Entry
+from faceedge.journal.explain import Matter, advice, paragraph
+from faceedge.journal.export import as_json, time_text
+from faceedge.journal.matter import find
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `why`."""
+    parser = commands.add_parser(
+        "why",
+        help="why did the door open, or not",
+        description="Tells of one decision: what happened, to whom, which numbers decided, what the controller said, "
+        "and what may help.",
+        epilog="Example: faceedge why --last",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--last", action="store_true", help="the last decision (the default)")
+    which.add_argument("id", nargs="?", metavar="ID", help="id or number of a decision, as events and exports show it")
+    opening.add_common_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Looks the decision up, and the name of the person as the gallery has it now."""
+    state = config.state_dir(config.load(args.config))
+    found = find(state / "journal.db", args.id)
+    person = found[0].body.get("person")
+    with opening.open_gallery(args) as gallery:
+        names = _names(gallery, person) if person else {}
+    matter = _matter(found, names)
+    if args.json:
+        told = {"text": paragraph(matter), "advice": advice(matter), "name": names.get(person or "")}
+        opening.print_json(told | {"entries": [as_json(entry) for entry in found]})
+    else:
+        print(paragraph(matter))
+    return 0
+
+
+def _matter(found: Sequence[Entry], names: dict[str, str]) -> Matter:
+    decision, *later = found
+    bodies = {kind: [entry.body for entry in later if entry.draft.kind == kind] for kind in ("grant", "verdict")}
+    when = time_text(decision) or "at a time not known, the clock was not set"
+    return Matter(when, decision.seq, decision.body, bodies["grant"], bodies["verdict"], names)
+
+
+def _names(gallery: Gallery, person: str) -> dict[str, str]:
+    try:
+        known = gallery.find(person)
+    except StoreError:
+        return {}
+    return {known.id: known.name} if known else {}

@@ -1,0 +1,165 @@
+"""One decision as a paragraph for an operator: what happened, to whom, by which numbers, and what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Body = Mapping[str, Any]
+
+REASONS = {
+    "match": "{who} was recognised",
+    "unknown": "the face is nobody's of the gallery",
+    "ambiguous": "two people of the gallery look alike here, so it could not be told whether this is {who}",
+    "grey_zone": "it may have been {who}, but not surely enough",
+    "low_quality": "the pictures were too poor to be trusted",
+    "too_few_shots": "the face was gone before enough pictures agreed",
+    "no_liveness": "{who} was recognised, but the door demands proof of a living face and no model gives it",
+}
+CURES = {
+    "too small": "let people come closer, or use a longer lens",
+    "too dark": "more light at the door",
+    "over-exposed": "less light into the camera: shade it, or turn it away from the sun",
+    "low contrast": "clean the lens and avoid light from behind",
+    "blurred": "clean the lens, focus it, or give it more light for a shorter exposure",
+    "turned away": "place the camera where people look, at the height of their eyes",
+}
+"""By the words of `assess.py`."""
+REASON_CURES = {
+    "unknown": "if the person should be let in, enrol them: faceedge enroll NAME IMAGE…",
+    "ambiguous": "enrol more photos of both, taken at the door",
+    "grey_zone": "enrol a photo taken at the door; if the camera sees poorly, better light helps too",
+    "low_quality": "a better picture helps, then a photo enrolled at the door",
+    "too_few_shots": "stand still before the camera for a second",
+    "no_liveness": 'set liveness = "off" for this door, and know that a photo may then open it',
+}
+LOST_CURES = {
+    "offline": "look at the broker and the network",
+    "no fresh challenge": "look at the controller: it is off, away from the broker, or has another key",
+    "no verdict": "look at the controller and the network between: the grant went out and nothing came back",
+    "too late": "the machine is too slow for this picture; see whether something else keeps it busy",
+    "too late: the decision took longer than its deadline": "the machine is busy; see what else runs on it",
+    "journal": "look at the disk: nothing is granted that cannot be written down",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """All that the journal says of one decision. names: of people by id, as the gallery has them now."""
+
+    when: str
+    seq: int
+    decision: Body
+    grants: Sequence[Body]
+    verdicts: Sequence[Body]
+    names: Mapping[str, str]
+
+    @property
+    def who(self) -> str:
+        """Name, id, or nobody."""
+        person = self.decision.get("person")
+        if not person:
+            return "nobody known"
+        return self.names.get(person) or f"somebody no longer in the gallery ({person})"
+
+
+def paragraph(matter: Matter) -> str:
+    """A few sentences."""
+    parts = [_headline(matter), _numbers(matter), _picture(matter), *_doors(matter), _times(matter), _advice(matter)]
+    return " ".join(part for part in parts if part)
+
+
+def advice(matter: Matter) -> list[str]:
+    """What may help, most likely first."""
+    said = matter.decision
+    cures = [LOST_CURES[why] for why in _whys(matter) if why in LOST_CURES]
+    if said["outcome"] != "grant":
+        poor = [CURES[word] for word in said.get("poor", ()) if word in CURES]
+        own = [REASON_CURES[said["reason"]]] if said["reason"] in REASON_CURES else []
+        cures += poor + own if said["reason"] == "low_quality" else own + poor
+    return list(dict.fromkeys(cures))
+
+
+def _headline(matter: Matter) -> str:
+    said = matter.decision
+    verdicts = {verdict["verdict"] for verdict in matter.verdicts}
+    if said["outcome"] == "grant":
+        what = "opened" if "opened" in verdicts else "not opened" if verdicts else "granted"
+    else:
+        what = {"deny": "refused", "review": "not opened, a second factor would decide"}[said["outcome"]]
+    why = REASONS.get(said["reason"], str(said["reason"])).format(who=matter.who)
+    return f"{matter.when}, camera {said['camera']}, entry {matter.seq}: {what}, because {why}."
+
+
+def _numbers(matter: Matter) -> str:
+    said, limits = matter.decision, matter.decision.get("limits", {})
+    votes = f"{said['votes']} of {said['shots']} pictures agreed"
+    if needed := limits.get("votes"):
+        votes += f", {needed} are needed"
+    if said["similarity"] is None:
+        return f"{votes}; no similarity was measured."
+    return f"{votes}; similarity {said['similarity']:.3f}{_levels(limits)}{_margin(said, limits)}."
+
+
+def _levels(limits: Body) -> str:
+    if "match" not in limits:
+        return ""
+    return f" (match from {limits['match']:.3f}, doubt from {limits['grey']:.3f}, poor pictures {limits['strict']:.3f})"
+
+
+def _margin(said: Body, limits: Body) -> str:
+    if said["margin"] is None:
+        return ""
+    needed = f" (at least {limits['margin']:.3f})" if "margin" in limits else ""
+    return f", ahead of the next person by {said['margin']:.3f}{needed}"
+
+
+def _picture(matter: Matter) -> str:
+    said, limits = matter.decision, matter.decision.get("limits", {})
+    levels = f" (usable from {limits['usable']:g}, trusted from {limits['trusted']:g})" if "usable" in limits else ""
+    words = f": {', '.join(said['poor'])}" if said.get("poor") else ""
+    return f"Quality of the picture {said['quality']:.2f}{levels}{words}."
+
+
+def _doors(matter: Matter) -> list[str]:
+    if not matter.verdicts and matter.decision["outcome"] == "grant":
+        doors = ", ".join(door for grant in matter.grants for door in grant.get("doors", ()))
+        return [f"A grant for {doors} was written, and no verdict." if doors else "No door is configured for it."]
+    return [_verdict(verdict) for verdict in matter.verdicts]
+
+
+def _verdict(verdict: Body) -> str:
+    door = f"Door {verdict['door']}" if verdict.get("door") else "The door"
+    if verdict["verdict"] == "unsent":
+        return "The grant was not sent, because the journal could not be written."
+    if verdict["verdict"] == "opened":
+        return f"{door}: the controller opened{_after(verdict)}."
+    if verdict["verdict"] == "refused":
+        return f"{door}: the controller refused{_after(verdict)}: {verdict['why']}."
+    return f"{door}: the grant was lost: {verdict['why']}."
+
+
+def _after(verdict: Body) -> str:
+    answer_ms = verdict.get("answer_ms")
+    return f" {answer_ms:.0f} ms after the grant was sent" if answer_ms is not None else ""
+
+
+def _times(matter: Matter) -> str:
+    age_ms = matter.decision.get("age_ms")
+    took = [f"the decision {age_ms:.0f} ms"] if age_ms is not None else []
+    took += [
+        f"the verdict of door {one.get('door')} {one['latency_ms']:.0f} ms"
+        for one in matter.verdicts
+        if one.get("latency_ms") is not None and one["verdict"] in ("opened", "refused")
+    ]
+    return f"Counted from the picture, {' and '.join(took)}." if took else ""
+
+
+def _advice(matter: Matter) -> str:
+    cures = advice(matter)
+    return f"What to do: {'; '.join(cures)}." if cures else ""
+
+
+def _whys(matter: Matter) -> list[str]:
+    return ["journal" if one["verdict"] == "unsent" else one["why"] for one in matter.verdicts]
