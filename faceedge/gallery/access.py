@@ -71,8 +71,8 @@ class Access:
 
     def set_standing(self, person_id: str, standing: Standing) -> None:
         """Stores validity and block list; the groups of `standing` do not count, see `join`."""
-        sealed = self._tables.vault.seal(standing_to(standing), standing_context(person_id))
         with self._tables.transaction():
+            sealed = self._tables.vault.seal(standing_to(standing), standing_context(person_id))
             if not self._write("UPDATE people SET standing = ?", sealed, key=person_id):
                 raise BadInput("the person is no longer in the gallery; list the people again")
 
@@ -161,8 +161,8 @@ class Access:
         """A new rule. group None: everybody enrolled. Raises BadInput for what `Rule` refuses."""
         ids = [one.id if one else None for one in (group, escort)]
         rule = Rule(str(uuid.uuid4()), ids[0], door, schedule, ids[1], within_s)
-        sealed = self._tables.vault.seal(rule_to(rule), body_context("rules", rule.id, rule.group, rule.escort))
         with self._tables.transaction():
+            sealed = self._tables.vault.seal(rule_to(rule), body_context("rules", rule.id, rule.group, rule.escort))
             if any(self.group(one) is None for one in ids if one):
                 raise BadInput("the group is gone; list the rules again")
             self._tables.run(

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from faceedge.database import one_at_a_time, open_database, told
-from faceedge.gallery import vault
+from faceedge.gallery import devicekey, vault
 from faceedge.gallery.vault import Vault
-from faceedge.keyfile import KEY_BYTES, make_key, read_key
+from faceedge.keyfile import KEY_BYTES
 
 # Every row has an id, the number of the change that wrote it last (`revision`) and a
 # tombstone, so that a later mirror can ask for "everything since". What is NULL in a tombstone was erased.
@@ -118,11 +118,19 @@ def connect(state: Path) -> tuple[sqlite3.Connection, Vault]:
             raise
 
 
+def wrapped_key(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    """Number of the present data key, and the key as it lies in the database; 0 when there is none."""
+    row = connection.execute("SELECT number, wrapped FROM data_keys ORDER BY number DESC LIMIT 1").fetchone()
+    return (int(row[0]), bytes(row[1])) if row is not None else (0, b"")
+
+
 def _open_vault(connection: sqlite3.Connection, state: Path) -> Vault:
-    row = connection.execute("SELECT wrapped FROM data_keys ORDER BY number DESC LIMIT 1").fetchone()
-    if row is not None:
-        return Vault(vault.unwrap(row[0], read_key(vault.device_key_path(state))))
+    number, wrapped = wrapped_key(connection)
+    if number:
+        data_key, used = devicekey.unlock(state, wrapped)
+        devicekey.settle(state, used)
+        return Vault(data_key, number)
     data_key = os.urandom(KEY_BYTES)
-    wrapped = vault.wrap(data_key, make_key(vault.device_key_path(state)))
+    wrapped = vault.wrap(data_key, devicekey.first_key(state).secret)
     connection.execute("INSERT INTO data_keys VALUES (1, ?, ?)", (int(time.time()), wrapped))
     return Vault(data_key)

@@ -21,7 +21,8 @@ from faceedge.errors import BadInput, StoreError
 from faceedge.gallery import rows
 from faceedge.gallery.access import Access, Tables
 from faceedge.gallery.base import Entry, Origin, Person, Templates
-from faceedge.gallery.schema import connect
+from faceedge.gallery.devicekey import unlock
+from faceedge.gallery.schema import connect, wrapped_key
 from faceedge.gallery.vault import Vault
 from faceedge.rules.book import Book
 from faceedge.types import Image, Template
@@ -61,6 +62,7 @@ class Gallery:
         self._run("BEGIN IMMEDIATE")
         self._is_writing = True
         try:
+            self._follow_key()
             self._run("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
             yield
             self._run("COMMIT")
@@ -81,8 +83,10 @@ class Gallery:
 
     def find(self, name_or_id: str) -> Person | None:
         """The person with exactly this name or id."""
-        tag = self._vault.tag(unicodedata.normalize("NFC", name_or_id))
-        return next(iter(self._select_people(f"{PEOPLE} AND (id = ? OR name_tag = ?)", name_or_id, tag)), None)
+        with self._snapshot():
+            self._follow_key()
+            tag = self._vault.tag(unicodedata.normalize("NFC", name_or_id))
+            return next(iter(self._select_people(f"{PEOPLE} AND (id = ? OR name_tag = ?)", name_or_id, tag)), None)
 
     def people(self) -> list[Person]:
         """Everybody, by name."""
@@ -185,8 +189,31 @@ class Gallery:
         self.close()
 
     def _rows(self, query: str, *values: object) -> list[Any]:
+        """What was found, and the vault at the key of that very moment."""
+        with told(self.path), self._snapshot():
+            found = self._connection.execute(query, values).fetchall()
+            self._follow_key()
+            return found
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Everything read in the block is of one moment."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._run("BEGIN")
+        try:
+            yield
+        finally:
+            self._run("ROLLBACK")
+
+    def _follow_key(self) -> None:
+        """Another process may have rotated the data key."""
         with told(self.path):
-            return self._connection.execute(query, values).fetchall()
+            (number,) = self._connection.execute("SELECT max(number) FROM data_keys").fetchone()
+            if number != self._vault.number:
+                number, wrapped = wrapped_key(self._connection)
+                self._vault.become(unlock(self.path.parent, wrapped)[0], number)
 
     def _run(self, statement: str, *values: object) -> int:
         """How many rows were written."""
@@ -216,6 +243,7 @@ class Gallery:
     def _empty_log(self) -> None:
         if self._is_writing:  # an outer transaction has yet to commit
             return
-        is_blocked, _, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        with told(self.path):
+            is_blocked, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_blocked:
             raise StoreError(f"{self.path}: erased, but another process still reads the log; stop it to empty the log")

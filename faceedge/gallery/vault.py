@@ -23,7 +23,12 @@ _WRAPPING = b"faceedge data key 1"
 class Vault:
     """Seals bytes and opens them again; what was sealed for one context (place) opens for no other."""
 
-    def __init__(self, data_key: bytes) -> None:
+    def __init__(self, data_key: bytes, number: int = 1) -> None:
+        self.become(data_key, number)
+
+    def become(self, data_key: bytes, number: int) -> None:
+        """Another data key from now on, because the keys were rotated. number: of the key in the gallery."""
+        self.number = number
         self._cipher = AESGCM(data_key)
         self._tag_key = hmac.digest(data_key, b"faceedge tags 1", hashlib.sha256)
 
@@ -61,7 +66,7 @@ def unwrap(wrapped: bytes, device_key: bytes) -> bytes:
     try:
         return _decrypt(AESGCM(device_key), wrapped, _WRAPPING)
     except InvalidTag as error:
-        raise StoreError("gallery.db: does not open with keys/device.key; put back the key it was made with") from error
+        raise StoreError("gallery.db: does not open with this device key; put back the key it was made with") from error
 
 
 def _encrypt(cipher: AESGCM, plain: bytes, context: bytes) -> bytes:
