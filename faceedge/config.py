@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -91,6 +92,22 @@ class Decide(Section):
         return self
 
 
+class Clock(Section):
+    """zone: of hours and dates an operator names, the system's when empty. require_sync: `rules.clock.is_valid`."""
+
+    zone: str = ""
+    require_sync: Literal["always", "if_known", "never"] = "if_known"
+
+    @model_validator(mode="after")
+    def _zone_exists(self) -> Clock:
+        if self.zone:
+            try:
+                ZoneInfo(self.zone)
+            except (KeyError, ValueError, OSError) as error:
+                raise ValueError(f"{self.zone!r} is no time zone; use a name such as Europe/Berlin") from error
+        return self
+
+
 class Config(Section):
     """The whole file."""
 
@@ -102,6 +119,7 @@ class Config(Section):
     camera: tuple[Camera, ...] = ()
     door: tuple[Door, ...] = ()
     decide: Decide = Decide()
+    clock: Clock = Clock()
 
     @model_validator(mode="after")
     def _names_hold(self) -> Config:
@@ -190,8 +208,9 @@ _EXPECTED = {
 
 def _section(steps: Sequence[str]) -> type[BaseModel]:
     """The part of the file that a fault lies in."""
-    parts = {
+    parts: dict[str, type[BaseModel]] = {
         "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
+        "clock": Clock,
     }  # fmt: skip
     return parts[steps[0]] if steps else Config
 

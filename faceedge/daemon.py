@@ -25,9 +25,11 @@ from faceedge.door.link import DoorLink, GrantResult
 from faceedge.errors import ConfigError
 from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
+from faceedge.health.clock import SyncWatch, WallClock
 from faceedge.health.systemd import Systemd
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import open_vision
+from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
 from faceedge.stages import DetectStage, RecogniseStage
@@ -94,7 +96,8 @@ class Daemon:
             self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once
         )
         clock = None if self._once else time.monotonic
-        self._recognise = RecogniseStage(self._vision, self._roster.identifier, judge, self._publisher, clock)
+        permit = self._open_permit(parts)
+        self._recognise = RecogniseStage(self._vision, self._roster.identifier, judge, self._publisher, clock, permit)
         self._pipeline = Pipeline(
             {camera.name: partial(self._frames, camera) for camera in config.camera},
             DetectStage(self._vision, self._tell),
@@ -122,6 +125,13 @@ class Daemon:
         """A door without a list of cameras is watched by all of them."""
         names = [camera.name for camera in self._config.camera]
         return {name: [door for door in self._config.door if name in (door.cameras or names)] for name in names}
+
+    def _open_permit(self, parts: ExitStack) -> Permit:
+        self._sync = SyncWatch()
+        parts.callback(self._sync.close)
+        wall = WallClock(self._sync, self._config.clock.require_sync)
+        doors = {camera: [door.name for door in doors] for camera, doors in self._doors_by_camera().items()}
+        return Permit(lambda: self._roster.book, doors, wall.now, self._retry)
 
     def _open_link(self) -> DoorLink | None:
         if not self._config.door:
@@ -156,6 +166,7 @@ class Daemon:
                     return STUCK_EXIT
                 self._systemd.alive()
                 self._roster.follow()
+                self._sync.look()
             if self._link is not None and now - state >= STATE_S:
                 state = now
                 self._link.publish_state(self._health())

@@ -82,8 +82,11 @@ class Publisher:
             self._lost(_Attempt(decision, 1), "too late: the decision took longer than its deadline")
             return
         watched = self.doors.get(decision.camera, ())
+        ruled = [door for door in watched if door.name in decision.doors]
+        if decision.outcome == "grant" and watched and not ruled:
+            decision = replace(decision, outcome="deny", reason="not_here", band="none")
         # No liveness model can be loaded yet, so a door that demands one opens for nobody.
-        doors = [door for door in watched if door.liveness == "off"]
+        doors = [door for door in ruled if door.liveness == "off"]
         if decision.outcome == "grant" and watched and not doors:
             decision = replace(decision, outcome="deny", reason="no_liveness", band="none")
         if decision.outcome == "grant" and doors and self.link is not None:

@@ -52,7 +52,10 @@ class DetectStage:
 
 
 class RecogniseStage:
-    """Shots become votes and votes decisions. clock None: the shots' own times are the clock."""
+    """Shots become votes and votes decisions. clock None: the shots' own times are the clock.
+
+    permit: asks the rules for which doors a decision is good. Without it no door opens.
+    """
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class RecogniseStage:
         judge: Judge,
         publisher: Publisher,
         clock: Callable[[], float] | None,
+        permit: Callable[[Decision], Decision] = lambda decision: decision,
     ) -> None:
         self._vision = vision
         self._identifier = identifier
         self._judge = judge
         self._publisher = publisher
         self._clock = clock
+        self._permit = permit
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
 
@@ -106,4 +111,4 @@ class RecogniseStage:
 
     def _publish(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
-            self._publisher.publish(decision)
+            self._publisher.publish(self._permit(decision))

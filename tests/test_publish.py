@@ -11,7 +11,16 @@ from faceedge.publish import Publisher
 from faceedge.types import Decision, Evidence
 
 GRANT = Decision(
-    "entry", 7, 0, "grant", "match", "trusted", "person-id", Evidence(0.9, float("inf"), 0.8, 3, 4, 100.0), 100.5
+    "entry",
+    7,
+    0,
+    "grant",
+    "match",
+    "trusted",
+    "person-id",
+    Evidence(0.9, float("inf"), 0.8, 3, 4, 100.0),
+    100.5,
+    ("main", "front", "gate"),
 )
 DENY = replace(GRANT, outcome="deny", reason="unknown", band="none", person=None)
 
@@ -118,3 +127,16 @@ def test_a_door_that_opened_is_not_opened_again_because_another_one_is_away() ->
     for _, grant in desk.link.sent[2:]:
         desk.publisher.result(GrantResult(grant["token"], "any", "main", "lost", "no verdict", 1.5))
     assert desk.retries == [("entry", 7)]
+
+
+def test_a_grant_goes_only_to_the_doors_whose_rules_allow_it() -> None:
+    desk = Desk(Link(), Door(name="front"), Door(name="gate"))
+    desk.publisher.publish(replace(GRANT, doors=("gate",)))
+    assert [door for door, _ in desk.link.sent] == ["gate"]
+
+
+def test_a_grant_that_the_rules_were_not_asked_about_opens_nothing() -> None:
+    desk = Desk(Link(), Door())
+    desk.publisher.publish(replace(GRANT, doors=()))
+    assert desk.link.sent == []
+    assert [(event["outcome"], event["reason"]) for event in desk.told] == [("deny", "not_here")]
