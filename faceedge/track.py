@@ -5,6 +5,7 @@ Greedy matching by overlap with a constant-velocity guess is enough at a door: f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from faceedge.types import Face, Floats, Shot
 
 MIN_OVERLAP = 0.25
 LOST_AFTER_S = 0.8
+LOST_AFTER_FRAMES = 2.5
+"""Whichever is longer: on a slow machine the next frame comes late, and its face is the same."""
 CONFIRM_HITS = 2
 """One detection alone is noise; the second in a row makes a track."""
 REMEMBERED = 64
@@ -37,10 +40,15 @@ class Tracker:
     def __init__(self) -> None:
         self._trails: list[_Trail] = []
         self._next = 1
+        self._updated = math.inf
+        self._gap_s = 0.0
+        """Between the two frames before this one: what is usual, so that an outage does not count as slow."""
 
     def update(self, faces: Sequence[Face], captured: float) -> list[tuple[int, Face]]:
         """(track id, face) of every face that belongs to a confirmed track in this frame."""
-        self._trails = [trail for trail in self._trails if captured - trail.seen <= LOST_AFTER_S]
+        limit_s = max(LOST_AFTER_S, LOST_AFTER_FRAMES * self._gap_s)
+        self._gap_s, self._updated = max(0.0, captured - self._updated), captured
+        self._trails = [trail for trail in self._trails if captured - trail.seen <= limit_s]
         confirmed = []
         for index, trail in self._pair(faces, captured):
             if trail.hits >= CONFIRM_HITS:

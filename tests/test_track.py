@@ -37,6 +37,11 @@ def test_a_face_that_comes_back_after_a_second_is_a_new_track() -> None:
     assert ids(seen) == [2]
 
 
+def test_at_one_frame_a_second_a_standing_face_is_still_one_track() -> None:
+    tracker = Tracker()
+    assert [ids(tracker.update([face(0)], float(second))) for second in range(5)] == [[], [], [1], [1], [1]]
+
+
 def test_two_people_side_by_side_are_two_tracks() -> None:
     tracker = Tracker()
     for step in range(6):
