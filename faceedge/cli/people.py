@@ -6,7 +6,7 @@ import argparse
 from datetime import datetime, timezone
 from typing import Any
 
-from faceedge.cli import opening
+from faceedge.cli import opening, standing
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Entry, Person
 from faceedge.gallery.store import Gallery
@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `people list|show|set|remove`."""
     parser = commands.add_parser(
         "people",
-        help="list, show, rename or remove people",
+        help="list, show, change or remove people",
         description="Who is in the gallery. People are named by their exact name or their id.",
         epilog="Example: faceedge people show 'Ada Lovelace'",
     )
@@ -26,8 +26,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _action(
         actions, "remove", remove, "erase a person: name, templates, pictures", "faceedge people remove Ada", "NAME"
     )
-    renaming = _action(actions, "set", rename, "change a person", "faceedge people set Ada --rename 'Ada King'", "NAME")
-    renaming.add_argument("--rename", metavar="NEW", required=True, help="the new name")
+    changing = _action(
+        actions, "set", change, "change a person: name, groups, validity, block list",
+        "faceedge people set Ada --group staff --valid-until 2026-12-31", "NAME",
+    )  # fmt: skip
+    changing.add_argument("--rename", metavar="NEW", help="the new name")
+    standing.add_flags(changing)
 
 
 def _action(
@@ -69,10 +73,13 @@ def show(args: argparse.Namespace) -> int:
     with opening.open_gallery(args) as gallery:
         person = _find(gallery, args.name)
         entries = gallery.entries(person.id)
+        shown = standing.document(gallery.access, gallery.access.standing(person.id))
     if args.json:
-        opening.print_json(_person(person) | {"templates": [_template(entry) for entry in entries]})
+        opening.print_json(_person(person) | shown | {"templates": [_template(entry) for entry in entries]})
         return 0
     print(f"{person.name}  since {_date(person.created)}  {person.id}")
+    if said := standing.sentence(shown):
+        print(f"  {said}")
     for entry in entries:
         crop = "with picture" if entry.crop else "no picture"
         print(
@@ -82,14 +89,24 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
-def rename(args: argparse.Namespace) -> int:
-    """Gives a person another name."""
-    with opening.open_gallery(args) as gallery:
-        person = gallery.rename(_find(gallery, args.name), args.rename)
+def change(args: argparse.Namespace) -> int:
+    """Gives a person another name, other groups, another validity; all of it or nothing."""
+    if not args.rename and not standing.is_wanted(args):
+        raise BadInput("nothing to change; see faceedge people set --help")
+    with opening.open_gallery(args) as gallery, gallery.transaction():
+        person = _find(gallery, args.name)
+        if args.rename:
+            person = gallery.rename(person, args.rename)
+        if standing.is_wanted(args):
+            standing.change(gallery.access, person.id, args)
+        shown = standing.document(gallery.access, gallery.access.standing(person.id))
     if args.json:
-        opening.print_json(_person(person))
-    else:
+        opening.print_json(_person(person) | shown)
+        return 0
+    if args.rename:
         print(f"{args.name} is now called {person.name}")
+    if standing.is_wanted(args):
+        print(f"{person.name}: {standing.sentence(shown) or 'no group, valid without end'}")
     return 0
 
 

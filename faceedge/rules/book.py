@@ -60,10 +60,17 @@ class Rule:
     within_s: int = 15
 
     def __post_init__(self) -> None:
-        if self.door != ANY_DOOR and not _DOOR.fullmatch(self.door):
-            raise BadInput(f"{self.door!r} is no name of a door; use the name of a [[door]], or any")
+        if self.door != ANY_DOOR:
+            checked_door(self.door)
         if not 1 <= self.within_s <= LONGEST_ESCORT_S:
             raise BadInput(f"an escort within {self.within_s} s; use 1 to {LONGEST_ESCORT_S}")
+
+
+def checked_door(name: str) -> str:
+    """The name. Raises BadInput when no [[door]] can be called so."""
+    if not _DOOR.fullmatch(name):
+        raise BadInput(f"{name!r} is no name of a door; use the name of a [[door]], or any")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
