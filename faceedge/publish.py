@@ -1,10 +1,12 @@
-"""Decision out: a grant to every controller of the door, one event line for people, counters for the rest.
+"""Decision out: a journal entry, a grant to every controller of the door, one event line for people, counters.
 
-A grant is now or never: past its deadline, without a link, or without a verdict in time it is lost and said so.
+A grant is on disk before it is sent, and not sent when it cannot be written. It is now or never: past its deadline,
+without a link, or without a verdict in time it is lost and said so.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 import uuid
@@ -16,9 +18,15 @@ from typing import Any, Protocol
 
 from faceedge.config import Door
 from faceedge.door.link import GrantResult
+from faceedge.errors import FaceedgeError
+from faceedge.journal.bodies import decision_body, grant_body, seen, unsent_body, verdict_body
 from faceedge.types import Decision
 
 Event = dict[str, Any]
+
+GRANT_WAIT_S = 0.4
+"""A grant that is not on disk by then is not sent. It would be too late soon anyway."""
+TOO_LATE = "too late: the decision took longer than its deadline"
 
 
 class GrantSender(Protocol):
@@ -33,12 +41,25 @@ class GrantSender(Protocol):
         ...
 
 
+class Diary(Protocol):
+    """The part of the journal that a publisher uses."""
+
+    def append(self, kind: str, body: Event) -> object:
+        """Written soon, in the order of the calls."""
+        ...
+
+    def append_now(self, kind: str, body: Event, wait_s: float) -> int:
+        """Returns when it is on disk. Raises FaceedgeError when it is not, or not in time."""
+        ...
+
+
 @dataclass(slots=True)
 class _Attempt:
-    """One granted decision at `doors` that have not answered yet."""
+    """One decision; when it is a grant, at `doors` that have not answered yet. id: names it in journal and events."""
 
     decision: Decision
     doors: int
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
     opened: bool = False
 
 
@@ -58,6 +79,7 @@ class Publisher:
 
     tell: receives one event a decision. retry: a grant opened no door, the track may be decided anew.
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
+    journal: without one nothing is written down. limits: the thresholds that its entries name.
     """
 
     link: GrantSender | None
@@ -66,6 +88,8 @@ class Publisher:
     retry: Callable[[str, int], None]
     realtime: bool = True
     clock: Callable[[], float] = time.monotonic
+    journal: Diary | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,23 +100,20 @@ class Publisher:
         return bool(self._pending)
 
     def publish(self, decision: Decision) -> None:
-        """Sends a grant or tells a refusal; drops what is past its deadline."""
+        """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1
-        if self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline:
-            self._lost(_Attempt(decision, 1), "too late: the decision took longer than its deadline")
+        if self._is_late(decision):
+            attempt = _Attempt(decision, 1)
+            self._note_decision(attempt)
+            self._lost(attempt, _nowhere(TOO_LATE))
             return
-        watched = self.doors.get(decision.camera, ())
-        ruled = [door for door in watched if door.name in decision.doors]
-        if decision.outcome == "grant" and watched and not ruled:
-            decision = replace(decision, outcome="deny", reason="not_here", band="none")
-        # No liveness model can be loaded yet, so a door that demands one opens for nobody.
-        doors = [door for door in ruled if door.liveness == "off"]
-        if decision.outcome == "grant" and watched and not doors:
-            decision = replace(decision, outcome="deny", reason="no_liveness", band="none")
+        decision, doors = self._narrowed(decision)
+        attempt = _Attempt(decision, len(doors))
+        self._note_decision(attempt)
         if decision.outcome == "grant" and doors and self.link is not None:
-            self._grant(self.link, decision, doors)
+            self._grant(self.link, attempt, doors)
         else:
-            self._say(decision, None, "")
+            self._say(attempt, None, "")
 
     def result(self, result: GrantResult) -> None:
         """What a controller answered, or that it did not; called by the link's threads."""
@@ -110,13 +131,35 @@ class Publisher:
             del self._pending[result.token]
         if opened:
             self.counters["grant_opened"] += 1
-            self._say(pending.attempt.decision, "opened", "")
+            self._note_verdict(pending.attempt, result)
+            self._say(pending.attempt, "opened", "")
             self._answered(pending.attempt, opened=True)
         else:
-            self._lost(pending.attempt, pending.worst.why, pending.worst.verdict)
+            self._lost(pending.attempt, pending.worst)
 
-    def _grant(self, link: GrantSender, decision: Decision, doors: Sequence[Door]) -> None:
-        attempt = _Attempt(decision, len(doors))
+    def _narrowed(self, decision: Decision) -> tuple[Decision, list[Door]]:
+        """The doors that a decision may open, and the refusal that is left of a grant when there are none."""
+        watched = self.doors.get(decision.camera, ())
+        ruled = [door for door in watched if door.name in decision.doors]
+        if decision.outcome == "grant" and watched and not ruled:
+            decision = replace(decision, outcome="deny", reason="not_here", band="none")
+        # No liveness model can be loaded yet, so a door that demands one opens for nobody.
+        doors = [door for door in ruled if door.liveness == "off"]
+        if decision.outcome == "grant" and watched and not doors:
+            decision = replace(decision, outcome="deny", reason="no_liveness", band="none")
+        return decision, doors
+
+    def _is_late(self, decision: Decision) -> bool:
+        return self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline
+
+    def _grant(self, link: GrantSender, attempt: _Attempt, doors: Sequence[Door]) -> None:
+        decision = attempt.decision
+        if not self._is_written(attempt, doors):
+            return
+        if self._is_late(decision):  # the disk took its time
+            attempt.doors = 1
+            self._lost(attempt, _nowhere(TOO_LATE))
+            return
         for door in doors:
             token = uuid.uuid4().hex
             with self._lock:
@@ -128,11 +171,28 @@ class Publisher:
             if refusal is not None:
                 with self._lock:
                     self._pending.pop(token, None)
-                self._lost(attempt, refusal)
+                self._lost(attempt, GrantResult(token, door.name, "", "lost", refusal, 0.0))
 
-    def _lost(self, attempt: _Attempt, why: str, verdict: str = "lost") -> None:
-        self.counters[f"grant_{verdict}"] += 1
-        self._say(attempt.decision, verdict, why)
+    def _is_written(self, attempt: _Attempt, doors: Sequence[Door]) -> bool:
+        """Waits until the grant is on disk. When it is not, the grant becomes a refusal and may be decided anew."""
+        if self.journal is None:
+            return True
+        try:
+            wait_s = GRANT_WAIT_S if self.realtime else 10 * GRANT_WAIT_S
+            self.journal.append_now("grant", grant_body(attempt.id, attempt.decision, doors), wait_s)
+        except FaceedgeError as error:
+            self.counters["grant_unsent"] += 1
+            self.journal.append("verdict", unsent_body(attempt.id, str(error)))
+            attempt.decision = replace(attempt.decision, outcome="deny", reason="journal", band="none", doors=())
+            self._say(attempt, None, str(error))
+            self.retry(attempt.decision.camera, attempt.decision.track)
+            return False
+        return True
+
+    def _lost(self, attempt: _Attempt, result: GrantResult) -> None:
+        self.counters[f"grant_{result.verdict}"] += 1
+        self._note_verdict(attempt, result)
+        self._say(attempt, result.verdict, result.why)
         self._answered(attempt, opened=False)
 
     def _answered(self, attempt: _Attempt, *, opened: bool) -> None:
@@ -144,41 +204,34 @@ class Publisher:
         if is_vain:
             self.retry(attempt.decision.camera, attempt.decision.track)
 
-    def _say(self, decision: Decision, verdict: str | None, why: str) -> None:
+    def _note_decision(self, attempt: _Attempt) -> None:
+        if self.journal is not None:
+            body = decision_body(attempt.id, attempt.decision, self.limits, self._age_ms(attempt.decision))
+            self.journal.append("decision", body)
+
+    def _note_verdict(self, attempt: _Attempt, result: GrantResult) -> None:
+        if self.journal is not None:
+            self.journal.append("verdict", verdict_body(attempt.id, result, self._age_ms(attempt.decision)))
+
+    def _say(self, attempt: _Attempt, verdict: str | None, why: str) -> None:
+        decision = attempt.decision
         if self.link is not None:
             body = {"outcome": decision.outcome, "reason": decision.reason, "band": decision.band}
             self.link.publish_decision(body)
-        latency_ms = round(1000 * (self.clock() - decision.evidence.captured), 1) if self.realtime else None
-        self.tell(decision_event(decision, verdict, why, latency_ms))
+        event = decision_event(decision, verdict, why, self._age_ms(decision))
+        self.tell({**event, "id": attempt.id})
+
+    def _age_ms(self, decision: Decision) -> float | None:
+        return round(1000 * (self.clock() - decision.evidence.captured), 1) if self.realtime else None
 
 
 def decision_event(decision: Decision, verdict: str | None, why: str, latency_ms: float | None) -> Event:
-    """The event of one decision as JSON types; numbers rounded to what they are worth."""
-    seen = decision.evidence
-    return {
-        "event": "decision",
-        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        "camera": decision.camera,
-        "track": decision.track,
-        "segment": decision.segment,
-        "outcome": decision.outcome,
-        "reason": decision.reason,
-        "band": decision.band,
-        "person": decision.person,
-        "similarity": _rounded(seen.similarity, 4),
-        "margin": _rounded(seen.margin, 4),
-        "quality": _rounded(seen.quality, 3),
-        "votes": seen.votes,
-        "shots": seen.shots,
-        "seq": seen.seq,
-        "box": [round(side, 1) for side in seen.box] if seen.box else None,
-        "poor": list(seen.poor),
-        "latency_ms": latency_ms,
-        "verdict": verdict,
-        "why": why,
-    }
+    """The event of one decision as JSON types."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    told = {"latency_ms": latency_ms, "verdict": verdict, "why": why}
+    return {"event": "decision", "time": now, **seen(decision), **told}
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
-    """None also for the infinite margin of a gallery of one: JSON has no infinity."""
-    return None if value is None or value == float("inf") else round(value, digits)
+def _nowhere(why: str) -> GrantResult:
+    """A grant that went to no door."""
+    return GrantResult("", "", "", "lost", why, 0.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 Body = Mapping[str, Any]
 
+RULES = "see what the rules say: faceedge rules check --help"
 REASONS = {
     "match": "{who} was recognised",
     "unknown": "the face is nobody's of the gallery",
@@ -15,6 +16,14 @@ REASONS = {
     "grey_zone": "it may have been {who}, but not surely enough",
     "low_quality": "the pictures were too poor to be trusted",
     "too_few_shots": "the face was gone before enough pictures agreed",
+    "escort_missing": "{who} was recognised, but may pass only together with somebody who was not seen",
+    "clock": "{who} was recognised, but may pass at certain times only and the clock cannot be trusted",
+    "not_now": "{who} was recognised, but no rule allows this hour",
+    "not_here": "{who} was recognised, but no rule allows this door",
+    "not_yet": "{who} was recognised, but is let in from a later day on",
+    "expired": "{who} was recognised, but the time for which they were let in is over",
+    "blocked": "{who} is blocked, or somebody who is blocked looks like this",
+    "rules_unreadable": "the rules could not be read",
     "no_liveness": "{who} was recognised, but the door demands proof of a living face and no model gives it",
 }
 CURES = {
@@ -32,13 +41,21 @@ REASON_CURES = {
     "grey_zone": "enrol a photo taken at the door; if the camera sees poorly, better light helps too",
     "low_quality": "a better picture helps, then a photo enrolled at the door",
     "too_few_shots": "stand still before the camera for a second",
+    "escort_missing": "come together with the escort: both must be seen within a few seconds",
+    "clock": "set the network time of this machine",
+    "not_now": RULES,
+    "not_here": RULES,
+    "not_yet": RULES,
+    "expired": RULES,
+    "blocked": RULES,
+    "rules_unreadable": "look at the disk and at gallery.db; restore a backup if it is damaged",
     "no_liveness": 'set liveness = "off" for this door, and know that a photo may then open it',
 }
 LOST_CURES = {
     "offline": "look at the broker and the network",
     "no fresh challenge": "look at the controller: it is off, away from the broker, or has another key",
     "no verdict": "look at the controller and the network between: the grant went out and nothing came back",
-    "too late": "the machine is too slow for this picture; see whether something else keeps it busy",
+    "too late": "the controller got the grant too late: look at the network",
     "too late: the decision took longer than its deadline": "the machine is busy; see what else runs on it",
     "journal": "look at the disk: nothing is granted that cannot be written down",
 }

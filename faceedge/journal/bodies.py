@@ -1,0 +1,70 @@
+"""What entries about decisions hold, and what events about them share. Ids of people, never names. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from faceedge.config import Door
+from faceedge.door.link import GrantResult
+from faceedge.types import Decision
+
+
+def seen(decision: Decision) -> dict[str, Any]:
+    """A decision and its evidence as JSON types; numbers rounded to what they are worth."""
+    evidence = decision.evidence
+    return {
+        "camera": decision.camera,
+        "track": decision.track,
+        "segment": decision.segment,
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "band": decision.band,
+        "person": decision.person,
+        "similarity": _rounded(evidence.similarity, 4),
+        "margin": _rounded(evidence.margin, 4),
+        "quality": _rounded(evidence.quality, 3),
+        "votes": evidence.votes,
+        "shots": evidence.shots,
+        "seq": evidence.seq,
+        "box": [round(side, 1) for side in evidence.box] if evidence.box else None,
+        "poor": list(evidence.poor),
+    }
+
+
+def decision_body(matter: str, decision: Decision, limits: Mapping[str, float], age_ms: float | None) -> dict[str, Any]:
+    """matter: id that the entries about one decision share. limits: what the numbers were measured by.
+
+    age_ms: from the picture to the decision, None when a file was played at its own speed.
+    """
+    return {"id": matter, **seen(decision), "limits": dict(limits), "age_ms": age_ms}
+
+
+def grant_body(matter: str, decision: Decision, doors: Sequence[Door]) -> dict[str, Any]:
+    """A grant that is about to be sent to these doors."""
+    return {"id": matter, "person": decision.person, "doors": [door.name for door in doors]}
+
+
+def verdict_body(matter: str, result: GrantResult, latency_ms: float | None) -> dict[str, Any]:
+    """What became of a grant at one door. latency_ms: since the picture; `answer_ms`: since the grant was sent."""
+    is_answer = result.verdict in ("opened", "refused")
+    return {
+        "id": matter,
+        "door": result.door or None,
+        "controller": result.controller or None,
+        "verdict": result.verdict,
+        "why": result.why,
+        "answer_ms": round(1000 * result.seconds, 1) if is_answer else None,
+        "latency_ms": latency_ms,
+    }
+
+
+def unsent_body(matter: str, why: str) -> dict[str, Any]:
+    """A grant that was not sent, because it could not be written down before."""
+    return {"id": matter, "verdict": "unsent", "why": why}
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    """None also for the infinite margin of a gallery of one, and for what is no number: JSON has neither."""
+    return None if value is None or not math.isfinite(value) else round(value, digits)

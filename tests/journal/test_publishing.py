@@ -1,0 +1,149 @@
+"""What a publisher writes down, and that no grant leaves before it is on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faceedge.config import Door
+from faceedge.door.link import GrantResult
+from faceedge.errors import StoreError
+from faceedge.journal.chain import Chain, Keep
+from faceedge.journal.reading import entries, reading
+from faceedge.journal.writer import Journal
+from faceedge.publish import Publisher
+from faceedge.types import Decision, Evidence
+
+SEEN = Evidence(0.9, float("inf"), 0.8, 3, 4, 100.0, poor=("too dark",))
+GRANT = Decision("entry", 7, 0, "grant", "match", "trusted", "person-id", SEEN, 100.5, ("main", "side"))
+DENY = replace(GRANT, outcome="deny", reason="unknown", band="none", person=None, doors=())
+
+
+class Desk:
+    """A publisher whose journal and link write into one list, in order."""
+
+    def __init__(self, *, why_not: str = "", doors: tuple[Door, ...] = (Door(),), slow_s: float = 0.0) -> None:
+        self.why_not, self.slow_s, self.now = why_not, slow_s, 100.2
+        self.order: list[tuple[str, dict[str, Any]]] = []
+        self.told: list[dict[str, Any]] = []
+        self.retries: list[tuple[str, int]] = []
+        self.publisher = Publisher(
+            self, {"entry": doors}, self.told.append, lambda *track: self.retries.append(track),
+            clock=lambda: self.now, journal=self, limits={"match": 0.6},
+        )  # fmt: skip
+
+    def append(self, kind: str, body: dict[str, Any]) -> None:
+        self.order.append((kind, body))
+
+    def append_now(self, kind: str, body: dict[str, Any], wait_s: float) -> int:
+        assert 0 < wait_s <= 0.5, "a wait must be bounded"
+        self.now += self.slow_s
+        if self.why_not:
+            raise StoreError(self.why_not)
+        self.order.append((kind, body))
+        return 1
+
+    def send_grant(self, door: str, **grant: Any) -> str | None:
+        self.order.append(("sent", {"door": door, **grant}))
+        return None
+
+    def publish_decision(self, body: dict[str, Any]) -> None:
+        self.order.append(("said", body))
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.order]
+
+    def answer(self, verdict: str = "opened", why: str = "") -> None:
+        sent = next(body for kind, body in reversed(self.order) if kind == "sent")
+        self.publisher.result(GrantResult(sent["token"], sent["door"], "main", verdict, why, 0.0123))
+
+
+def test_a_grant_is_written_before_it_is_sent_and_its_verdict_after() -> None:
+    desk = Desk()
+    desk.publisher.publish(GRANT)
+    desk.answer()
+    assert desk.kinds == ["decision", "grant", "sent", "verdict", "said"]
+    bodies = dict(desk.order)
+    assert bodies["grant"]["doors"] == ["main"]
+    assert (bodies["verdict"]["verdict"], bodies["verdict"]["answer_ms"]) == ("opened", 12.3)
+    assert bodies["decision"]["limits"] == {"match": 0.6}
+    assert bodies["decision"]["age_ms"] == 200.0
+    ids = {bodies[kind]["id"] for kind in ("decision", "grant", "verdict")}
+    assert ids == {desk.told[0]["id"]}
+
+
+def test_one_entry_covers_a_grant_to_several_doors() -> None:
+    desk = Desk(doors=(Door(), Door(name="side")))
+    desk.publisher.publish(GRANT)
+    assert desk.kinds == ["decision", "grant", "sent", "sent"]
+    assert desk.order[1][1]["doors"] == ["main", "side"]
+
+
+def test_a_grant_that_cannot_be_written_is_not_sent_and_told_as_a_refusal() -> None:
+    desk = Desk(why_not="the disk is full")
+    desk.publisher.publish(GRANT)
+    assert "sent" not in desk.kinds
+    assert [(e["outcome"], e["reason"], e["verdict"], e["why"]) for e in desk.told] == [
+        ("deny", "journal", None, "the disk is full")
+    ]
+    assert ("said", {"outcome": "deny", "reason": "journal", "band": "none"}) in desk.order
+    assert desk.retries == [("entry", 7)], "it may be decided anew: the disk may be back"
+    assert dict(desk.order)["verdict"]["verdict"] == "unsent"
+    assert not desk.publisher.is_waiting
+
+
+def test_a_grant_that_the_disk_has_made_late_is_not_sent() -> None:
+    desk = Desk(slow_s=0.35)
+    desk.publisher.publish(GRANT)
+    assert "sent" not in desk.kinds
+    assert desk.told[0]["why"].startswith("too late")
+    assert dict(desk.order)["verdict"]["verdict"] == "lost"
+
+
+def test_a_refusal_is_one_entry() -> None:
+    desk = Desk()
+    desk.publisher.publish(DENY)
+    assert desk.kinds == ["decision", "said"]
+
+
+def test_a_lost_grant_says_at_which_door_and_why() -> None:
+    desk = Desk()
+    desk.publisher.publish(GRANT)
+    desk.answer("lost", "no verdict")
+    verdict = dict(desk.order)["verdict"]
+    assert (verdict["door"], verdict["verdict"], verdict["why"], verdict["answer_ms"]) == (
+        "main", "lost", "no verdict", None,
+    )  # fmt: skip
+
+
+def test_numbers_that_are_none_are_written_as_nothing() -> None:
+    desk = Desk()
+    desk.publisher.publish(replace(DENY, evidence=replace(SEEN, similarity=float("nan"))))
+    assert desk.order[0][1]["similarity"] is None
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_with_the_real_journal(tmp_path: Path, is_broken: bool) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    if is_broken:
+        (state / "journal.db").write_bytes(b"rubbish " * 2000)
+    desk = Desk()
+    journal = Journal.of(state, Keep(), lambda _: None)
+    journal.start()
+    desk.publisher.realtime = False  # a slow test machine must not be the reason
+    desk.publisher.journal = journal
+    desk.publisher.publish(GRANT)
+    assert ("sent" in desk.kinds) is not is_broken
+    if not is_broken:
+        desk.answer()
+    assert journal.stop()
+    if not is_broken:
+        with reading(state / "journal.db") as connection:
+            kinds = [entry.draft.kind for entry in entries(connection)]
+        assert kinds == ["decision", "grant", "verdict", "checkpoint"]
+        Chain.open(state).close()
