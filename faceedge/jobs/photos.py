@@ -55,7 +55,7 @@ def check_photo(path: Path) -> None:
 def photos_in(paths: Sequence[Path]) -> list[Path]:
     """Files as they are named; a folder stands for the images in it, sorted by name, subfolders left out.
 
-    Raises BadInput for a folder without images.
+    Raises BadInput for a folder without images or one that cannot be listed.
     """
     return [photo for path in paths for photo in _expand(path)]
 
@@ -74,10 +74,11 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
 
 
 def _expand(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # unlike Path.is_dir, False for what cannot be looked at: reading it tells why
         yield path
         return
-    photos = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
+    entries = _told(path, lambda: list(path.iterdir()))
+    photos = sorted(entry for entry in entries if entry.suffix.lower() in SUFFIXES)
     if not photos:
         raise BadInput(f"{shown(path)}: no JPEG, PNG or WebP file in this folder; name another")
     yield from photos

@@ -289,3 +289,19 @@ def test_a_folder_stands_for_its_images_in_order(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no JPEG, PNG or WebP file in this folder"):
         photos_in([tmp_path])
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_when_it_is_read() -> None:
+    endless = Path("a" * 10_000 + ".jpg")
+    assert photos_in([endless]) == [endless]
+    with pytest.raises(BadInput, match="too long"):
+        read_photo(endless)
+
+
+def test_a_folder_that_cannot_be_listed_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    with pytest.raises(BadInput, match=f"^{tmp_path}: cannot be read .Permission denied"):
+        photos_in([tmp_path])
