@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,9 +73,9 @@ def check_target(path: Path, photos: Sequence[Path]) -> None:
     """Raises BadInput when the picture could not be written to `path`, or would overwrite one of the photos."""
     if path.suffix.lower() != ".png":
         raise BadInput(f"{shown(path)}: pictures are drawn as PNG; name a file that ends in .png")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise BadInput(f"{shown(path)}: there is no folder {shown(path.parent)}; make it first")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # unlike those of Path, they never raise
         raise BadInput(f"{shown(path)}: is not a file; name another")
     if path.resolve() in {photo.resolve() for photo in photos}:
         raise BadInput(f"{shown(path)}: is one of the photos; name another file")
@@ -109,5 +110,8 @@ def _write(canvas: Image, text: str, at: tuple[int, int], scale: float, colour: 
     """Dark outline below, so that it reads on any background. The font knows ASCII only."""
     plain = text.encode("ascii", "replace").decode("ascii")
     thin = max(1, round(scale * 2))
-    cv2.putText(canvas, plain, at, _FONT, scale, PAPER, thin + 2, cv2.LINE_AA)
+    x, y = at
+    for aside in ((x - 1, y - 1), (x + 1, y - 1), (x - 1, y + 1), (x + 1, y + 1)):
+        # Not one thicker writing: some versions of OpenCV space bold letters wider, so that they stick out.
+        cv2.putText(canvas, plain, aside, _FONT, scale, PAPER, thin, cv2.LINE_AA)
     cv2.putText(canvas, plain, at, _FONT, scale, colour, thin, cv2.LINE_AA)

@@ -60,3 +60,16 @@ def test_a_folder_is_no_target(tmp_path: Path) -> None:
     (tmp_path / "sub.png").mkdir()
     with pytest.raises(BadInput, match="is not a file"):
         check_target(tmp_path / "sub.png", [])
+
+
+def test_a_target_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no folder"):
+        check_target(tmp_path / ("a" * 10_000) / "out.png", [])
+
+
+def test_letters_lie_on_their_outline_to_the_last() -> None:
+    canvas = np.full((60, 900, 3), 255, np.uint8)
+    drawing._write(canvas, "0.00 turned away, too dark", (10, 40), 0.65, RED)
+    dark = (canvas.max(axis=2) < 100).any(axis=0).nonzero()[0].max()
+    red = (canvas[:, :, 2].astype(int) - canvas[:, :, 0] > 100).any(axis=0).nonzero()[0].max()
+    assert abs(dark - red) <= 4
