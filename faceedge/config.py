@@ -108,6 +108,13 @@ class Clock(Section):
         return self
 
 
+class JournalSettings(Section):
+    """What is older than `keep_days`, or more than `keep_entries`, is erased, oldest first."""
+
+    keep_days: int = Field(90, ge=1, le=3650)
+    keep_entries: int = Field(1_000_000, ge=10_000, le=100_000_000)
+
+
 class Config(Section):
     """The whole file."""
 
@@ -120,6 +127,7 @@ class Config(Section):
     door: tuple[Door, ...] = ()
     decide: Decide = Decide()
     clock: Clock = Clock()
+    journal: JournalSettings = JournalSettings()
 
     @model_validator(mode="after")
     def _names_hold(self) -> Config:
@@ -212,7 +220,7 @@ def _section(steps: Sequence[str]) -> type[BaseModel]:
         "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
         "clock": Clock,
     }  # fmt: skip
-    return parts[steps[0]] if steps else Config
+    return parts.get(steps[0], Config) if steps else Config
 
 
 def state_dir(config: Config, environ: Mapping[str, str] = os.environ) -> Path:

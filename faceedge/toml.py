@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,26 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+MAX_BYTES = 1_000_000
+
 
 def read_toml(path: Path, error: type[FaceedgeError], remedy: str) -> dict[str, Any]:
     """The file as a dictionary. Raises `error` with path, fault (line included) and remedy."""
     try:
-        parsed: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        parsed: dict[str, Any] = tomllib.loads(_text(path, error, remedy))
     except OSError as fault:
         raise error(f"{path}: cannot be read ({fault.strerror}); {remedy}") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise error(f"{path}: not valid TOML ({fault}); {remedy}") from fault
     return parsed
+
+
+def _text(path: Path, error: type[FaceedgeError], remedy: str) -> str:
+    """Never waits on a pipe and never reads a device, which would not end."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise error(f"{path}: is not a file; {remedy}")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise error(f"{path}: more than {MAX_BYTES // 1_000_000} MB; {remedy}")
+    return content.decode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_a_file_is_read_and_defaults_fill_the_rest(tmp_path: Path) -> None:
         ("[decide]\nvotes = 6\nof = 5\n", ["votes (6) cannot exceed of (5)"]),
         ('[[camera]]\nuri="a"\n[[camera]]\nuri="b"\n', ["two [[camera]] entries share a name"]),
         ('[[door]]\ncameras = ["yard"]\n', ["'main'", "'yard'", "no [[camera]] declares"]),
+        ('[[camera]]\nurl="a"\n', ["camera.0.url", "unknown key", "did you mean 'uri'"]),
+        ('[[camera]]\nuri="a"\nsecret="b"\n', ["camera.0.secret: unknown key; known are ", "loop, name", "uri"]),
+        ('[[camera]]\nname="a"\n', ["camera.0.uri: is missing"]),
+        ('[[camera]]\nuri=""\n', ["camera.0.uri", "at least 1 character"]),
+        ('[[camera]]\nuri="a"\nname="B A"\n', ["camera.0.name: use up to 32 of a-z"]),
+        ('[camera]\nuri="a"\n', ["camera: is a list: write [[camera]]"]),
         ("device = \n", ["faceedge.toml", "not valid TOML", "line 1"]),
     ],
 )
@@ -69,3 +76,31 @@ def test_the_environment_overrides_a_field_and_is_checked_alike(tmp_path: Path) 
 def test_controllers_that_cannot_be_told_apart_or_named_are_refused(tmp_path: Path, controllers: str) -> None:
     with pytest.raises(ConfigError, match="controller"):
         read(tmp_path, f"{GOOD}controllers = {controllers}\n")
+
+
+def test_a_wrong_override_is_told_by_the_name_of_its_variable(tmp_path: Path) -> None:
+    for variable in ("FACEEDGE__BROKER__PRT", "FACEEDGE__X", "FACEEDGE__"):
+        with pytest.raises(ConfigError, match=f"^{variable}: .*unknown key"):
+            read(tmp_path, GOOD, {variable: "1"})
+    with pytest.raises(ConfigError, match=r"^FACEEDGE__DEVICE__X: the file has no section device"):
+        read(tmp_path, GOOD, {"FACEEDGE__DEVICE__X": "1"})
+
+
+def test_a_list_of_the_file_is_overridden_by_number(tmp_path: Path) -> None:
+    assert read(tmp_path, GOOD, {"FACEEDGE__CAMERA__0__URI": "0"}).camera[0].uri == "0"
+    with pytest.raises(ConfigError, match=r"^FACEEDGE__CAMERA__1__URI: the file has no section camera\.1"):
+        read(tmp_path, GOOD, {"FACEEDGE__CAMERA__1__URI": "0"})
+
+
+def test_a_pipe_or_a_device_is_no_configuration(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", Path("/dev/zero"), tmp_path):
+        with pytest.raises(ConfigError, match=f"^{path}: .*(is not a file|directory)"):
+            load(path, {})
+
+
+def test_a_huge_file_is_no_configuration(tmp_path: Path) -> None:
+    with (tmp_path / "huge.toml").open("wb") as file:
+        file.truncate(10**9)
+    with pytest.raises(ConfigError, match=r"huge\.toml: more than 1 MB"):
+        load(tmp_path / "huge.toml", {})
