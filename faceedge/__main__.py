@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from faceedge import __version__
 from faceedge.cli import COMMANDS
 from faceedge.errors import FaceedgeError
 
 INTERNAL_FAULT = 70
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the words of a command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; each module of `cli` adds its own commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="faceedge",
         description="The appliance at a door: sees a face, decides, and sends a signed grant.",
         epilog="Try `faceedge demo`. Every command explains itself: faceedge COMMAND --help",
@@ -33,18 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a failure can still be told
+        return code
     except FaceedgeError as error:
         print(f"faceedge: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        _drop_output()
         return 0
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _drop_output()
+            print(f"faceedge: the output cannot be written ({error.strerror}); make room", file=sys.stderr)  # noqa: T201
+            return FaceedgeError.exit_code
         logging.getLogger("faceedge").exception("internal fault, please report it with the lines above")
         return INTERNAL_FAULT
+
+
+def _drop_output() -> None:
+    """What is still buffered cannot be written either, and would be tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Compares the largest face of each photo. Exit code 0: match; 1: no_match, grey or untrusted.",
         epilog="Example: faceedge compare passport.jpg selfie.jpg && echo the same",
     )
-    parser.add_argument("a", metavar="A", type=Path, help="JPEG, PNG or WebP file")
-    parser.add_argument("b", metavar="B", type=Path, help="the other one")
+    parser.add_argument("a", metavar="A", type=opening.a_path, help="JPEG, PNG or WebP file")
+    parser.add_argument("b", metavar="B", type=opening.a_path, help="the other one")
     opening.add_model_flags(parser)
     opening.add_common_flags(parser)
     parser.set_defaults(run=run)

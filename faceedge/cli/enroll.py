@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from faceedge.cli import opening
@@ -21,7 +20,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog="Example: faceedge enroll 'Ada Lovelace' ada-1.jpg ada-2.jpg     or a folder: faceedge enroll Ada ada/",
     )
     parser.add_argument("name", metavar="NAME", help="how the person is called, in quotes if it has spaces")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="JPEG, PNG or WebP file, or a folder")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", type=opening.a_path, help="JPEG, PNG or WebP file, or a folder"
+    )
     parser.add_argument("--allow-duplicate", action="store_true", help="also when somebody else looks the same")
     parser.add_argument("--no-crops", action="store_true", help="keep no face pictures; a new model needs photos again")
     opening.add_model_flags(parser)

@@ -31,8 +31,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Looks at every photo. Bad files are named and the others still shown; the exit code is then 2.",
         epilog="Example: faceedge extract photos/ --draw faces.png --json > faces.json",
     )
-    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="JPEG, PNG or WebP file, or a folder")
-    parser.add_argument("--draw", metavar="OUT.png", type=Path, help="paint the faces; several photos share one sheet")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", type=opening.a_path, help="JPEG, PNG or WebP file, or a folder"
+    )
+    parser.add_argument(
+        "--draw", metavar="OUT.png", type=opening.a_path, help="paint the faces; several photos share one sheet"
+    )
     opening.add_model_flags(parser)
     opening.add_common_flags(parser)
     parser.set_defaults(run=run)
@@ -40,7 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """What was seen in one photo. size: width, height in px; picture: painted, when one was asked for."""
+    """What was, or will be, seen in one photo. size: width, height in px; picture: painted, when one was asked for."""
 
     path: Path
     error: str | None = None
@@ -51,14 +55,14 @@ class _Look:
 
 def run(args: argparse.Namespace) -> int:
     """Looks at every photo and prints what is in it."""
-    photos = photos_in(args.images)
+    looks = [look for path in args.images for look in _planned(path)]
     if args.draw is not None:
-        check_target(args.draw, photos)
-    looks = []
+        check_target(args.draw, [look.path for look in looks])
     with opening.progress_bar() as progress, opening.open_vision(args, progress) as vision:
-        for number, path in enumerate(photos, start=1):
-            looks.append(_look(vision, path, args.draw is not None, len(photos)))
-            progress(path.name, number / len(photos))
+        for number, look in enumerate(looks):
+            if look.error is None:
+                looks[number] = _look(vision, look.path, args.draw is not None, len(looks))
+            progress(look.path.name, (number + 1) / len(looks))
         builds = vision.builds
     if args.draw is not None:
         _draw(args.draw, looks)
@@ -68,6 +72,14 @@ def run(args: argparse.Namespace) -> int:
         for look in looks:
             _print(look)
     return BAD_INPUT if any(look.error for look in looks) else 0
+
+
+def _planned(path: Path) -> list[_Look]:
+    """What is still to be looked at; a folder that cannot be used is told in its place, like a bad photo."""
+    try:
+        return [_Look(photo) for photo in photos_in([path])]
+    except BadInput as error:
+        return [_Look(path, error=str(error))]
 
 
 def _look(vision: Vision, path: Path, is_drawn: bool, photos: int) -> _Look:

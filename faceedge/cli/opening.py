@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 
 
+def a_path(text: str) -> Path:
+    """A path from the command line; an empty word, as of an unset variable, is not the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty word is no file; name one")
+    return Path(text)
+
+
 def add_common_flags(parser: argparse.ArgumentParser) -> None:
     """`--config` and `--json`."""
     parser.add_argument(

@@ -79,3 +79,29 @@ def test_a_photo_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     answer = run("extract", path, "--draw", tmp_path / "." / "a.png")
     assert (answer.code, path.read_bytes()) == (2, before)
     assert "is one of the photos" in answer.err
+
+
+def test_a_folder_without_photos_is_one_bad_entry_among_the_others(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "hollow").mkdir()
+    good = save(tmp_path / "good.png", Sitter(1))
+    answer = run("extract", tmp_path / "hollow", good, "--json")
+    assert answer.code == 2
+    hollow, image = answer.document["images"]
+    assert hollow["path"] == str(tmp_path / "hollow")
+    assert "no JPEG, PNG or WebP file in this folder" in hollow["error"]
+    assert len(image["faces"]) == 1
+
+
+def test_an_empty_word_is_not_the_current_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "here.png", Sitter(1))
+    monkeypatch.chdir(tmp_path)
+    for words in (("extract", ""), ("enroll", "Ada", ""), ("compare", "here.png", "")):
+        answer = run(*words)
+        assert (answer.code, answer.out) == (2, "")
+        assert "an empty word is no file" in answer.err
+
+
+def test_a_name_that_is_too_long_for_a_file_is_told_in_one_line(run: Run) -> None:
+    answer = run("extract", "a" * 10_000, "--json")
+    assert answer.code == 2
+    assert "too long" in answer.document["images"][0]["error"]

@@ -1,0 +1,31 @@
+"""What every command shares: one line for wrong words, and for an output that cannot be written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from faceedge.__main__ import main
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["compare", "a"], ["people"], ["extract", "a", "--nonsense"]])
+def test_wrong_words_are_told_in_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    captured = capsys.readouterr()
+    assert (end.value.code, captured.out, captured.err.count("\n")) == (2, "", 1)
+    assert captured.err.startswith("faceedge")
+    assert "--help" in captured.err
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "faceedge", "people", "list", "--json"],
+            env={"FACEEDGE_STATE": str(tmp_path)}, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "faceedge: the output cannot be written (No space left on device); make room\n"
