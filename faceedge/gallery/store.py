@@ -71,10 +71,14 @@ class Gallery:
             if self._connection.in_transaction:
                 self._run("ROLLBACK")
 
-    def add_person(self, name: str) -> Person:
-        """A new person. Raises BadInput for a name that is taken, empty, too long, or not printable."""
+    def add_person(self, name: str, key: str | None = None, created: int | None = None) -> Person:
+        """A new person. Raises BadInput for a name that is taken, empty, too long, or not printable.
+
+        key, created: id and unix seconds of somebody who comes from another gallery; the id must never have been here.
+        """
         with self.transaction():
-            person = Person(str(uuid.uuid4()), self._free(name), int(self._clock()))
+            created = int(self._clock()) if created is None else created
+            person = Person(key or str(uuid.uuid4()), self._free(name), created)
             self._run(
                 "INSERT INTO people (name, name_tag, revision, id, created) VALUES (?, ?, ?, ?, ?)",
                 *self._sealed_name(person), self.changes(), person.id, person.created,
@@ -112,15 +116,20 @@ class Gallery:
             )  # fmt: skip
             self._change("tombstone = 1, name = ?, name_tag = ?", person, None, None)
             self.access.forget(person.id)
-        self._empty_log()
+        self.empty_log()
         return erased
 
-    def add_template(self, person_id: str, template: Template, origin: Origin, crop: Image | None = None) -> str:
+    def add_template(
+        self, person_id: str, template: Template, origin: Origin, crop: Image | None = None,
+        key: str | None = None, created: int | None = None,
+    ) -> str:  # fmt: skip
         """Stores one more template and returns its id. crop: uint8 (h, w, 3) BGR, the recogniser's input.
 
-        Raises BadInput when the person is gone or the template is not a finite unit vector.
+        key, created: as for `add_person`. Raises BadInput when the person is gone or the template is not a finite unit
+        vector.
         """
-        key = str(uuid.uuid4())
+        key = key or str(uuid.uuid4())
+        created = int(self._clock()) if created is None else created
 
         def seal(column: str, plain: bytes) -> bytes:
             return self._vault.seal(plain, rows.template_context(key, column, person_id, template.space))
@@ -131,7 +140,7 @@ class Gallery:
             self._run(
                 "INSERT INTO templates (id, person_id, revision, created, space, build, dimension, quality, source,"
                 " vector, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                key, person_id, self.changes(), int(self._clock()), template.space, origin.build,
+                key, person_id, self.changes(), created, template.space, origin.build,
                 len(template.embedding), origin.quality, seal("source", origin.source.encode()),
                 seal("vector", rows.pack(template)), None if crop is None else seal("crop", rows.crop_to_png(crop)),
             )  # fmt: skip
@@ -162,6 +171,31 @@ class Gallery:
         norms, embeddings = rows.unpack(packed)
         return Templates(tuple(owner for _, owner, _ in kept), embeddings, norms, space)
 
+    def portfolio(self, person_id: str) -> list[tuple[Entry, Template]]:
+        """What is stored of one person with its numbers, over all spaces, oldest first."""
+        found = dict(self._rows("SELECT id, vector FROM templates WHERE person_id = ? AND NOT tombstone", person_id))
+        portfolio = []
+        for entry in self.entries(person_id):
+            if entry.id in found:
+                context = rows.template_context(entry.id, "vector", person_id, entry.space)
+                norms, vectors = rows.unpack([self._vault.open(found[entry.id], context)])
+                portfolio.append((entry, Template(vectors[0], float(norms[0]), entry.space)))
+        return portfolio
+
+    def sealed_cells(self, person_id: str) -> list[bytes]:
+        """Every sealed value of one person, as it lies on disk."""
+        queries = (
+            "SELECT name, name_tag, standing FROM people WHERE id = ?",
+            "SELECT source, vector, crop FROM templates WHERE person_id = ?",
+            "SELECT proof FROM memberships WHERE person_id = ?",
+        )
+        return [cell for query in queries for row in self._rows(query, person_id) for cell in row if cell is not None]
+
+    def was_here(self, key: str) -> bool:
+        """Whether an id is, or was, of somebody or something of this gallery."""
+        query = "SELECT 1 FROM people WHERE id = ? UNION SELECT 1 FROM templates WHERE id = ?"
+        return bool(self._rows(query, key, key))
+
     def crop(self, person_id: str, entry: Entry) -> Image | None:
         """The aligned crop that was kept with a template, uint8 (h, w, 3) BGR."""
         found = self._rows("SELECT crop FROM templates WHERE id = ? AND crop IS NOT NULL", entry.id)
@@ -175,6 +209,20 @@ class Gallery:
     def changes(self) -> int:
         """Rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
         return int(self._rows("SELECT value FROM counters WHERE name = 'changes'")[0][0])
+
+    def empty_log(self) -> None:
+        """Writes the log into the database and empties it. Raises StoreError when another process is reading it."""
+        if self._is_writing:  # an outer transaction has yet to commit
+            return
+        with told(self.path):
+            is_blocked, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_blocked:
+            raise StoreError(f"{self.path}: erased, but another process still reads the log; stop it to empty the log")
+
+    def vacuum(self) -> None:
+        """Rebuilds the file from what is alive: it shrinks, and no page keeps a copy of a value that was moved."""
+        self._run("VACUUM")
+        self.empty_log()
 
     def close(self) -> None:
         """Lets go of the database; a second call does nothing."""
@@ -239,11 +287,3 @@ class Gallery:
         statement = f"UPDATE people SET {columns}, revision = ? WHERE id = ? AND NOT tombstone"  # noqa: S608, constants
         if self._run(statement, name, tag, self.changes(), person.id) != 1:
             raise BadInput(f"{person.name!r} is no longer in the gallery; list the people again")
-
-    def _empty_log(self) -> None:
-        if self._is_writing:  # an outer transaction has yet to commit
-            return
-        with told(self.path):
-            is_blocked, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if is_blocked:
-            raise StoreError(f"{self.path}: erased, but another process still reads the log; stop it to empty the log")
