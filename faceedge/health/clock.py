@@ -91,7 +91,7 @@ class WallClock:
         self,
         sync: SyncWatch,
         needs_sync: NeedsSync,
-        not_before: Callable[[], datetime] = lambda: RELEASED,
+        not_before: datetime = RELEASED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.sync = sync
@@ -103,7 +103,7 @@ class WallClock:
     def now(self) -> datetime | None:
         """UTC. Says once in the log when trust is lost or gained."""
         now = datetime.fromtimestamp(self._clock(), timezone.utc)
-        is_trusted = is_valid(now, self._not_before(), self.sync.is_synchronised, self._needs_sync)
+        is_trusted = is_valid(now, self._not_before, self.sync.is_synchronised, self._needs_sync)
         if is_trusted != self._is_trusted:
             self._is_trusted = is_trusted
             if is_trusted:

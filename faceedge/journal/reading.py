@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,6 +41,18 @@ def entries(connection: sqlite3.Connection, where: str = "1", *values: object, n
 def newest(connection: sqlite3.Connection, kind: str) -> Entry | None:
     """The last entry of a kind."""
     return next(entries(connection, "kind = ?", kind, newest_first=True), None)
+
+
+def last_time(path: Path) -> datetime | None:
+    """When the last entry was written by a clock that was set; None without one, or when it cannot be read."""
+    try:
+        with reading(path) as connection:
+            entry = next(entries(connection, "time_ms IS NOT NULL", newest_first=True), None)
+    except StoreError:
+        return None
+    if entry is None or entry.draft.time_ms is None:
+        return None
+    return datetime.fromtimestamp(entry.draft.time_ms / 1000, timezone.utc)
 
 
 def naming(connection: sqlite3.Connection, matter: str, kind: str | None = None) -> Iterator[Entry]:

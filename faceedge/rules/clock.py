@@ -18,8 +18,8 @@ def is_valid(now: datetime, not_before: datetime, is_synchronised: bool | None, 
     needs_sync: `always`: must be known to be so; `if_known`: must not be known to be otherwise; `never`: a clock with a
     battery is enough.
     """
-    if now < max(not_before, RELEASED):
+    if now < RELEASED:
         return False
-    if needs_sync == "never":
+    if is_synchronised:  # the network knows better than an entry that a wrong clock once made
         return True
-    return is_synchronised is True or (is_synchronised is None and needs_sync == "if_known")
+    return now >= not_before and (needs_sync == "never" or (needs_sync == "if_known" and is_synchronised is None))

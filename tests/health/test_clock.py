@@ -82,7 +82,8 @@ def test_an_unbelievable_clock_tells_no_time() -> None:
     assert wall.now() is None
     sync.is_synchronised = True
     assert wall.now() == now
-    later = WallClock(sync, "if_known", lambda: now + timedelta(seconds=1), now.timestamp)
+    unknown = SyncWatch(NOWHERE, ("/nonexistent/program",))
+    later = WallClock(unknown, "if_known", now + timedelta(seconds=1), now.timestamp)
     assert later.now() is None
     fresh_board = WallClock(sync, "never", clock=lambda: 0.0)
     assert fresh_board.now() is None

@@ -26,9 +26,14 @@ def test_what_the_system_says_counts_as_configured(
     assert is_valid(NOW, RELEASED, is_synchronised, needs_sync) == valid
 
 
-def test_a_clock_before_the_release_or_the_last_known_moment_is_wrong_whoever_set_it() -> None:
+def test_a_clock_before_the_release_is_wrong_whoever_set_it() -> None:
     epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
     assert not is_valid(RELEASED - SECOND, epoch, True, "always")
     assert is_valid(RELEASED, epoch, True, "always")
-    assert not is_valid(NOW - SECOND, NOW, True, "never")
-    assert is_valid(NOW, NOW, True, "never")
+
+
+def test_a_clock_before_the_last_known_moment_is_wrong_unless_the_network_has_set_it() -> None:
+    assert not is_valid(NOW - SECOND, NOW, None, "never")
+    assert not is_valid(NOW - SECOND, NOW, None, "if_known")
+    assert is_valid(NOW, NOW, None, "if_known")
+    assert is_valid(NOW - SECOND, NOW, True, "if_known"), "a wrong clock of the past must not lock the door for years"
