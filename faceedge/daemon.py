@@ -29,9 +29,11 @@ from faceedge.health.clock import SyncWatch, WallClock
 from faceedge.health.systemd import Systemd
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import open_vision
+from faceedge.journal.reading import last_time
 from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
+from faceedge.rules.clock import RELEASED
 from faceedge.stages import DetectStage, RecogniseStage
 from faceedge.types import Frame
 
@@ -129,7 +131,8 @@ class Daemon:
     def _open_permit(self, parts: ExitStack) -> Permit:
         self._sync = SyncWatch()
         parts.callback(self._sync.close)
-        wall = WallClock(self._sync, self._config.clock.require_sync)
+        not_before = last_time(self._state / "journal.db") or RELEASED
+        wall = WallClock(self._sync, self._config.clock.require_sync, not_before)
         doors = {camera: [door.name for door in doors] for camera, doors in self._doors_by_camera().items()}
         return Permit(lambda: self._roster.book, doors, wall.now, self._retry)
 
