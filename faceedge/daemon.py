@@ -29,7 +29,10 @@ from faceedge.health.clock import SyncWatch, WallClock
 from faceedge.health.systemd import Systemd
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import open_vision
+from faceedge.journal.chain import Keep
+from faceedge.journal.changes import changes, last_start
 from faceedge.journal.reading import last_time
+from faceedge.journal.writer import Journal
 from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
@@ -64,6 +67,8 @@ class Daemon:
         self._tell = tell
         self._once = once
         self._is_leaving = False
+        self._is_started = False
+        self._kids: dict[str, str] = {}
         self._systemd = Systemd()
 
     def run(self) -> int:
@@ -71,6 +76,7 @@ class Daemon:
         with ExitStack() as parts:
             parts.callback(self._systemd.close)
             self._build(parts)
+            self._note_start()
             self._pipeline.start()
             parts.callback(self._stop_pipeline)
             self._systemd.ready(f"{len(self._config.camera)} cameras, {len(self._config.door)} doors")
@@ -86,6 +92,7 @@ class Daemon:
 
     def _build(self, parts: ExitStack) -> None:
         config = self._config
+        self._journal = self._open_journal(parts)
         self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
         gallery = Gallery.open(self._state)
         parts.callback(gallery.close)
@@ -95,8 +102,9 @@ class Daemon:
             parts.callback(self._link.stop)
         judge = Judge(config.decide, self._vision.door_thresholds, partial(similarity, metric=self._vision.metric))
         self._publisher = Publisher(
-            self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once
-        )
+            self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once,
+            journal=self._journal, limits=judge.limits(),
+        )  # fmt: skip
         clock = None if self._once else time.monotonic
         permit = self._open_permit(parts)
         self._recognise = RecogniseStage(self._vision, self._roster.identifier, judge, self._publisher, clock, permit)
@@ -128,6 +136,40 @@ class Daemon:
         names = [camera.name for camera in self._config.camera]
         return {name: [door for door in self._config.door if name in (door.cameras or names)] for name in names}
 
+    def _open_journal(self, parts: ExitStack) -> Journal:
+        """Trouble with it is told and opens no door, but keeps no daemon from starting."""
+        keep = Keep(self._config.journal.keep_days, self._config.journal.keep_entries)
+        journal = Journal.of(self._state, keep, self._journal_trouble)
+        self._before = last_start(self._state / "journal.db")
+        journal.start()
+        parts.callback(self._close_journal)
+        return journal
+
+    def _journal_trouble(self, why: str | None) -> None:
+        self._tell({"event": "journal", "ok": why is None, "why": why})
+
+    def _note_start(self) -> None:
+        config = self._config
+        body = {
+            "version": __version__,
+            "device": config.device,
+            "cameras": [camera.name for camera in config.camera],
+            "doors": [{"name": door.name, "liveness": door.liveness} for door in config.door],
+            "builds": dict(self._vision.builds),
+            "limits": dict(self._publisher.limits),
+            "keys": self._kids,
+        }
+        self._journal.append("start", body)
+        self._is_started = True
+        for change in changes(self._before, body):
+            self._journal.append("change", change)
+
+    def _close_journal(self) -> None:
+        if self._is_started:
+            self._journal.append("stop", {"version": __version__})
+        if not self._journal.stop():
+            log.error("the journal did not end in time")
+
     def _open_permit(self, parts: ExitStack) -> Permit:
         self._sync = SyncWatch()
         parts.callback(self._sync.close)
@@ -141,6 +183,7 @@ class Daemon:
             log.warning("no [[door]] is configured: decisions are told, nothing can open")
             return None
         keys = load_keys(self._state, self._config.door)
+        self._kids = {f"{door}/{controller}": key.kid for (door, controller), key in keys.items()}
         return DoorLink(self._config.broker, self._config.device, self._config.door, keys, on_result=self._result)
 
     def _result(self, result: GrantResult) -> None:
@@ -186,6 +229,7 @@ class Daemon:
             self._link.sweep()
 
     def _health(self) -> dict[str, Any]:
+        head = self._journal.head()
         return {
             "version": __version__,
             "builds": dict(self._vision.builds),
@@ -194,6 +238,7 @@ class Daemon:
             "mqtt": self._link.protocol if self._link else None,
             "ignored": self._link.counts if self._link else {},
             "counters": self._counters(),
+            "journal": {"ok": self._journal.trouble is None, "head": head.as_json() if head else None},
         }
 
     def _counters(self) -> dict[str, int]:

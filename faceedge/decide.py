@@ -67,6 +67,14 @@ class Judge:
     similarity: Similarity
     _cases: dict[Key, _Case] = field(default_factory=dict)
 
+    def limits(self) -> dict[str, float]:
+        """What decides, by name, as the journal writes it down."""
+        return {
+            "grey": self.thresholds.grey, "match": self.thresholds.match, "strict": self.thresholds.strict,
+            "margin": self.rules.margin, "votes": self.rules.votes, "of": self.rules.of,
+            "face_px": self.rules.min_face_px, "usable": USABLE_QUALITY, "trusted": TRUSTED_QUALITY,
+        }  # fmt: skip
+
     def is_usable(self, shot: Shot) -> bool:
         """Whether a shot may vote, and so is worth an embedding."""
         large = min(shot.face.width_px, shot.face.height_px) >= self.rules.min_face_px
