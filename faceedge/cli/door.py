@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from faceedge import config as configuration
+from faceedge.cli import noting
 from faceedge.config import Config
 from faceedge.door.contract import Address
 from faceedge.door.controller import Controller, DoorEvent
@@ -78,8 +79,10 @@ def _add_common(parser: argparse.ArgumentParser, json_help: str) -> None:
 
 def run_add(args: argparse.Namespace) -> int:
     """Makes the key and says where it lies."""
-    path = make_key(_state(args, configuration.load(args.config)), args.name, args.controller)
+    state = _state(args, configuration.load(args.config))
+    path = make_key(state, args.name, args.controller)
     kid = read_key(path).kid
+    noting.note(state, "key", {"door": args.name, "controller": args.controller, "key": kid})
     if args.json:
         print(json.dumps({"door": args.name, "controller": args.controller, "path": str(path), "kid": kid}))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from faceedge.cli import opening
+from faceedge.cli import noting, opening
 from faceedge.jobs.enroll import Enrolled, Wish, enroll
 from faceedge.jobs.photos import check_photo, photos_in, shown
 
@@ -37,16 +37,25 @@ def run(args: argparse.Namespace) -> int:
         check_photo(photo)  # before the networks are opened, which takes longer
     wish = Wish(args.name, tuple(photos), args.allow_duplicate, not args.no_crops)
     with (
+        noting.noted(args) as note,
         opening.open_gallery(args) as gallery,
         opening.progress_bar() as progress,
         opening.open_vision(args, progress) as vision,
     ):
         enrolled = enroll(gallery, vision, wish, progress)
+        note("enrolment", _entry(enrolled))
     if args.json:
         opening.print_json(_document(enrolled))
     else:
         _print(enrolled)
     return 0
+
+
+def _entry(enrolled: Enrolled) -> dict[str, Any]:
+    """For the journal: no name, and no names of files, which are often those of people."""
+    qualities = [round(photo.quality, 3) for photo in enrolled.photos if photo.added]
+    person = enrolled.person
+    return {"person": person.id, "new": enrolled.is_new, "templates": person.templates, "qualities": qualities}
 
 
 def _document(enrolled: Enrolled) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""Commands write into the journal, too: who was enrolled or removed, which key was made. Ids, never names."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from faceedge import config
+from faceedge.errors import StoreError
+from faceedge.journal.chain import Chain
+from faceedge.journal.entry import Stamp
+
+Note = Callable[[str, Mapping[str, Any]], None]
+
+
+def note(state: Path, kind: str, body: Mapping[str, Any]) -> None:
+    """Adds one entry about what was done. When that fails it is said, for what was done cannot be undone."""
+    try:
+        with Chain.open(state) as chain:
+            chain.append([Stamp().draft(kind, body)])
+    except StoreError as error:
+        print(f"faceedge: done, but not in the journal: {error}", file=sys.stderr)
+
+
+@contextmanager
+def noted(args: argparse.Namespace) -> Iterator[Note]:
+    """For what must not be begun when it cannot be written down. Raises StoreError at the start."""
+    state = config.state_dir(config.load(args.config))
+    Chain.open(state).close()
+    yield lambda kind, body: note(state, kind, body)
