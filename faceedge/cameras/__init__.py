@@ -10,6 +10,13 @@ from faceedge.cameras.images import ImagesCamera
 from faceedge.cameras.stream import ClipCamera, LiveCamera
 from faceedge.errors import CameraError
 
+NETWORK = ("rtsp", "rtsps", "http", "https")
+
+
+def is_live(uri: str) -> bool:
+    """Whether a source may be away now and come back; a clip or a folder that is not there is a mistake."""
+    return uri.partition(":")[0].lower() in NETWORK or uri.isdigit() or uri.startswith("/dev/")
+
 
 def open_camera(uri: str) -> Camera:
     """`file:clip.mp4` (or a path to a file), `images:folder`, `rtsp://…`, `/dev/video0`, or a device number.
@@ -20,9 +27,9 @@ def open_camera(uri: str) -> Camera:
     kind = kind.lower()
     if kind == "images":
         return ImagesCamera(Path(rest))
-    if kind in ("rtsp", "rtsps", "http", "https"):
+    if kind in NETWORK:
         return LiveCamera(f"{kind}:{rest}")
-    if uri.isdigit() or uri.startswith("/dev/"):
+    if is_live(uri):
         return LiveCamera(int(uri) if uri.isdigit() else uri)
     path = Path(rest if kind == "file" else uri)
     if not path.is_file():
@@ -32,4 +39,4 @@ def open_camera(uri: str) -> Camera:
     return ClipCamera(path)
 
 
-__all__ = ["Camera", "open_camera"]
+__all__ = ["Camera", "is_live", "open_camera"]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceedge.cameras import Camera, open_camera
+from faceedge.cameras import Camera, is_live, open_camera
 from faceedge.cameras.stream import ClipCamera
 from faceedge.errors import CameraError
 
@@ -64,6 +64,14 @@ def test_a_source_that_is_not_there_is_named_with_the_way_out(uri: str) -> None:
     with pytest.raises(CameraError) as caught:
         open_camera(uri)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "live"),
+    [("0", True), ("/dev/video2", True), ("RTSP://porch/1", True), ("file:a.avi", False), ("foo:bar", False)],
+)
+def test_only_devices_and_network_cameras_may_be_away_for_a_while(uri: str, live: bool) -> None:
+    assert is_live(uri) == live
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
