@@ -6,10 +6,9 @@ import argparse
 from datetime import datetime, timezone
 from typing import Any
 
-from faceedge.cli import opening, standing
+from faceedge.cli import opening, removal, standing
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Entry, Person
-from faceedge.gallery.store import Gallery
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,9 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _action(actions, "list", list_people, "everybody, with the number of templates", "faceedge people list --json")
     _action(actions, "show", show, "one person and what is stored of them", "faceedge people show Ada", "NAME")
-    _action(
-        actions, "remove", remove, "erase a person: name, templates, pictures", "faceedge people remove Ada", "NAME"
-    )
+    removal.add_action(actions)
     changing = _action(
         actions, "set", change, "change a person: name, groups, validity, block list",
         "faceedge people set Ada --group staff --valid-until 2026-12-31", "NAME",
@@ -71,7 +68,7 @@ def list_people(args: argparse.Namespace) -> int:
 def show(args: argparse.Namespace) -> int:
     """One person with every template."""
     with opening.open_gallery(args) as gallery:
-        person = _find(gallery, args.name)
+        person = removal.find_person(gallery, args.name)
         entries = gallery.entries(person.id)
         shown = standing.document(gallery.access, gallery.access.standing(person.id))
     if args.json:
@@ -94,7 +91,7 @@ def change(args: argparse.Namespace) -> int:
     if not args.rename and not standing.is_wanted(args):
         raise BadInput("nothing to change; see faceedge people set --help")
     with opening.open_gallery(args) as gallery, gallery.transaction():
-        person = _find(gallery, args.name)
+        person = removal.find_person(gallery, args.name)
         if args.rename:
             person = gallery.rename(person, args.rename)
         if standing.is_wanted(args):
@@ -108,25 +105,6 @@ def change(args: argparse.Namespace) -> int:
     if standing.is_wanted(args):
         print(f"{person.name}: {standing.sentence(shown) or 'no group, valid without end'}")
     return 0
-
-
-def remove(args: argparse.Namespace) -> int:
-    """Erases a person."""
-    with opening.open_gallery(args) as gallery:
-        person = _find(gallery, args.name)
-        templates = gallery.remove(person)
-    if args.json:
-        opening.print_json({"removed": {"id": person.id, "templates": templates}})
-    else:
-        print(f"removed {person.name}: {opening.counted(templates, 'template')} erased")
-    return 0
-
-
-def _find(gallery: Gallery, name: str) -> Person:
-    person = gallery.find(name)
-    if person is None:
-        raise BadInput(f"nobody called {name!r} in the gallery; `faceedge people list` shows who is")
-    return person
 
 
 def _person(person: Person) -> dict[str, Any]:

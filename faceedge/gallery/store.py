@@ -171,6 +171,11 @@ class Gallery:
         norms, embeddings = rows.unpack(packed)
         return Templates(tuple(owner for _, owner, _ in kept), embeddings, norms, space)
 
+    @property
+    def vault(self) -> Vault:
+        """What everything here is sealed with."""
+        return self._vault
+
     def portfolio(self, person_id: str) -> list[tuple[Entry, Template]]:
         """What is stored of one person with its numbers, over all spaces, oldest first."""
         found = dict(self._rows("SELECT id, vector FROM templates WHERE person_id = ? AND NOT tombstone", person_id))
