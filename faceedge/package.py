@@ -90,6 +90,20 @@ class Fit(Part):
     door: Literal["match", "strict"] = "match"
     """What a door demands. A search compares with everybody enrolled, so a threshold fitted on single pairs whose
     false matches are not rare leaves doors to `strict`."""
+    look_alike: float | None = None
+    """Raw similarity at ten times the false-match rate of `match`: who is nearer than this to somebody enrolled is
+    pointed out by name. Without it, the grey threshold."""
+
+    @model_validator(mode="after")
+    def _look_alike_is_below_match(self) -> Fit:
+        if self.look_alike is not None and self.look_alike > self.thresholds.match:
+            raise ValueError(f"look_alike ({self.look_alike}) must not be above match ({self.thresholds.match})")
+        return self
+
+    @property
+    def look_alike_score(self) -> float:
+        """`look_alike`, or what stands in for it."""
+        return self.thresholds.grey if self.look_alike is None else self.look_alike
 
     @property
     def door_thresholds(self) -> Thresholds:

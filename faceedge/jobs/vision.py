@@ -63,6 +63,11 @@ class Vision:
         return self._fit.door_thresholds
 
     @property
+    def look_alike(self) -> float:
+        """Raw similarity from which two people are pointed out as looking alike."""
+        return self._fit.look_alike_score
+
+    @property
     def metric(self) -> str:
         return self.recognizer_package.manifest.metric
 

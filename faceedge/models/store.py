@@ -67,7 +67,7 @@ def _write(graph: Path, manifest: Manifest, fit: Fit | None, root: Path) -> Path
         shutil.copyfile(graph, fresh / "model.onnx")
         (fresh / "model.toml").write_text(tomli_w.dumps(manifest.model_dump()), encoding="utf-8")
         if fit is not None:
-            (fresh / "fit.toml").write_text(tomli_w.dumps(fit.model_dump()), encoding="utf-8")
+            (fresh / "fit.toml").write_text(tomli_w.dumps(fit.model_dump(exclude_none=True)), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         fresh.rename(target)

@@ -67,6 +67,7 @@ class FakeVision:
 
     thresholds = Thresholds(grey=0.6, match=0.7, strict=0.8)
     door_thresholds = thresholds
+    look_alike = 0.6
     metric = "cosine"
     space = SPACE
     recognizer_build = "fake0build00"
