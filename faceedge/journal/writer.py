@@ -17,7 +17,7 @@ from faceedge.errors import FaceedgeError, StoreError
 from faceedge.journal.chain import Chain, Keep, Place
 from faceedge.journal.entry import Stamp
 from faceedge.journal.signing import Head
-from faceedge.journal.waiting import Ticket, Waiting
+from faceedge.journal.waiting import BATCH_S, Ticket, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,8 @@ class Journal:
                 ticket.done(error=StoreError("journal: stopped"))
                 return ticket
             self._waiting.put(ticket)
-            self._changed.notify()
+            if is_urgent:  # the thread looks for the others by itself: waking it would cost the flow more than writing
+                self._changed.notify()
         return ticket
 
     def _run(self) -> None:
@@ -128,7 +129,7 @@ class Journal:
                 left_s = min(self._waiting.due_in_s(), chores_s if self._trouble is None else float("inf"))
                 if left_s <= 0:
                     break
-                self._changed.wait(min(left_s, SEAL_S))
+                self._changed.wait(min(left_s, BATCH_S))
             return self._stopping
 
     def _turn(self, *, is_last: bool = False) -> None:
@@ -163,8 +164,8 @@ class Journal:
         if self._chain is None:
             self._chain = self._open_chain()
         chain, signer, lost = self._chain, self._chain.signer, self._waiting.lost
-        faults = [self._stamp.draft("fault", fault) for fault in self._faults(chain, lost)]
         place, numbers = chain.last(), list[int]()
+        faults = [self._stamp.draft("fault", fault) for fault in self._faults(chain, place, lost)]
         if faults or batch or seal:
             place, numbers = chain.append([*faults, *(ticket.draft for ticket in batch)], seal=seal)
         self._place, self._head = place, lambda: signer.head(place.seq, place.hash)
@@ -172,13 +173,13 @@ class Journal:
             ticket.done(seq)
         self._recover(lost)
 
-    def _faults(self, chain: Chain, lost: int) -> list[dict[str, Any]]:
+    def _faults(self, chain: Chain, last: Place, lost: int) -> list[dict[str, Any]]:
         """What went wrong since the last batch: nothing could be written, or somebody else's hand was in the file."""
         faults: list[dict[str, Any]] = []
         if self._trouble is not None or lost:
             faults.append({"why": self._trouble or "too many entries", "lost": lost})
         known = self._place
-        if known is not None and known.seq and not chain.holds(known):
+        if known is not None and known != last and known.seq and not chain.holds(known):
             log.error("journal: entry %d was changed or removed from outside; keep the file as evidence", known.seq)
             faults.append({"why": "changed from outside", "seq": known.seq, "hash": known.hash.hex()})
         return faults
