@@ -32,15 +32,15 @@ def _rows(threads: int) -> list[Row]:
     with open_vision(Models(), EngineSettings(threads=threads), Path("/nonexistent"), cache_dir()) as vision:
         detector = dlib.cnn_face_detection_model_v1(str(folder / DETECTOR))
         mmod = interleaved(
-            lambda: vision.detector.detect(photos), lambda: [detector(rgb(photo)) for photo in photos], ROUNDS
+            ROUNDS, lambda: vision.detector.detect(photos), lambda: [detector(rgb(photo)) for photo in photos]
         )
         faces = [(photo, vision.detector.detect([photo])[0]) for photo in photos]
         shapes = _shapes(dlib, folder, faces)
         network = dlib.face_recognition_model_v1(str(folder / RECOGNIZER))
         resnet = interleaved(
+            ROUNDS,
             lambda: [vision.recognizer.embed(vision.crops(photo, found)) for photo, found in faces],
             lambda: [network.compute_face_descriptor(photo, shape) for photo, shape in shapes],
-            ROUNDS,
         )
     count = sum(len(found) for _, found in faces)
     return [

@@ -51,12 +51,12 @@ def timed(work: Work) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(ours: Work, theirs: Work, rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds of each side, alternating, after one unmeasured round of both."""
-    ours()
-    theirs()
-    pairs = [(timed(ours), timed(theirs)) for _ in range(rounds)]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def interleaved(rounds: int, *works: Work) -> list[list[float]]:
+    """Seconds of each work, in turns, after one unmeasured turn of all."""
+    for work in works:
+        work()
+    turns = [[timed(work) for work in works] for _ in range(rounds)]
+    return [list(side) for side in zip(*turns, strict=True)]
 
 
 def compare_times(name: str, ours: list[float], theirs: list[float], per: int, goal: float | None) -> Row:

@@ -28,13 +28,12 @@ def rows() -> list[Row]:
     with opened() as bench:
         length = sum(1 for _ in frames(bench.clip))
         threaded = partial(run_pipeline, bench, length)
-        alone = interleaved(threaded, lambda: detect_alone(bench), ROUNDS)
-        naive = interleaved(threaded, lambda: naive_loop(bench), ROUNDS)
+        ours, alone, naive = interleaved(ROUNDS, threaded, partial(detect_alone, bench), partial(naive_loop, bench))
         if threaded() != staged_serial(bench):
             raise SystemExit("the threaded pipeline decides differently from the same stages in one loop")
     return [
-        compare_times("pipeline on the demo clip, against its detector alone", *alone, length, 0.9),
-        compare_times("pipeline on the demo clip, against embedding every face in one loop", *naive, length, None),
+        compare_times("pipeline on the demo clip, against its detector alone", ours, alone, length, 0.9),
+        compare_times("pipeline on the demo clip, against embedding every face in one loop", ours, naive, length, None),
     ]
 
 
