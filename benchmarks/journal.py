@@ -66,9 +66,9 @@ def decided(state: Path) -> list[Row]:
         found = decide_all(bench, tracks, None, detects=False)
         pairs = {
             detects: interleaved(
+                ROUNDS,
                 partial(decide_all, bench, tracks, journal, detects=detects),
                 partial(decide_all, bench, tracks, None, detects=detects),
-                ROUNDS,
             )
             for detects in (True, False)
         }
