@@ -106,7 +106,7 @@ def _print(path: Path, report: Report) -> None:
         return
     print(
         f"{path}: whole, {report.entries} entries ({report.first} to {report.last}),"
-        f" {report.checkpoints} signatures, {report.unsigned} entries after the last one"
+        f" {opening.counted(report.checkpoints, 'signature')}, {report.unsigned} not signed yet"
     )
     print(f"published head: {report.head}")
 
