@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from faceedge import __version__
-from faceedge.cameras import open_camera
+from faceedge.cameras import is_live, open_camera
 from faceedge.capture import paced, reopened
 from faceedge.config import Camera, Config, Door
 from faceedge.decide import Judge
@@ -92,6 +92,9 @@ class Daemon:
 
     def _build(self, parts: ExitStack) -> None:
         config = self._config
+        for camera in config.camera:
+            if not is_live(camera.uri):
+                open_camera(camera.uri).close()
         self._journal = self._open_journal(parts)
         self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
         gallery = Gallery.open(self._state)

@@ -39,3 +39,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def inode(path: Path) -> int | None:
+    """What tells a file from another that later bears its name; None when there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None

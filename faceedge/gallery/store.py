@@ -18,6 +18,7 @@ from typing import Any
 
 from faceedge.database import told
 from faceedge.errors import BadInput, StoreError
+from faceedge.files import inode
 from faceedge.gallery import rows
 from faceedge.gallery.access import Access, Tables
 from faceedge.gallery.base import Entry, Origin, Person, Templates
@@ -38,6 +39,7 @@ class Gallery:
 
     def __init__(self, path: Path, connection: sqlite3.Connection, vault: Vault, clock: Callable[[], float]) -> None:
         self.path = path
+        self._inode = inode(path)
         self._connection = connection
         self._vault = vault
         self._clock = clock
@@ -212,7 +214,12 @@ class Gallery:
         return self.access.book()
 
     def changes(self) -> int:
-        """Rises with every change, by whichever process. Asked before `templates`, it says when to reload."""
+        """Rises with every change, by whichever process. Asked before `templates`, it says when to reload.
+
+        Raises StoreError when another file has taken the place of this one: it may hold other people.
+        """
+        if inode(self.path) != self._inode:
+            raise StoreError(f"{self.path}: was replaced while it was in use; start faceedge again")
         return int(self._rows("SELECT value FROM counters WHERE name = 'changes'")[0][0])
 
     def empty_log(self) -> None:

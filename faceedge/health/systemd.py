@@ -11,21 +11,26 @@ class Systemd:
     """sd_notify(3) through sdnotify; its text is ASCII because sdnotify drops anything else silently."""
 
     def __init__(self) -> None:
-        self._notifier = sdnotify.SystemdNotifier()
+        # Without the variable sdnotify fails half-way and leaves a socket open.
+        self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
         self._watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
 
     def ready(self, status: str) -> None:
         """The daemon serves."""
-        self._notifier.notify(f"READY=1\nSTATUS={status}")
+        self._tell(f"READY=1\nSTATUS={status}")
 
     def alive(self) -> None:
         """Every stage makes progress; not calling this is how a stuck daemon is restarted."""
         if self._watched:
-            self._notifier.notify("WATCHDOG=1")
+            self._tell("WATCHDOG=1")
 
     def stopping(self) -> None:
         """The daemon leaves on purpose."""
-        self._notifier.notify("STOPPING=1")
+        self._tell("STOPPING=1")
+
+    def _tell(self, message: str) -> None:
+        if self._notifier is not None:
+            self._notifier.notify(message)
 
     def close(self) -> None:
         """Closes the socket that sdnotify leaves open."""

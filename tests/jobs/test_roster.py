@@ -53,3 +53,16 @@ def test_a_gallery_that_turns_unreadable_lets_nobody_in_until_it_is_mended(
     roster.follow()
     assert roster.identifier.identify(ANNA).person == anna
     gallery.close()
+
+
+def test_a_gallery_put_in_the_place_of_the_open_one_lets_nobody_in_until_a_new_start(tmp_path: Path) -> None:
+    gallery = Gallery.open(tmp_path)
+    anna = enrol(gallery)
+    roster = Roster(gallery, "cosine", "space")
+    (tmp_path / "gallery.db").rename(tmp_path / "old.db")
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person is None
+    (tmp_path / "old.db").rename(tmp_path / "gallery.db")
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person == anna
+    gallery.close()
