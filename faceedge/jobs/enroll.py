@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from faceedge.jobs.vision import Portrait
 
 Progress = Callable[[str, float], None]
+Seen = Callable[[Path, Image, "Sequence[Portrait]"], None]
+"""Told of every photo that could be read, also of those that are refused then."""
 
 
 class Eyes(Protocol):
@@ -31,6 +33,8 @@ class Eyes(Protocol):
     def thresholds(self) -> Thresholds: ...
     @property
     def door_thresholds(self) -> Thresholds: ...
+    @property
+    def look_alike(self) -> float: ...
     @property
     def metric(self) -> str: ...
     @property
@@ -42,13 +46,14 @@ class Eyes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Who is to be enrolled from what. allow_duplicate: also when another person looks the same (twins).
+    """Who is to be enrolled from what; no photos for the shots of a camera.
 
+    allow_duplicate: also when another person looks the same (twins).
     keep_crops: store the sealed aligned crops, from which a later recogniser makes its templates.
     """
 
     name: str
-    photos: tuple[Path, ...]
+    photos: tuple[Path, ...] = ()
     allow_duplicate: bool = False
     keep_crops: bool = True
 
@@ -64,16 +69,27 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAlike:
+    """Somebody else of the gallery who is nearer than the score at ten times the match's false-match rate."""
+
+    person: Person
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolled:
-    """The person afterwards. is_new: not in the gallery before."""
+    """The person afterwards. is_new: not in the gallery before. look_alikes: nearest first; they were not refused."""
 
     person: Person
     is_new: bool
     photos: tuple[Shown, ...]
+    look_alikes: tuple[LookAlike, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sitting:
+class Sitting:
+    """One good face of the person. path: the photo, or what a camera's shot is called."""
+
     path: Path
     portrait: Portrait
 
@@ -82,18 +98,43 @@ class _Sitting:
         return self.portrait.template
 
 
-def enroll(gallery: PeopleStore, eyes: Eyes, wish: Wish, progress: Progress | None = None) -> Enrolled:
+def enroll(
+    gallery: PeopleStore, eyes: Eyes, wish: Wish, progress: Progress | None = None, seen: Seen | None = None
+) -> Enrolled:
     """Adds a person, or templates to a person of that name, from photos with exactly one good face each.
 
     Raises BadInput for a name that is none, and, naming the photo: not readable, no face or several, poor quality,
-    not the same person as the other photos or as the templates stored, or somebody else of the gallery.
+    not the same person as the other photos or as the templates stored, or somebody else of the gallery. With `seen`
+    every photo is looked at before the first fault is raised.
     """
     clean_name(wish.name)
     if not wish.photos:
         raise BadInput("no photos given; name at least one image")
-    sittings = [
-        _sit(eyes, path, progress, number / len(wish.photos)) for number, path in enumerate(wish.photos, start=1)
-    ]
+    sittings: list[Sitting] = []
+    faults: list[BadInput] = []
+    for number, path in enumerate(wish.photos, start=1):
+        try:
+            sittings.append(_sit(eyes, path, seen))
+        except BadInput as fault:
+            if seen is None:
+                raise
+            faults.append(fault)
+        if progress is not None:
+            progress(path.name, number / len(wish.photos))
+    if faults:
+        raise faults[0]
+    return admit(gallery, eyes, wish, sittings)
+
+
+def admit(gallery: PeopleStore, eyes: Eyes, wish: Wish, sittings: Sequence[Sitting]) -> Enrolled:
+    """Adds a person, or templates to a person of that name, from good faces, in one transaction.
+
+    Raises BadInput as `enroll` does for the name, and for faces that are not one person, not that of the templates
+    stored, or somebody else of the gallery.
+    """
+    clean_name(wish.name)
+    if not sittings:
+        raise BadInput("no faces given; a person needs at least one")
     _check_same_person(eyes, sittings)
     with gallery.transaction():
         known = gallery.find(wish.name)
@@ -102,16 +143,18 @@ def enroll(gallery: PeopleStore, eyes: Eyes, wish: Wish, progress: Progress | No
         everyone = Index.of(gallery.templates(eyes.space), eyes.metric)
         for sitting in sittings:
             clerk.check(everyone, sitting)
+        look_alikes = clerk.look_alikes(everyone, sittings)
         photos = clerk.add(sittings)
         stored = gallery.find(person.id)
     assert stored is not None, "it was written in this transaction"
-    return Enrolled(stored, known is None, photos)
+    return Enrolled(stored, known is None, photos, look_alikes)
 
 
-def _sit(eyes: Eyes, path: Path, progress: Progress | None, done: float) -> _Sitting:
-    portraits = eyes.portraits(read_photo(path))
-    if progress is not None:
-        progress(path.name, done)
+def _sit(eyes: Eyes, path: Path, seen: Seen | None) -> Sitting:
+    image = read_photo(path)
+    portraits = eyes.portraits(image)
+    if seen is not None:
+        seen(path, image, portraits)
     if not portraits:
         raise BadInput(f"{shown(path)}: no face found; use a photo that shows the face large and from the front")
     if len(portraits) > 1:
@@ -120,10 +163,10 @@ def _sit(eyes: Eyes, path: Path, progress: Progress | None, done: float) -> _Sit
     if not assessment.quality >= USABLE_QUALITY:
         why = f"{', '.join(assessment.reasons) or 'poor'}; quality {assessment.quality:.2f}, at least {USABLE_QUALITY}"
         raise BadInput(f"{shown(path)}: {why}; use a better photo")
-    return _Sitting(path, portraits[0])
+    return Sitting(path, portraits[0])
 
 
-def _check_same_person(eyes: Eyes, sittings: Sequence[_Sitting]) -> None:
+def _check_same_person(eyes: Eyes, sittings: Sequence[Sitting]) -> None:
     """Every two photos must be alike; of a pair that is not, the one less like the rest is named."""
     if len(sittings) < 2:
         return
@@ -147,7 +190,7 @@ class _Clerk:
     wish: Wish
     person: Person
 
-    def check(self, everyone: Index, sitting: _Sitting) -> None:
+    def check(self, everyone: Index, sitting: Sitting) -> None:
         """Like the person's own templates if there are any, and like nobody else's."""
         nearest = everyone.nearest(sitting.template)
         own = [score for key, score in nearest if key == self.person.id]
@@ -165,7 +208,17 @@ class _Clerk:
             f" (similarity {twin[1]:.2f}); --allow-duplicate if they are two people"
         )
 
-    def add(self, sittings: Sequence[_Sitting]) -> tuple[Shown, ...]:
+    def look_alikes(self, everyone: Index, sittings: Sequence[Sitting]) -> tuple[LookAlike, ...]:
+        """Everybody else who comes near one of the faces."""
+        nearest: dict[str, float] = {}
+        for sitting in sittings:
+            for key, score in everyone.nearest(sitting.template):
+                nearest[key] = max(score, nearest.get(key, score))
+        close = [(score, key) for key, score in nearest.items() if score >= self.eyes.look_alike]
+        found = [(self.gallery.find(key), score) for score, key in sorted(close, reverse=True) if key != self.person.id]
+        return tuple(LookAlike(person, score) for person, score in found if person is not None)
+
+    def add(self, sittings: Sequence[Sitting]) -> tuple[Shown, ...]:
         """Stores what is not stored yet: the same photo twice is one template."""
         known = {row.tobytes() for row in self.gallery.templates(self.eyes.space, (self.person.id,)).embeddings}
         photos = []
@@ -178,7 +231,7 @@ class _Clerk:
             known.add(vector)
         return tuple(photos)
 
-    def _store(self, sitting: _Sitting) -> None:
+    def _store(self, sitting: Sitting) -> None:
         portrait = sitting.portrait
         source = shown(Path(sitting.path.name))
         origin = Origin(portrait.assessment.quality, source, self.eyes.recognizer_build)
