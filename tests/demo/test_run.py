@@ -21,7 +21,7 @@ from faceedge.demo import run as demo
 from faceedge.demo.children import environment
 from faceedge.demo.script import ACTS, Act
 from faceedge.door.broker import local_broker, mosquitto
-from faceedge.errors import BadInput, CameraError
+from faceedge.errors import BadInput, FaceedgeError
 
 FIRST, _, ADMIRAL, *_ = ACTS
 needs_broker = pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
@@ -151,7 +151,7 @@ def test_what_cannot_end_well_is_refused_at_once(wishes: demo.Wishes, words: str
 @pytest.mark.usefixtures("default_models")
 def test_a_camera_that_gives_no_picture_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"no film")
-    with pytest.raises(CameraError, match="not a video"):
+    with pytest.raises(FaceedgeError, match="not a video"):
         demo.run(demo.Wishes(camera=str(tmp_path / "film.mp4"), headless=True, seconds=2))
 
 
