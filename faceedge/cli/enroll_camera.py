@@ -1,0 +1,133 @@
+"""`faceedge enroll --camera`: a burst of whoever stands there, guided, shown, and stored after a yes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from faceedge.cameras import is_live, open_camera
+from faceedge.capture import paced
+from faceedge.channel import Channel, Closed
+from faceedge.cli import noting, opening
+from faceedge.cli.enrolled import entry, open_sheet, write_sheet
+from faceedge.errors import BadInput, CameraError
+from faceedge.gallery.rows import clean_name
+from faceedge.gallery.search import similarity
+from faceedge.jobs.burst import LIMIT_S, WANTED, Burst, Kept
+from faceedge.jobs.contact import ContactSheet
+from faceedge.jobs.enroll import Enrolled, Eyes, Sitting, Wish, admit
+from faceedge.types import Frame
+
+DECLINED = 1
+LOOK_EVERY_S = 0.1
+
+
+def run(args: argparse.Namespace) -> Enrolled | None:
+    """Who was enrolled; None when the operator said no. Raises BadInput without enough good shots in time."""
+    clean_name(args.name)
+    if not args.yes and not sys.stdin.isatty():
+        raise BadInput("nobody can be asked whether the shots are good; say --yes to enrol without asking")
+    contact = open_sheet(args.sheet, ())
+    wish = Wish(args.name, (), args.allow_duplicate, not args.no_crops)
+    with noting.noted(args) as note, opening.open_gallery(args) as gallery:
+        with opening.progress_bar() as progress, opening.open_vision(args, progress) as vision:
+            kept = collect(args.camera, vision, progress)
+            sittings = [Sitting(Path(f"shot {number}"), shot.portrait) for number, shot in enumerate(kept, start=1)]
+        if contact is not None:
+            _draw(contact, args.sheet, kept)
+            print(f"the shots: {args.sheet}", file=sys.stderr)
+        if not args.yes and not _is_agreed(args, kept):
+            print("nothing was stored", file=sys.stderr)
+            return None
+        enrolled = admit(gallery, vision, wish, sittings)
+        note("enrolment", entry(enrolled))
+    return enrolled
+
+
+def collect(uri: str, eyes: Eyes, progress: opening.Progress) -> tuple[Kept, ...]:
+    """Shots of one person. Raises BadInput, with what stood in the way, when time or clip end too early."""
+    burst: Burst | None = None
+    end = "the clip ended"
+    with closing(_frames(uri)) as frames:
+        for frame in frames:
+            if burst is None:
+                burst = Burst(lambda a, b: similarity(a, b, eyes.metric), eyes.thresholds.grey, frame.captured)
+            if burst.is_late(frame.captured):
+                end = f"{LIMIT_S:.0f} s have passed"
+                break
+            guidance = burst.feed(frame.image, eyes.portraits(frame.image), frame.captured)
+            progress(guidance, len(burst.kept) / WANTED)
+            if burst.is_complete:
+                return burst.kept
+    if burst is None:
+        raise CameraError("the camera showed nothing; check it and try again")
+    raise BadInput(
+        f"{end} with {len(burst.kept)} of {WANTED} good shots, and nothing was stored;"
+        f" most often it was: {burst.commonest}"
+    )
+
+
+def _frames(uri: str) -> Generator[Frame, None, None]:
+    """A clip by its own clock, ten pictures a second; of a live camera always the newest picture."""
+    stop = threading.Event()
+    if is_live(uri):
+        yield from _newest(uri, stop)
+        return
+    due = 0.0
+    for frame in paced("enrol", lambda: open_camera(uri), stop, realtime=False):
+        if frame.captured >= due:
+            due = frame.captured + LOOK_EVERY_S
+            yield frame
+
+
+def _newest(uri: str, stop: threading.Event) -> Iterator[Frame]:
+    """Reads in a thread of its own, so that guidance does not lag behind by what waits in the stream."""
+    channel: Channel[Frame] = Channel("enrol", 1)
+    faults: list[CameraError] = []
+
+    def read() -> None:
+        try:
+            for frame in paced("enrol", lambda: open_camera(uri), stop):
+                channel.put("enrol", frame)
+        except CameraError as error:
+            faults.append(error)
+        finally:
+            channel.close()
+
+    reader = threading.Thread(target=read, name="enrol", daemon=True)
+    reader.start()
+    try:
+        last = time.monotonic()
+        while time.monotonic() - last < LIMIT_S:
+            for frame in channel.take(1, 1.0):
+                last = time.monotonic()
+                yield frame
+    except Closed:
+        if faults:
+            raise faults[0] from None
+    finally:
+        stop.set()
+        reader.join(3.0)
+
+
+def _draw(contact: ContactSheet, path: Path, kept: Sequence[Kept]) -> None:
+    for number, shot in enumerate(kept, start=1):
+        contact.see(Path(f"shot {number}"), shot.image, [shot.portrait])
+    write_sheet(contact, path)
+
+
+def _is_agreed(args: argparse.Namespace, kept: Sequence[Kept]) -> bool:
+    """Asks on the terminal. A sheet that nobody asked for is seen by this user only, and gone after the answer."""
+    with tempfile.TemporaryDirectory(prefix="faceedge-") as folder:
+        if args.sheet is None:
+            path = Path(folder) / "shots.png"
+            _draw(ContactSheet(), path, kept)
+            print(f"the shots, until you answer: {path}", file=sys.stderr)
+        print(f"enrol these {len(kept)} shots as {args.name}? [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
