@@ -6,7 +6,7 @@ import argparse
 from datetime import datetime, timezone
 from typing import Any
 
-from faceedge.cli import opening, removal, standing
+from faceedge.cli import noting, opening, removal, standing
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Entry, Person
 
@@ -96,7 +96,9 @@ def change(args: argparse.Namespace) -> int:
             person = gallery.rename(person, args.rename)
         if standing.is_wanted(args):
             standing.change(gallery.access, person.id, args)
-        shown = standing.document(gallery.access, gallery.access.standing(person.id))
+        held = gallery.access.standing(person.id)
+        shown = standing.document(gallery.access, held)
+    noting.note(gallery.path.parent, "person", {"person": person.id} | standing.entry(held))
     if args.json:
         opening.print_json(_person(person) | shown)
         return 0

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from faceedge.cli import opening, rules_check
+from faceedge.cli import noting, opening, rules_check
 from faceedge.cli.rules_check import known_door
 from faceedge.cli.standing import named_group, site_zone
 from faceedge.errors import BadInput
 from faceedge.gallery.access_rows import EVERYONE
+from faceedge.gallery.store import Gallery
 from faceedge.rules import moments
 from faceedge.rules.answer import describe
 from faceedge.rules.book import ANY_DOOR, Book, Group, Rule
@@ -127,6 +128,7 @@ def add_rule(args: argparse.Namespace) -> int:
         escort = named_group(gallery.access, args.escort) if args.escort else None
         rule = gallery.access.add_rule(group, door, schedule, escort, args.within)
         book = gallery.book()
+    _note(gallery, "rule", added=rule.id, door=rule.door, group=rule.group, escort=rule.escort)
     if args.json:
         opening.print_json(_rule(book, rule))
     else:
@@ -142,6 +144,7 @@ def remove_rule(args: argparse.Namespace) -> int:
         rule = _found(gallery.access.rules(), args.id)
         gallery.access.remove_rule(rule)
         book = gallery.book()
+    _note(gallery, "rule", removed=rule.id, door=rule.door)
     if args.json:
         opening.print_json({"removed": rule.id})
     else:
@@ -167,6 +170,7 @@ def change_group(args: argparse.Namespace) -> int:
             if args.always or args.not_always:
                 group = gallery.access.mark_group(group, is_always=args.always)
             done = _group(gallery.book(), group)
+    _note(gallery, "group", group=group.id, removed=args.remove, always=group.is_always)
     if args.json:
         opening.print_json(done)
     elif args.remove:
@@ -187,11 +191,17 @@ def change_holiday(args: argparse.Namespace) -> int:
             gallery.access.remove_holiday(holiday)
         else:
             gallery.access.add_holiday(day, args.name)
+    _note(gallery, "holiday", day=day.isoformat(), removed=args.remove)
     if args.json:
         opening.print_json({"removed" if args.remove else "added": day.isoformat()})
     else:
         print(f"{day} is {'an ordinary day again' if args.remove else 'a holiday'}")
     return 0
+
+
+def _note(gallery: Gallery, kind: str, **body: Any) -> None:
+    """Who may pass was changed: ids in the journal, no names."""
+    noting.note(gallery.path.parent, kind, body)
 
 
 def _found(rules: Sequence[Rule], beginning: str) -> Rule:

@@ -75,8 +75,13 @@ def site_zone(args: argparse.Namespace) -> str:
 def document(access: Access, standing: Standing) -> dict[str, Any]:
     """As JSON types; moments in UTC."""
     names = {group.id: group.name for group in access.groups()}
+    return entry(standing) | {"groups": sorted(names[key] for key in standing.groups)}
+
+
+def entry(standing: Standing) -> dict[str, Any]:
+    """The same with ids in place of names, as the journal holds it."""
     return {
-        "groups": sorted(names[key] for key in standing.groups),
+        "groups": sorted(standing.groups),
         "valid_from": standing.valid_from.isoformat() if standing.valid_from else None,
         "valid_until": standing.valid_until.isoformat() if standing.valid_until else None,
         "blocked": standing.blocked,

@@ -250,3 +250,18 @@ def test_a_big_journal_is_found_in(call: Call, state: Path) -> None:
     with Chain.open(state) as chain:
         chain.append([draft(number, kind="event") for number in range(3000)])
     assert call("why", MATTER).code == 0
+
+
+def test_who_may_pass_is_never_changed_without_an_entry_and_never_by_name(call: Call, state: Path) -> None:
+    with Gallery.open(state) as gallery:
+        anna = gallery.add_person("Anna Blume")
+    assert call("rules", "add", "Nightshift", "any").code == 0
+    assert call("people", "set", "Anna Blume", "--group", "Nightshift", "--block").code == 0
+    assert call("rules", "group", "Nightshift", "--always").code == 0
+    assert call("rules", "holiday", "2026-12-24").code == 0
+    with reading(state / "journal.db") as connection:
+        written = [(entry.draft.kind, entry.body) for entry in entries(connection, "1")]
+    assert [kind for kind, _ in written if kind != "checkpoint"] == ["rule", "person", "group", "holiday"]
+    assert next(body for kind, body in written if kind == "person")["person"] == anna.id
+    assert b"Anna" not in b"".join(path.read_bytes() for path in state.glob("journal.db*"))
+    assert b"Nightshift" not in b"".join(path.read_bytes() for path in state.glob("journal.db*"))
