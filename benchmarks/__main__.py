@@ -9,10 +9,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import against_dlib, journal, latency, pipeline
+from benchmarks import against_dlib, enrolment, journal, latency, pipeline
 from benchmarks.measure import Row, machine
 
-SUITES = {"dlib": against_dlib.rows, "pipeline": pipeline.rows, "latency": latency.rows, "journal": journal.rows}
+SUITES = {
+    "dlib": against_dlib.rows,
+    "pipeline": pipeline.rows,
+    "latency": latency.rows,
+    "enrolment": enrolment.rows,
+    "journal": journal.rows,
+}
 
 
 def main() -> None:
