@@ -6,11 +6,8 @@ Every row is sealed or proven with the data key: one made, altered or moved with
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Any
 
 from faceedge.errors import BadInput, StoreError
 from faceedge.gallery import rows
@@ -28,21 +25,9 @@ from faceedge.gallery.access_rows import (
     standing_from,
     standing_to,
 )
-from faceedge.gallery.vault import Vault
+from faceedge.gallery.tables import Tables
 from faceedge.rules.book import Book, Group, Rule, Standing
 from faceedge.rules.schedule import Schedule
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """What the tables of one gallery share. run: executes and returns how many rows were written."""
-
-    rows: Callable[..., list[Any]]
-    run: Callable[..., int]
-    transaction: Callable[[], AbstractContextManager[None]]
-    changes: Callable[[], int]
-    now_s: Callable[[], int]
-    vault: Vault
 
 
 class Access:

@@ -5,26 +5,19 @@ Any number of processes may have it open; one `Gallery` belongs to one thread. T
 
 from __future__ import annotations
 
-import sqlite3
 import time
 import unicodedata
 import uuid
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from faceedge.database import told
-from faceedge.errors import BadInput, StoreError
-from faceedge.files import inode
+from faceedge.errors import BadInput
 from faceedge.gallery import rows
-from faceedge.gallery.access import Access, Tables
+from faceedge.gallery.access import Access
 from faceedge.gallery.base import Entry, Origin, Person, Templates
-from faceedge.gallery.devicekey import unlock
-from faceedge.gallery.schema import connect, wrapped_key
-from faceedge.gallery.vault import Vault
+from faceedge.gallery.tables import Tables
 from faceedge.rules.book import Book
 from faceedge.types import Image, Template
 
@@ -37,14 +30,16 @@ PEOPLE = (
 class Gallery:
     """A `PeopleStore` on `<state>/gallery.db`. Close it, or use it in a `with` block."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, vault: Vault, clock: Callable[[], float]) -> None:
-        self.path = path
-        self._inode = inode(path)
-        self._connection = connection
-        self._vault = vault
-        self._clock = clock
-        self._is_writing = False
-        self.access = Access(Tables(self._rows, self._run, self.transaction, self.changes, lambda: int(clock()), vault))
+    def __init__(self, tables: Tables) -> None:
+        # Moments and transactions are those of the tables below; the rest of this class is people and templates.
+        self.path = tables.path
+        self.vault = tables.vault
+        self.transaction = tables.transaction
+        self.changes = tables.changes
+        self.empty_log = tables.empty_log
+        self.close = tables.close
+        self.access = Access(tables)
+        self._tables = tables
 
     @classmethod
     def open(cls, state: Path, clock: Callable[[], float] = time.time) -> Gallery:
@@ -53,25 +48,7 @@ class Gallery:
         Raises StoreError: folder not usable, database damaged or of a later version, key missing, wrong or readable
         by others.
         """
-        return cls(state / "gallery.db", *connect(state), clock)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything written in the block is kept, or nothing is; other writers wait. Blocks may be nested."""
-        if self._is_writing:
-            yield
-            return
-        self._run("BEGIN IMMEDIATE")
-        self._is_writing = True
-        try:
-            self._follow_key()
-            self._run("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
-            yield
-            self._run("COMMIT")
-        finally:
-            self._is_writing = False
-            if self._connection.in_transaction:
-                self._run("ROLLBACK")
+        return cls(Tables.open(state, clock))
 
     def add_person(self, name: str, key: str | None = None, created: int | None = None) -> Person:
         """A new person. Raises BadInput for a name that is taken, empty, too long, or not printable.
@@ -79,9 +56,9 @@ class Gallery:
         key, created: id and unix seconds of somebody who comes from another gallery; the id must never have been here.
         """
         with self.transaction():
-            created = int(self._clock()) if created is None else created
+            created = self._tables.now_s() if created is None else created
             person = Person(key or str(uuid.uuid4()), self._free(name), created)
-            self._run(
+            self._tables.run(
                 "INSERT INTO people (name, name_tag, revision, id, created) VALUES (?, ?, ?, ?, ?)",
                 *self._sealed_name(person), self.changes(), person.id, person.created,
             )  # fmt: skip
@@ -89,9 +66,8 @@ class Gallery:
 
     def find(self, name_or_id: str) -> Person | None:
         """The person with exactly this name or id."""
-        with self._snapshot():
-            self._follow_key()
-            tag = self._vault.tag(unicodedata.normalize("NFC", name_or_id))
+        with self._tables.snapshot():
+            tag = self.vault.tag(unicodedata.normalize("NFC", name_or_id))
             return next(iter(self._select_people(f"{PEOPLE} AND (id = ? OR name_tag = ?)", name_or_id, tag)), None)
 
     def people(self) -> list[Person]:
@@ -111,7 +87,7 @@ class Gallery:
         The freed pages are overwritten and the write-ahead log is emptied. Raises BadInput when the person is gone.
         """
         with self.transaction():
-            erased = self._run(
+            erased = self._tables.run(
                 "UPDATE templates SET tombstone = 1, revision = ?, quality = NULL, source = NULL, vector = NULL,"
                 " crop = NULL WHERE person_id = ? AND NOT tombstone",
                 self.changes(), person.id,
@@ -131,15 +107,15 @@ class Gallery:
         vector.
         """
         key = key or str(uuid.uuid4())
-        created = int(self._clock()) if created is None else created
+        created = self._tables.now_s() if created is None else created
 
         def seal(column: str, plain: bytes) -> bytes:
-            return self._vault.seal(plain, rows.template_context(key, column, person_id, template.space))
+            return self.vault.seal(plain, rows.template_context(key, column, person_id, template.space))
 
         with self.transaction():
-            if not self._rows("SELECT 1 FROM people WHERE id = ? AND NOT tombstone", person_id):
+            if not self._tables.rows("SELECT 1 FROM people WHERE id = ? AND NOT tombstone", person_id):
                 raise BadInput(f"no person {person_id} in the gallery; enrol the person first")
-            self._run(
+            self._tables.run(
                 "INSERT INTO templates (id, person_id, revision, created, space, build, dimension, quality, source,"
                 " vector, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 key, person_id, self.changes(), created, template.space, origin.build,
@@ -150,42 +126,39 @@ class Gallery:
 
     def entries(self, person_id: str) -> list[Entry]:
         """What is stored of one person, oldest first."""
-        found = self._rows(
+        found = self._tables.rows(
             "SELECT id, created, space, dimension, crop IS NOT NULL, quality, build, source FROM templates"
             " WHERE person_id = ? AND NOT tombstone ORDER BY revision, rowid",
             person_id,
         )
         entries = []
         for key, created, space, dimension, has_crop, quality, build, sealed in found:
-            source = self._vault.open(sealed, rows.template_context(key, "source", person_id, space)).decode("utf-8")
+            source = self.vault.open(sealed, rows.template_context(key, "source", person_id, space)).decode("utf-8")
             entries.append(Entry(key, created, space, dimension, bool(has_crop), Origin(quality, source, build)))
         return entries
 
     def templates(self, space: str, persons: Collection[str] | None = None) -> Templates:
         """Everything to search in, or only the rows of these persons (ids)."""
-        found = self._rows(
+        found = self._tables.rows(
             "SELECT id, person_id, vector FROM templates WHERE space = ? AND NOT tombstone ORDER BY rowid", space
         )
         kept = [row for row in found if persons is None or row[1] in persons]
         packed = [
-            self._vault.open(vector, rows.template_context(key, "vector", owner, space)) for key, owner, vector in kept
+            self.vault.open(vector, rows.template_context(key, "vector", owner, space)) for key, owner, vector in kept
         ]
         norms, embeddings = rows.unpack(packed)
         return Templates(tuple(owner for _, owner, _ in kept), embeddings, norms, space)
 
-    @property
-    def vault(self) -> Vault:
-        """What everything here is sealed with."""
-        return self._vault
-
     def portfolio(self, person_id: str) -> list[tuple[Entry, Template]]:
         """What is stored of one person with its numbers, over all spaces, oldest first."""
-        found = dict(self._rows("SELECT id, vector FROM templates WHERE person_id = ? AND NOT tombstone", person_id))
+        found = dict(
+            self._tables.rows("SELECT id, vector FROM templates WHERE person_id = ? AND NOT tombstone", person_id)
+        )
         portfolio = []
         for entry in self.entries(person_id):
             if entry.id in found:
                 context = rows.template_context(entry.id, "vector", person_id, entry.space)
-                norms, vectors = rows.unpack([self._vault.open(found[entry.id], context)])
+                norms, vectors = rows.unpack([self.vault.open(found[entry.id], context)])
                 portfolio.append((entry, Template(vectors[0], float(norms[0]), entry.space)))
         return portfolio
 
@@ -196,49 +169,29 @@ class Gallery:
             "SELECT source, vector, crop FROM templates WHERE person_id = ?",
             "SELECT proof FROM memberships WHERE person_id = ?",
         )
-        return [cell for query in queries for row in self._rows(query, person_id) for cell in row if cell is not None]
+        return [
+            cell for query in queries for row in self._tables.rows(query, person_id) for cell in row if cell is not None
+        ]
 
     def was_here(self, key: str) -> bool:
         """Whether an id is, or was, of somebody or something of this gallery."""
         query = "SELECT 1 FROM people WHERE id = ? UNION SELECT 1 FROM templates WHERE id = ?"
-        return bool(self._rows(query, key, key))
+        return bool(self._tables.rows(query, key, key))
 
     def crop(self, person_id: str, entry: Entry) -> Image | None:
         """The aligned crop that was kept with a template, uint8 (h, w, 3) BGR."""
-        found = self._rows("SELECT crop FROM templates WHERE id = ? AND crop IS NOT NULL", entry.id)
+        found = self._tables.rows("SELECT crop FROM templates WHERE id = ? AND crop IS NOT NULL", entry.id)
         context = rows.template_context(entry.id, "crop", person_id, entry.space)
-        return rows.png_to_crop(self._vault.open(found[0][0], context)) if found else None
+        return rows.png_to_crop(self.vault.open(found[0][0], context)) if found else None
 
     def book(self) -> Book:
         """Who may pass where and when, by id, without names of people. Raises StoreError when a row does not hold."""
         return self.access.book()
 
-    def changes(self) -> int:
-        """Rises with every change, by whichever process. Asked before `templates`, it says when to reload.
-
-        Raises StoreError when another file has taken the place of this one: it may hold other people.
-        """
-        if inode(self.path) != self._inode:
-            raise StoreError(f"{self.path}: was replaced while it was in use; start faceedge again")
-        return int(self._rows("SELECT value FROM counters WHERE name = 'changes'")[0][0])
-
-    def empty_log(self) -> None:
-        """Writes the log into the database and empties it. Raises StoreError when another process is reading it."""
-        if self._is_writing:  # an outer transaction has yet to commit
-            return
-        with told(self.path):
-            is_blocked, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if is_blocked:
-            raise StoreError(f"{self.path}: erased, but another process still reads the log; stop it to empty the log")
-
     def vacuum(self) -> None:
         """Rebuilds the file from what is alive: it shrinks, and no page keeps a copy of a value that was moved."""
-        self._run("VACUUM")
+        self._tables.run("VACUUM")
         self.empty_log()
-
-    def close(self) -> None:
-        """Lets go of the database; a second call does nothing."""
-        self._connection.close()
 
     def __enter__(self) -> Gallery:
         return self
@@ -248,46 +201,14 @@ class Gallery:
     ) -> None:
         self.close()
 
-    def _rows(self, query: str, *values: object) -> list[Any]:
-        """What was found, and the vault at the key of that very moment."""
-        with told(self.path), self._snapshot():
-            found = self._connection.execute(query, values).fetchall()
-            self._follow_key()
-            return found
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """Everything read in the block is of one moment."""
-        if self._connection.in_transaction:
-            yield
-            return
-        self._run("BEGIN")
-        try:
-            yield
-        finally:
-            self._run("ROLLBACK")
-
-    def _follow_key(self) -> None:
-        """Another process may have rotated the data key."""
-        with told(self.path):
-            (number,) = self._connection.execute("SELECT max(number) FROM data_keys").fetchone()
-            if number != self._vault.number:
-                number, wrapped = wrapped_key(self._connection)
-                self._vault.become(unlock(self.path.parent, wrapped)[0], number)
-
-    def _run(self, statement: str, *values: object) -> int:
-        """How many rows were written."""
-        with told(self.path):
-            return self._connection.execute(statement, values).rowcount
-
     def _select_people(self, query: str, *values: object) -> list[Person]:
         return [
-            Person(key, self._vault.open(name, rows.name_context(key)).decode("utf-8"), created, templates)
-            for key, name, created, templates in self._rows(query, *values)
+            Person(key, self.vault.open(name, rows.name_context(key)).decode("utf-8"), created, templates)
+            for key, name, created, templates in self._tables.rows(query, *values)
         ]
 
     def _sealed_name(self, person: Person) -> tuple[bytes, bytes]:
-        return self._vault.seal(person.name.encode(), rows.name_context(person.id)), self._vault.tag(person.name)
+        return self.vault.seal(person.name.encode(), rows.name_context(person.id)), self.vault.tag(person.name)
 
     def _free(self, name: str) -> str:
         name = rows.clean_name(name)
@@ -297,5 +218,5 @@ class Gallery:
 
     def _change(self, columns: str, person: Person, name: bytes | None, tag: bytes | None) -> None:
         statement = f"UPDATE people SET {columns}, revision = ? WHERE id = ? AND NOT tombstone"  # noqa: S608, constants
-        if self._run(statement, name, tag, self.changes(), person.id) != 1:
+        if self._tables.run(statement, name, tag, self.changes(), person.id) != 1:
             raise BadInput(f"{person.name!r} is no longer in the gallery; list the people again")

@@ -286,12 +286,12 @@ def test_every_backup_is_remembered_with_the_people_in_it(state: Path, tmp_path:
         ada, bob = gallery.people()[0], gallery.add_person("New")
         (copy,) = ledger.read(state)
         assert copy.path == str(file)
-        assert copy.may_hold(ada.id, gallery._vault)
-        assert not copy.may_hold(bob.id, gallery._vault)
+        assert copy.may_hold(ada.id, gallery.vault)
+        assert not copy.may_hold(bob.id, gallery.vault)
         assert ada.id not in (state / "backups.jsonl").read_text()
     rotate.rotate(state, data=True, given=None, progress=quiet)
     with Gallery.open(state) as gallery:
-        assert copy.may_hold(bob.id, gallery._vault), "under other keys nobody can tell, so it may"
+        assert copy.may_hold(bob.id, gallery.vault), "under other keys nobody can tell, so it may"
 
 
 WRITER = """

@@ -134,7 +134,7 @@ def test_the_proof_can_fail(gallery: Gallery, state: Path) -> None:
     """Without secure_delete the bytes stay in freed pages, and the scan sees them."""
     ada = enrol(gallery, NAME, range(3))
     prints = fingerprint(gallery.sealed_cells(ada.id))
-    gallery._run("PRAGMA secure_delete = OFF")
+    gallery._tables.run("PRAGMA secure_delete = OFF")
     gallery.remove(ada)
     assert "gallery.db" in {found.path for found in scan(state, prints).found}
     gallery.vacuum()
@@ -143,7 +143,7 @@ def test_the_proof_can_fail(gallery: Gallery, state: Path) -> None:
 
 def test_what_a_page_still_holds_makes_the_database_be_rebuilt(gallery: Gallery) -> None:
     ada = enrol(gallery, NAME, range(3))
-    gallery._run("PRAGMA secure_delete = OFF")
+    gallery._tables.run("PRAGMA secure_delete = OFF")
     receipt = removal.remove(gallery, ada, quiet)
     assert receipt.vacuumed
     assert receipt.scan is not None
@@ -219,7 +219,7 @@ def test_a_crash_in_a_removal_leaves_a_receipt_to_look_again_with(
     gallery: Gallery, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = enrol(gallery, NAME, range(1))
-    monkeypatch.setattr(Gallery, "empty_log", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(gallery, "empty_log", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         removal.remove(gallery, ada, quiet)
     receipt, looked = removal.verify(state, ada.id)
