@@ -19,7 +19,7 @@ from faceedge.journal.verify import verify
 from tests.journal.made_up import draft, grow, stamp
 
 Row = list[Any]
-TAMPERINGS = 200
+TAMPERINGS = 1000
 ENTRIES = 60
 
 
