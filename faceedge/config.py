@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from faceedge.errors import ConfigError
@@ -17,6 +17,8 @@ from faceedge.toml import read_toml
 
 DEFAULT_PATH = Path("/etc/faceedge/faceedge.toml")
 ENV_PREFIX = "FACEEDGE__"
+Words = BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
+"""A list that a variable of the environment names with commas."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 Name = Annotated[str, Field(pattern=NAME)]
 
@@ -43,17 +45,23 @@ class Broker(Section):
 
 
 class Models(Section):
-    """Packages by `name`, `name@version` or folder path."""
+    """Packages by `name`, `name@version` or folder path; a name here pins the role. Empty: what `faceedge model
+    activate` chose, else the built-in one, for `quality` none. accept_licences: allowed beside the permissive ones,
+    spelt as in the manifest."""
 
-    detector: str = "dlib-mmod"
-    recognizer: str = "dlib-resnet"
+    detector: str = ""
+    recognizer: str = ""
+    quality: str = ""
+    accept_licences: Annotated[tuple[str, ...], Words] = ()
 
 
 class EngineSettings(Section):
-    """threads: per engine; 1 leaves the other cores to the other stage."""
+    """threads: per engine; 1 leaves the other cores to the other stage. providers: of ONNX Runtime, the first that
+    can run a layer does; the CPU is always the last."""
 
     backend: Literal["onnx"] = "onnx"
     threads: int = Field(1, ge=1, le=64)
+    providers: Annotated[tuple[Literal["tensorrt", "cuda", "cpu"], ...], Words] = Field(("cpu",), min_length=1)
 
 
 class Camera(Section):

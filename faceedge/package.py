@@ -1,21 +1,29 @@
 """A model package: a folder with `model.onnx`, `model.toml` (what it is) and `fit.toml` (numbers fitted to it).
 
-Read by everything that opens a network. `space` and `build` are derived here and nowhere else.
+Read by everything that opens a network. `space` and `build` are derived here and nowhere else. `onnxruntime.onnx`,
+where there is one, is the same network in a form that ONNX Runtime runs faster; TensorRT takes `model.onnx`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
+import numpy as np
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceedge.errors import PackageError
 from faceedge.toml import read_toml
 
-Role = Literal["detector", "recognizer"]
+Role = Literal["detector", "recognizer", "quality"]
+Numbers = tuple[float, float, float]
+GRAPH, FAST_GRAPH, MANIFEST, FIT = "model.onnx", "onnxruntime.onnx", "model.toml", "fit.toml"
+SHA256 = r"^[0-9a-f]{64}$"
 
 
 class Part(BaseModel):
@@ -25,31 +33,68 @@ class Part(BaseModel):
 
 
 class Normalisation(Part):
-    """tensor = (pixel - mean) * scale, channels in `colour` order; pixels are 0..255."""
+    """tensor = (pixel - mean) * scale, channels and their numbers in `colour` order; pixels are 0..255."""
 
     colour: Literal["bgr", "rgb"]
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: float = 1.0
+    mean: Numbers = (0.0, 0.0, 0.0)
+    scale: float | Numbers = 1.0
+
+    @property
+    def scales(self) -> Numbers:
+        """One scale a channel."""
+        return self.scale if isinstance(self.scale, tuple) else (self.scale, self.scale, self.scale)
 
 
 class InputSize(Part):
-    """Network input in px; 0 is free (the canvas decides)."""
+    """Network input in px; 0 is free (the canvas decides). A detector's size is the largest canvas it is given;
+    with `fixed` it is the only one that the graph takes."""
 
     width: int = Field(0, ge=0, le=8192)
     height: int = Field(0, ge=0, le=8192)
+    fixed: bool = False
 
 
 class Source(Part):
     """Where the weights came from. sha256: of the float source graph or file, kept through rewrites."""
 
     url: str = ""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=SHA256)
     licence: str
     note: str = ""
 
 
+class Graph(Part):
+    """One ONNX file of the package. changes: what was done to the source to get it, in words; difference: the largest
+    between its outputs and the source's on the self-test picture."""
+
+    sha256: str = Field(pattern=SHA256)
+    changes: tuple[str, ...] = ()
+    difference: float = Field(0.0, ge=0)
+
+
+class Answer(Part):
+    """What the source answered in one output: its shape, and values evenly spaced over the flat array."""
+
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+class SelfTest(Part):
+    """A picture that a formula makes (`models.selftest`), and what the source answers to it, by output."""
+
+    picture: Literal["waves-1"] = "waves-1"
+    width: int = Field(ge=1, le=8192)
+    height: int = Field(ge=1, le=8192)
+    outputs: dict[str, Answer]
+
+
 class Manifest(Part):
-    """model.toml. `landmarks`: detector's landmark scheme; `alignment`, `metric`: recogniser's."""
+    """model.toml. `landmarks`: detector's landmark scheme; `alignment`: of every network that takes face crops;
+    `metric`: recogniser's.
+
+    outputs: what the family calls an output -> what the graph calls it, where the two differ.
+    plain: of model.onnx; fast: of onnxruntime.onnx.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     version: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")
@@ -66,6 +111,14 @@ class Manifest(Part):
     score_threshold: float = 0.0
     nms_iou: float = Field(0.4, ge=0, le=1)
     dimension: int = Field(0, ge=0, le=4096)
+    outputs: dict[str, str] = {}
+    plain: Graph | None = None
+    fast: Graph | None = None
+    selftest: SelfTest | None = None
+
+    def output(self, name: str) -> str:
+        """What the graph calls the output that the family calls `name`."""
+        return self.outputs.get(name, name)
 
 
 class Thresholds(Part):
@@ -82,8 +135,36 @@ class Thresholds(Part):
         return self
 
 
+class QualityHead(Part):
+    """Raw output of a network to quality 0..1: straight lines between the knots (raw, quality), level outside."""
+
+    knots: tuple[tuple[float, float], ...] = Field(min_length=2, max_length=32)
+
+    @model_validator(mode="after")
+    def _is_a_function(self) -> QualityHead:
+        if any(a >= b for (a, _), (b, _) in itertools.pairwise(self.knots)):
+            raise ValueError("the raw values of the knots must rise")
+        if not all(0 <= quality <= 1 for _, quality in self.knots):
+            raise ValueError("the qualities of the knots must lie in 0..1")
+        return self
+
+    def quality(self, raw: float) -> float:
+        """0..1; a raw value that is not finite is worth nothing."""
+        if not math.isfinite(raw):
+            return 0.0
+        raws, qualities = np.array(self.knots).T
+        return float(np.interp(raw, raws, qualities))
+
+
+class QualityFit(Part):
+    """fit.toml of a quality network."""
+
+    quality: QualityHead
+    evidence: str
+
+
 class Fit(Part):
-    """fit.toml: numbers fitted to this build, each with its evidence in words."""
+    """fit.toml of a recogniser: numbers fitted to this build, each with its evidence in words."""
 
     thresholds: Thresholds
     evidence: str
@@ -119,7 +200,8 @@ class Fit(Part):
 class Package:
     """A package on disk that has been read and checked against its manifest, not yet opened.
 
-    space: embeddings compare only within one space. build: names the exact graph and precision.
+    space: embeddings compare only within one space. build: names the exact graph that ONNX Runtime runs, and its
+    precision. fit: a recogniser's; head: a quality network's.
     """
 
     folder: Path
@@ -127,10 +209,17 @@ class Package:
     fit: Fit | None
     space: str
     build: str
+    head: QualityHead | None = None
 
     @property
     def graph(self) -> Path:
-        return self.folder / "model.onnx"
+        """The plain form, which every backend takes."""
+        return self.folder / GRAPH
+
+    @property
+    def fast_graph(self) -> Path:
+        """What ONNX Runtime runs: the rewritten form where there is one."""
+        return self.folder / FAST_GRAPH if self.manifest.fast else self.graph
 
     @property
     def label(self) -> str:
@@ -139,23 +228,58 @@ class Package:
 
 def read_package(folder: Path) -> Package:
     """Reads and checks a package folder. Raises PackageError with the file and the fault."""
-    manifest = _read_part(folder / "model.toml", Manifest)
-    graph = folder / "model.onnx"
-    if not graph.is_file():
-        raise PackageError(f"{folder}: model.onnx is missing; add the package again")
-    fit = _read_part(folder / "fit.toml", Fit) if (folder / "fit.toml").exists() else None
-    if manifest.role == "recognizer" and fit is None:
-        raise PackageError(f"{folder}: fit.toml is missing; a recogniser without thresholds cannot decide")
-    digest = hashlib.sha256(graph.read_bytes()).hexdigest()
-    return Package(folder, manifest, fit, space_of(manifest), _short(digest, manifest.precision))
+    manifest = _read_part(folder / MANIFEST, Manifest)
+    fit, head = _read_fit(folder, manifest)
+    digest = _checked(folder / GRAPH, manifest.plain)
+    if manifest.fast is not None:
+        digest = _checked(folder / FAST_GRAPH, manifest.fast)
+    return Package(folder, manifest, fit, space_of(manifest), _short(digest, manifest.precision), head)
+
+
+def _read_fit(folder: Path, manifest: Manifest) -> tuple[Fit | None, QualityHead | None]:
+    path = folder / FIT
+    if manifest.role == "detector":
+        return None, None
+    if not path.exists():
+        missing = {
+            "recognizer": "a recogniser without thresholds cannot decide",
+            "quality": "a quality network without a head says nothing",
+        }
+        raise PackageError(f"{folder}: {FIT} is missing; {missing[manifest.role]}")
+    if manifest.role == "quality":
+        return None, _read_part(path, QualityFit).quality
+    return _read_part(path, Fit), None
+
+
+def _checked(path: Path, noted: Graph | None) -> str:
+    """Digest of a graph, which must be what the manifest noted."""
+    if not path.is_file():
+        raise PackageError(f"{path.parent}: {path.name} is missing; add the package again")
+    with path.open("rb") as file:
+        digest = _sha256(file)
+    if noted is not None and digest != noted.sha256:
+        raise PackageError(f"{path}: damaged or changed since it was added; add the package again")
+    return digest
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def space_of(manifest: Manifest) -> str:
     """First 12 hex digits over the float source, the alignment and the preprocessing (design: Model package)."""
     return _short(
         manifest.source.sha256, manifest.alignment, manifest.metric,
-        manifest.normalisation.model_dump_json(), manifest.input.model_dump_json(),
+        manifest.normalisation.model_dump_json(), manifest.input.model_dump_json(include={"width", "height"}),
     )  # fmt: skip
+
+
+def as_toml(part: Part) -> str:
+    """The text of a model.toml or fit.toml."""
+    return tomli_w.dumps(part.model_dump(exclude_none=True))
 
 
 def _read_part(path: Path, part: type[Any]) -> Any:

@@ -61,19 +61,37 @@ class CropSpec:
     pyramid: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes: weights as the engine holds them, and the working memory of its activations and outputs, each as far as
+    the backend can tell."""
+
+    weights: int
+    working: int
+
+
 class Engine(Protocol):
-    """Runs one network. One thread at a time, unless a backend says otherwise."""
+    """Runs one network. One thread at a time, unless a backend says otherwise. device: `cpu`, `cuda:0` …"""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_batch: int
     device: str
 
+    @property
+    def memory(self) -> Memory:
+        """What the engine holds at this moment; nothing after close."""
+        ...
+
     def infer(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All outputs for a batch of 1..max_batch.
+        """All outputs for a batch of 1..max_batch; valid until the same thread's next call.
 
         Raises EngineError on a wrong name, dtype or shape, after close, and when the network fails.
         """
+        ...
+
+    def trim(self) -> None:
+        """Gives back the working memory that only a larger batch needs, at the latest with the next `infer`."""
         ...
 
     def close(self) -> None:

@@ -108,10 +108,10 @@ def _view(planes: Floats, level: Level) -> Floats:
 
 
 def _normalise(image: Image, planes: Floats, norm: Normalisation) -> None:
-    for plane, mean, out in zip(_channels(image, norm), norm.mean, planes, strict=True):
+    for plane, mean, scale, out in zip(_channels(image, norm), norm.mean, norm.scales, planes, strict=True):
         np.subtract(plane, np.float32(mean), out=out)
-        if norm.scale != 1:
-            np.multiply(out, np.float32(norm.scale), out=out)
+        if scale != 1:
+            np.multiply(out, np.float32(scale), out=out)
 
 
 def _channels(image: Image, norm: Normalisation) -> Iterator[NDArray[Any]]:

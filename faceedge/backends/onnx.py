@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceedge.backends.base import Tensor, TensorSpec
+from faceedge.backends.base import Memory, Tensor, TensorSpec
 from faceedge.errors import EngineError, MissingExtra, PackageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class OnnxEngine:
 
     device = "cpu"
 
-    def __init__(self, graph: Path, *, max_batch: int, threads: int = 1) -> None:
+    def __init__(self, graph: Path, *, max_batch: int, threads: int = 1, providers: Sequence[str] = ("cpu",)) -> None:
         self.max_batch = max_batch
         self._session: onnxruntime.InferenceSession | None = _open(graph, threads)
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
@@ -41,6 +41,14 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime raises its own untyped exceptions
             raise EngineError(f"ONNX Runtime failed: {_first_line(error)}") from error
         return dict(zip(self._names, values, strict=True))
+
+    @property
+    def memory(self) -> Memory:
+        """See `Engine.memory`."""
+        return Memory(0, 0)
+
+    def trim(self) -> None:
+        """See `Engine.trim`."""
 
     def close(self) -> None:
         """See `Engine.close`."""

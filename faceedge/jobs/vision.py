@@ -20,7 +20,9 @@ from faceedge.detect import Detector
 from faceedge.errors import PackageError
 from faceedge.families import detector_family
 from faceedge.jobs.reduce import enlarged, reduced
+from faceedge.models.active import chosen
 from faceedge.models.landmarks import load_landmarker
+from faceedge.models.licence import check_licence
 from faceedge.models.store import find_package
 from faceedge.package import Fit, Package, Role, Thresholds
 from faceedge.recognize import Recognizer
@@ -42,7 +44,9 @@ class Portrait:
 class Vision:
     """Detector and recogniser that fit each other. Close it, or use it in a `with` block."""
 
-    def __init__(self, detector: Package, recognizer: Package, settings: EngineSettings) -> None:
+    def __init__(
+        self, detector: Package, recognizer: Package, settings: EngineSettings, quality: Package | None = None
+    ) -> None:
         self.detector_package = detector
         self.recognizer_package = recognizer
         self.scheme = detector.manifest.landmarks
@@ -141,7 +145,10 @@ class Vision:
         return Recognizer(engine, self.preprocessor, package.manifest.normalisation, package.space)
 
     def _engine(self, package: Package, settings: EngineSettings) -> Engine:
-        engine = OnnxEngine(package.graph, max_batch=package.manifest.max_batch, threads=settings.threads)
+        engine = OnnxEngine(
+            package.fast_graph, max_batch=package.manifest.max_batch, threads=settings.threads,
+            providers=settings.providers,
+        )  # fmt: skip
         self._engines.append(engine)
         return engine
 
@@ -149,17 +156,23 @@ class Vision:
 def open_vision(
     models: Models, engine: EngineSettings, state: Path, cache: Path, progress: Progress | None = None
 ) -> Vision:
-    """Finds both packages in the state directory or among the defaults and opens them.
+    """Finds the packages in the state directory or among the defaults and opens them.
 
-    Raises PackageError when one is missing, broken, of the wrong role, or they do not fit each other.
+    Raises PackageError when one is missing, broken, of the wrong role or a licence that is not allowed, or they do
+    not fit each other.
     """
-    detector = _package("detector", models.detector, state, cache, progress)
-    recognizer = _package("recognizer", models.recognizer, state, cache, progress)
-    return Vision(detector, recognizer, engine)
+    configured: dict[Role, str] = {
+        "detector": models.detector, "recognizer": models.recognizer, "quality": models.quality,
+    }  # fmt: skip
+    found: dict[Role, Package] = {}
+    for role, name in configured.items():
+        if wanted := chosen(role, name, state):
+            found[role] = find_package(wanted, state, cache, progress)
+            _check_role(found[role], role)
+            check_licence(found[role], models.accept_licences)
+    return Vision(found["detector"], found["recognizer"], engine, found.get("quality"))
 
 
-def _package(role: Role, name: str, state: Path, cache: Path, progress: Progress | None) -> Package:
-    package = find_package(name, state, cache, progress)
+def _check_role(package: Package, role: Role) -> None:
     if package.manifest.role != role:
         raise PackageError(f"{package.label} is a {package.manifest.role}, not a {role}; name another in [models]")
-    return package

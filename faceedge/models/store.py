@@ -10,11 +10,9 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-import tomli_w
-
 from faceedge.errors import PackageError
 from faceedge.models.defaults import default_models
-from faceedge.package import Fit, Manifest, Package, Source, read_package
+from faceedge.package import Fit, Manifest, Package, Source, as_toml, read_package
 from faceedge.toml import read_toml
 
 DEFAULTS = ("dlib-mmod", "dlib-resnet")
@@ -65,9 +63,9 @@ def _write(graph: Path, manifest: Manifest, fit: Fit | None, root: Path) -> Path
         fresh = Path(scratch) / manifest.version
         fresh.mkdir()
         shutil.copyfile(graph, fresh / "model.onnx")
-        (fresh / "model.toml").write_text(tomli_w.dumps(manifest.model_dump()), encoding="utf-8")
+        (fresh / "model.toml").write_text(as_toml(manifest), encoding="utf-8")
         if fit is not None:
-            (fresh / "fit.toml").write_text(tomli_w.dumps(fit.model_dump(exclude_none=True)), encoding="utf-8")
+            (fresh / "fit.toml").write_text(as_toml(fit), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         fresh.rename(target)

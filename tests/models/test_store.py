@@ -10,7 +10,7 @@ import tomli_w
 
 from faceedge.errors import PackageError
 from faceedge.models.store import find_package, make_package
-from faceedge.package import Fit, Manifest, Normalisation, Source, Thresholds, read_package, space_of
+from faceedge.package import Fit, Manifest, Normalisation, Source, Thresholds, as_toml, read_package, space_of
 
 
 def manifest(**changes: object) -> Manifest:
@@ -24,7 +24,7 @@ def manifest(**changes: object) -> Manifest:
 def written(folder: Path, kind: Manifest, *, fit: bool = True) -> Path:
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(b"graph")
-    (folder / "model.toml").write_text(tomli_w.dumps(kind.model_dump()))
+    (folder / "model.toml").write_text(as_toml(kind))
     if fit:
         numbers = {"thresholds": {"grey": 0.3, "match": 0.4, "strict": 0.5}, "evidence": "made up"}
         (folder / "fit.toml").write_text(tomli_w.dumps(numbers))

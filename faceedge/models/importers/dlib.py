@@ -7,8 +7,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import tomli_w
-
 from faceedge.errors import MissingExtra, PackageError
 from faceedge.families import mmod
 from faceedge.models.importers.dlib_format import REMEDY as _REMEDY
@@ -17,7 +15,7 @@ from faceedge.models.importers.dlib_layers import MmodOptions, Network, read_net
 from faceedge.models.importers.dlib_shape import read_shape_predictor
 from faceedge.models.landmarks import FILE as LANDMARKS
 from faceedge.models.landmarks import save_shape_predictor
-from faceedge.package import Fit, InputSize, Manifest, Normalisation, Source, Thresholds
+from faceedge.package import Fit, InputSize, Manifest, Normalisation, Source, Thresholds, as_toml
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share 0..1 that is done."""
@@ -161,6 +159,6 @@ def _source(note: str, *files: Path) -> Source:
 def _write(folder: Path, graph: bytes, manifest: Manifest, fit: Fit | None) -> None:
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(graph)
-    (folder / "model.toml").write_text(tomli_w.dumps(manifest.model_dump()), encoding="utf-8")
+    (folder / "model.toml").write_text(as_toml(manifest), encoding="utf-8")
     if fit is not None:
-        (folder / "fit.toml").write_text(tomli_w.dumps(fit.model_dump(exclude_none=True)), encoding="utf-8")
+        (folder / "fit.toml").write_text(as_toml(fit), encoding="utf-8")
