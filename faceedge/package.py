@@ -6,6 +6,7 @@ where there is one, is the same network in a form that ONNX Runtime runs faster;
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import itertools
 import math
@@ -88,12 +89,29 @@ class SelfTest(Part):
     outputs: dict[str, Answer]
 
 
+class Calibration(Part):
+    """How an INT8 graph was made and what its gates said.
+
+    sha256: over the digests of the calibration images, sorted; images: how many were used; kept_float: share of the
+    multiply-adds that stayed in float; report_sha256: of the report.json beside the graph.
+    """
+
+    sha256: str = Field(pattern=SHA256)
+    date: datetime.date
+    images: int = Field(ge=1)
+    method: str = Field(min_length=1, max_length=200)
+    seed: int = Field(ge=0)
+    verdict: Literal["passed", "failed"]
+    kept_float: float = Field(ge=0, le=1)
+    report_sha256: str = Field(pattern=SHA256)
+
+
 class Manifest(Part):
     """model.toml. `landmarks`: detector's landmark scheme; `alignment`: of every network that takes face crops;
     `metric`: recogniser's.
 
     outputs: what the family calls an output -> what the graph calls it, where the two differ.
-    plain: of model.onnx; fast: of onnxruntime.onnx.
+    plain: of model.onnx; fast: of onnxruntime.onnx; calibration: of an INT8 graph.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
@@ -115,6 +133,13 @@ class Manifest(Part):
     plain: Graph | None = None
     fast: Graph | None = None
     selftest: SelfTest | None = None
+    calibration: Calibration | None = None
+
+    @property
+    def strays(self) -> bool:
+        """An INT8 graph whose own gates have not passed: nobody has shown that it answers as its source does."""
+        passed = self.plain is not None and self.calibration is not None and self.calibration.verdict == "passed"
+        return self.precision == "int8" and not passed
 
     def output(self, name: str) -> str:
         """What the graph calls the output that the family calls `name`."""
@@ -231,9 +256,10 @@ def read_package(folder: Path) -> Package:
     manifest = _read_part(folder / MANIFEST, Manifest)
     fit, head = _read_fit(folder, manifest)
     digest = _checked(folder / GRAPH, manifest.plain)
+    space = space_of(manifest, digest)
     if manifest.fast is not None:
         digest = _checked(folder / FAST_GRAPH, manifest.fast)
-    return Package(folder, manifest, fit, space_of(manifest), _short(digest, manifest.precision), head)
+    return Package(folder, manifest, fit, space, _short(digest, manifest.precision), head)
 
 
 def _read_fit(folder: Path, manifest: Manifest) -> tuple[Fit | None, QualityHead | None]:
@@ -269,11 +295,16 @@ def _sha256(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def space_of(manifest: Manifest) -> str:
-    """First 12 hex digits over the float source, the alignment and the preprocessing (design: Model package)."""
+def space_of(manifest: Manifest, graph: str) -> str:
+    """First 12 hex digits over the float source, the alignment and the preprocessing (design: Model package).
+
+    graph: digest of model.onnx. An INT8 graph whose gates failed or are missing has a space of its own, so that its
+    embeddings are never compared with its source's.
+    """
+    own = (graph,) if manifest.strays else ()
     return _short(
         manifest.source.sha256, manifest.alignment, manifest.metric,
-        manifest.normalisation.model_dump_json(), manifest.input.model_dump_json(include={"width", "height"}),
+        manifest.normalisation.model_dump_json(), manifest.input.model_dump_json(include={"width", "height"}), *own,
     )  # fmt: skip
 
 

@@ -44,16 +44,17 @@ def test_an_unknown_name_is_refused_with_the_built_in_ones(tmp_path: Path) -> No
 
 
 def test_the_space_follows_weights_alignment_and_preprocessing_and_nothing_else() -> None:
-    base = space_of(manifest())
-    assert space_of(manifest(name="other", version="2", precision="int8", max_batch=1)) == base
-    assert space_of(manifest(alignment="dlib_150")) != base
-    assert space_of(manifest(normalisation=Normalisation(colour="bgr"))) != base
-    assert space_of(manifest(source=Source(sha256="b" * 64, licence="MIT"))) != base
+    graph = "c" * 64
+    base = space_of(manifest(), graph)
+    assert space_of(manifest(name="other", version="2", precision="fp16", max_batch=1), "d" * 64) == base
+    assert space_of(manifest(alignment="dlib_150"), graph) != base
+    assert space_of(manifest(normalisation=Normalisation(colour="bgr")), graph) != base
+    assert space_of(manifest(source=Source(sha256="b" * 64, licence="MIT")), graph) != base
 
 
 def test_another_graph_or_precision_is_another_build_of_the_same_space(tmp_path: Path) -> None:
     plain = read_package(written(tmp_path / "plain", manifest()))
-    rounded = read_package(written(tmp_path / "rounded", manifest(precision="int8")))
+    rounded = read_package(written(tmp_path / "rounded", manifest(precision="fp16")))
     (tmp_path / "plain" / "model.onnx").write_bytes(b"another graph")
     rewritten = read_package(tmp_path / "plain")
     assert len({plain.build, rounded.build, rewritten.build}) == 3
