@@ -2,10 +2,13 @@
 
 Each feature is mapped to 0..1 by a ramp and the weakest one is the quality, so that a single bad
 property is enough to distrust a picture and names itself as the reason. The ramps are design choices
-of this version, not fitted ones; `fit.toml` will carry fitted heads.
+of this version, not fitted ones. A quality network, where there is one, can only lower the quality; its head is in its
+own `fit.toml`.
 """
 
 from __future__ import annotations
+
+import math
 
 import cv2
 import numpy as np
@@ -14,6 +17,9 @@ from faceedge.types import Assessment, Face, Image
 
 GOOD_ENOUGH = 0.6
 """Below this a feature is named as a reason (design: Numbers that decide)."""
+
+UNCLEAR = "covered or unclear"
+"""The reason when a quality network trusts the face less than any plain feature does."""
 
 SIDE_PX, EDGE_PX = 112, 22
 """Features are taken on a crop of this side, without this edge, where hair and background begin."""
@@ -41,6 +47,17 @@ def assess(face: Face, crop: Image, scheme: str) -> Assessment:
     quality = min(features.values())
     reasons = sorted((value, name) for name, value in features.items() if value < GOOD_ENOUGH)
     return Assessment(quality, tuple(name for _, name in reasons))
+
+
+def lowered(plain: Assessment, raw: float, network: float) -> Assessment:
+    """The lower of the plain features and a quality network, its reason first when it is poor.
+
+    raw: what the network said; network: the same as quality 0..1.
+    """
+    said = raw if math.isfinite(raw) else None
+    if network >= plain.quality:
+        return Assessment(plain.quality, plain.reasons, said)
+    return Assessment(network, (UNCLEAR, *plain.reasons) if network < GOOD_ENOUGH else plain.reasons, said)
 
 
 def sharpness(grey: Image) -> float:

@@ -6,7 +6,6 @@ import queue
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from faceedge.assess import assess
 from faceedge.decide import Judge
 from faceedge.identify import Identifier
 from faceedge.jobs.vision import Vision
@@ -35,11 +34,11 @@ class DetectStage:
         tracked = tracker.update(found, frame.captured)
         self._announce(frame, [track for track, _ in tracked])
         due = [(track, face) for track, face in tracked if picker.is_due(track, frame.captured)]
-        crops = self._vision.crops(frame.image, [face for _, face in due])
-        for (track, face), crop in zip(due, crops, strict=True):
-            shot = Shot(
-                frame.camera, track, frame.seq, frame.captured, face, crop, assess(face, crop, self._vision.scheme)
-            )
+        faces = [face for _, face in due]
+        crops = self._vision.crops(frame.image, faces)
+        assessments = self._vision.assess(frame.image, faces, crops)
+        for (track, face), crop, assessment in zip(due, crops, assessments, strict=True):
+            shot = Shot(frame.camera, track, frame.seq, frame.captured, face, crop, assessment)
             picked = picker.offer(shot)
             if picked is not None:
                 yield picked

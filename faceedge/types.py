@@ -57,10 +57,14 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """How far an image of a face can be trusted: quality 0..1 and, when it is poor, why in words."""
+    """How far an image of a face can be trusted: quality 0..1 and, when it is poor, why in words.
+
+    raw: what a quality network said, on its own scale; None without one.
+    """
 
     quality: float
     reasons: tuple[str, ...] = ()
+    raw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from faceedge.cli import opening
 from faceedge.errors import BadInput, EngineError
 from faceedge.jobs.drawing import check_target, paint, sheet, write_png
 from faceedge.jobs.photos import photos_in, read_photo, shown
-from faceedge.types import Image
+from faceedge.types import Assessment, Image
 
 if TYPE_CHECKING:
     from faceedge.jobs.vision import Portrait, Vision
@@ -110,10 +110,16 @@ def _document(look: _Look) -> dict[str, Any]:
             "box": portrait.face.box.tolist(), "score": portrait.face.score,
             "landmarks": portrait.face.landmarks.tolist(), "quality": portrait.assessment.quality,
             "reasons": list(portrait.assessment.reasons), "embedding": portrait.template.embedding.tolist(),
+            **_raw(portrait.assessment),
         }
         for portrait in look.portraits
     ]  # fmt: skip
     return {"path": str(look.path), "width": width, "height": height, "error": look.error, "faces": faces}
+
+
+def _raw(assessment: Assessment) -> dict[str, float]:
+    """What the quality network said, on its own scale, where there is one."""
+    return {} if assessment.raw is None else {"raw_quality": assessment.raw}
 
 
 def _print(look: _Look) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from faceedge.jobs.vision import Vision
 
 Progress = Callable[[str, float], None]
+ROLES = ("detector", "recognizer", "quality")
 
 
 def a_path(text: str) -> Path:
@@ -35,11 +36,13 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """`--detector` and `--recognizer`, over those of the configuration."""
-    for role in ("detector", "recognizer"):
+    """`--detector`, `--recognizer` and `--quality`, over those of the configuration."""
+    for role in ROLES:
+        also = ", or `none`" if role == "quality" else ""
         parser.add_argument(
-            f"--{role}", metavar="NAME", help=f"{role} package: name, name@version or folder (default: configured)"
-        )
+            f"--{role}", metavar="NAME",
+            help=f"{role} package: name, name@version or folder{also} (default: configured)",
+        )  # fmt: skip
 
 
 def open_gallery(args: argparse.Namespace) -> Gallery:
@@ -52,7 +55,7 @@ def open_vision(args: argparse.Namespace, progress: Progress) -> Vision:
     from faceedge.jobs.vision import open_vision as open_networks  # slow to import, and only some commands need it
 
     settings = config.load(args.config)
-    named = {role: name for role in ("detector", "recognizer") if (name := getattr(args, role))}
+    named = {role: name for role in ROLES if (name := getattr(args, role))}
     models = settings.models.model_copy(update=named)
     return open_networks(models, settings.engine, config.state_dir(settings), config.cache_dir(), progress)
 

@@ -35,6 +35,7 @@ HINTS = {
     "low contrast": "more light",
     "over-exposed": "less light",
     "blurred": "hold still",
+    "covered or unclear": "hold still and show your whole face",
 }
 Alike = Callable[[Template, Template], float]
 

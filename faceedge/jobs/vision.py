@@ -1,4 +1,4 @@
-"""The networks of one configuration, opened and ready: detector, recogniser and their preprocessor.
+"""The networks of one configuration, opened and ready: detector, recogniser, quality network where there is one.
 
 Used by the daemon, by enrolment, and by every command that looks at photos.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from faceedge import align
-from faceedge.assess import assess
+from faceedge.assess import assess, lowered
 from faceedge.backends.base import CropSpec, Engine, Preprocessor
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.onnx import OnnxEngine
@@ -19,6 +19,7 @@ from faceedge.config import EngineSettings, Models
 from faceedge.detect import Detector
 from faceedge.errors import PackageError
 from faceedge.families import detector_family
+from faceedge.grade import Grader
 from faceedge.jobs.reduce import enlarged, reduced
 from faceedge.models.active import chosen
 from faceedge.models.landmarks import load_landmarker
@@ -42,21 +43,28 @@ class Portrait:
 
 
 class Vision:
-    """Detector and recogniser that fit each other. Close it, or use it in a `with` block."""
+    """Detector and recogniser that fit each other, and a quality network. Close it, or use it in a `with` block.
+
+    engines: by role, for those who measure.
+    """
 
     def __init__(
         self, detector: Package, recognizer: Package, settings: EngineSettings, quality: Package | None = None
     ) -> None:
         self.detector_package = detector
         self.recognizer_package = recognizer
+        self.quality_package = quality
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
         self.crop_spec: CropSpec = align.crop_spec(self.alignment)
         align.check(self.scheme, self.alignment)
+        if quality is not None:
+            align.check(self.scheme, quality.manifest.alignment)
         self.preprocessor: Preprocessor = CpuPreprocessor()
-        self._engines: list[Engine] = []
+        self.engines: dict[Role, Engine] = {}
         self.detector = self._open_detector(detector, settings)
         self.recognizer = self._open_recognizer(recognizer, settings)
+        self.grader = self._open_grader(quality, settings) if quality is not None else None
 
     @property
     def thresholds(self) -> Thresholds:
@@ -85,17 +93,38 @@ class Vision:
 
     @property
     def builds(self) -> dict[Role, str]:
-        return {"detector": self.detector_package.build, "recognizer": self.recognizer_package.build}
+        opened = (self.detector_package, self.recognizer_package, self.quality_package)
+        return {package.manifest.role: package.build for package in opened if package is not None}
 
     def crops(self, image: Image, faces: Sequence[Face]) -> list[Image]:
         """Aligned crops of faces of one image, in the recogniser's size."""
-        if not faces:
-            return []
-        return self.preprocessor.warp(self.preprocessor.upload(image), self.matrices(faces), self.crop_spec)
+        return self._cut(image, faces, self.alignment)
 
     def matrices(self, faces: Sequence[Face]) -> Floats:
         """Similarity transforms (n, 2, 3), crop px to frame px."""
         return align.matrices([face.landmarks for face in faces], self.scheme, self.alignment)
+
+    def assess(self, image: Image, faces: Sequence[Face], crops: Sequence[Image]) -> list[Assessment]:
+        """How far each face of one image can be trusted; crops: those of `crops(image, faces)`.
+
+        With a quality network the lower of plain features and network counts. Raises EngineError when it fails.
+        """
+        plain = [assess(face, crop, self.scheme) for face, crop in zip(faces, crops, strict=True)]
+        if self.grader is None:
+            return plain
+        raws = self.grades(image, faces, crops)
+        return [lowered(one, raw, self.grader.head.quality(raw)) for one, raw in zip(plain, raws, strict=True)]
+
+    def grades(self, image: Image, faces: Sequence[Face], crops: Sequence[Image]) -> list[float]:
+        """What the quality network says of each face, on its own scale; nothing without one.
+
+        Where it is aligned as the recogniser is, the recogniser's crops serve, else others are cut.
+        """
+        if self.grader is None:
+            return []
+        if self.grader.alignment != self.alignment:
+            crops = self._cut(image, faces, self.grader.alignment)
+        return self.grader.grades(crops)
 
     def portraits(self, image: Image) -> list[Portrait]:
         """Every face of a photo (uint8 BGR) with crop, assessment and template, largest face first.
@@ -106,15 +135,12 @@ class Vision:
         found = [enlarged(face, factor) for face in self.detector.detect([small])[0]]
         faces = sorted(found, key=lambda face: -face.width_px * face.height_px)
         crops = self.crops(image, faces)
-        templates = self.recognizer.embed(crops)
-        return [
-            Portrait(face, crop, assess(face, crop, self.scheme), template)
-            for face, crop, template in zip(faces, crops, templates, strict=True)
-        ]
+        assessments, templates = self.assess(image, faces, crops), self.recognizer.embed(crops)
+        return [Portrait(*parts) for parts in zip(faces, crops, assessments, templates, strict=True)]
 
     def close(self) -> None:
         """Gives the engines' memory back."""
-        for engine in self._engines:
+        for engine in self.engines.values():
             engine.close()
 
     def __enter__(self) -> Vision:
@@ -130,6 +156,12 @@ class Vision:
         assert self.recognizer_package.fit is not None, "read_package refuses a recogniser without fit.toml"
         return self.recognizer_package.fit
 
+    def _cut(self, image: Image, faces: Sequence[Face], alignment: str) -> list[Image]:
+        if not faces:
+            return []
+        matrices = align.matrices([face.landmarks for face in faces], self.scheme, alignment)
+        return self.preprocessor.warp(self.preprocessor.upload(image), matrices, align.crop_spec(alignment))
+
     def _open_detector(self, package: Package, settings: EngineSettings) -> Detector:
         family = detector_family(package.manifest)
         return Detector(
@@ -142,14 +174,18 @@ class Vision:
 
     def _open_recognizer(self, package: Package, settings: EngineSettings) -> Recognizer:
         engine = self._engine(package, settings)
-        return Recognizer(engine, self.preprocessor, package.manifest.normalisation, package.space)
+        return Recognizer(engine, self.preprocessor, package.manifest, package.space)
+
+    def _open_grader(self, package: Package, settings: EngineSettings) -> Grader:
+        assert package.head is not None, "read_package refuses a quality network without fit.toml"
+        return Grader(self._engine(package, settings), self.preprocessor, package.manifest, package.head)
 
     def _engine(self, package: Package, settings: EngineSettings) -> Engine:
         engine = OnnxEngine(
             package.fast_graph, max_batch=package.manifest.max_batch, threads=settings.threads,
             providers=settings.providers,
         )  # fmt: skip
-        self._engines.append(engine)
+        self.engines[package.manifest.role] = engine
         return engine
 
 
@@ -170,6 +206,9 @@ def open_vision(
             found[role] = find_package(wanted, state, cache, progress)
             _check_role(found[role], role)
             check_licence(found[role], models.accept_licences)
+    for needed in ("detector", "recognizer"):
+        if needed not in found:
+            raise PackageError(f"without a {needed} nobody is recognised; name another than none")
     return Vision(found["detector"], found["recognizer"], engine, found.get("quality"))
 
 

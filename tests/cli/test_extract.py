@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Run
-from tests.fakes.vision import DIMENSION, Sitter, save
+from tests.fakes.vision import DIMENSION, FakeVision, Sitter, save
 
 
 def test_every_face_of_a_photo_is_given_in_full(run: Run, tmp_path: Path) -> None:
@@ -28,6 +28,15 @@ def test_every_face_of_a_photo_is_given_in_full(run: Run, tmp_path: Path) -> Non
     assert np.linalg.norm(large["embedding"]) == pytest.approx(1, abs=1e-5)
     assert len(large["embedding"]) == DIMENSION
     assert (large["reasons"], small["reasons"]) == ([], ["too dark"])
+
+
+def test_a_quality_network_is_named_and_quoted_where_there_is_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeVision, "raw", 0.57)
+    document = run("extract", save(tmp_path / "one.png", Sitter(1)), "--json").document
+    assert document["models"]["quality"] == "fake0quality"
+    assert document["images"][0]["faces"][0]["raw_quality"] == 0.57
 
 
 def test_no_face_is_an_answer(run: Run, tmp_path: Path) -> None:

@@ -71,10 +71,13 @@ class FakeVision:
     metric = "cosine"
     space = SPACE
     recognizer_build = "fake0build00"
+    raw: float | None = None
+    """What its quality network says of every face; None: there is none."""
 
     @property
     def builds(self) -> dict[str, str]:
-        return {"detector": "fake0detect0", "recognizer": self.recognizer_build}
+        quality = {} if self.raw is None else {"quality": "fake0quality"}
+        return {"detector": "fake0detect0", "recognizer": self.recognizer_build, **quality}
 
     def portraits(self, image: Image) -> list[FakePortrait]:
         cells = [image[:, at : at + CELL_PX] for at in range(0, image.shape[1], CELL_PX)]
@@ -90,7 +93,8 @@ class FakeVision:
         quality = light / 255
         reasons = ("too dark",) if quality < 0.6 else ()
         sitter = Sitter(person, pose, quality)
-        return FakePortrait(Face(box, 0.99, landmarks), cell.copy(), Assessment(quality, reasons), template(sitter))
+        seen = Assessment(quality, reasons, self.raw)
+        return FakePortrait(Face(box, 0.99, landmarks), cell.copy(), seen, template(sitter))
 
     def __enter__(self) -> FakeVision:
         return self
