@@ -7,10 +7,24 @@ from collections.abc import Callable
 from faceedge.errors import PackageError
 from faceedge.families.base import DetectorFamily
 from faceedge.families.mmod import Mmod
+from faceedge.families.retinaface import Retinaface
+from faceedge.families.scrfd import Scrfd
 from faceedge.families.yunet import Yunet
 from faceedge.package import Manifest
 
-FAMILIES: dict[str, Callable[[Manifest], DetectorFamily]] = {"mmod": Mmod, "yunet": Yunet}
+FAMILIES: dict[str, Callable[[Manifest], DetectorFamily]] = {
+    "mmod": Mmod,
+    "retinaface": Retinaface,
+    "scrfd": Scrfd,
+    "yunet": Yunet,
+}
+FAMILY_OUTPUTS: dict[str, tuple[str, ...]] = {
+    "mmod": Mmod.outputs,
+    "retinaface": Retinaface.outputs,
+    "scrfd": Scrfd.outputs,
+    "yunet": Yunet.outputs,
+}
+"""What each family calls the outputs that it needs; a manifest's `outputs` gives the graph's names for them."""
 
 
 def detector_family(manifest: Manifest) -> DetectorFamily:

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceedge.backends.base import Canvas, Level
+from faceedge.errors import EngineError
 from faceedge.families.base import Detections
+from faceedge.families.nms import MAX_CANDIDATES
 from faceedge.package import Manifest
 from faceedge.types import Floats
 
 WINDOW_PX = 80
-STRIDE_PX, OFFSET_PX = 8, 14
-"""Cell c of the score map is centred on canvas px 8 c + 14: three unpadded 5x5 convolutions of stride 2."""
+STRIDE_PX, OFFSET_PX, LOST_PX = 8, 14, 21
+"""Cell c of the score map is centred on canvas px 8 c + 14: three unpadded 5x5 convolutions of stride 2, which leave
+(side - 21) // 8 cells."""
 PADDING_PX, OUTER_PADDING_PX = 10, 11
 RATE, UP = 5 / 6, 6 / 5
 SHIFT = 0.3
@@ -34,7 +37,11 @@ class Mmod:
     dlib's raw score (0 at the threshold, about 1 for a plain face, unbounded) is given as tanh(score).
     """
 
+    outputs = ("score",)
+    """What the family calls the output that it reads."""
+
     def __init__(self, manifest: Manifest) -> None:
+        self._output = manifest.output("score")
         self._threshold = manifest.score_threshold
         self._nms = manifest.nms_iou
 
@@ -46,16 +53,30 @@ class Mmod:
     def decode(
         self, outputs: Mapping[str, NDArray[Any]], index: int, canvas: Canvas, height: int, width: int
     ) -> Detections:
-        """See DetectorFamily. Boxes lie on whole px of the first level; x1 and y1 are the first px outside."""
-        scores = outputs["score"][index, 0]
-        rows, columns = np.nonzero(scores > self._threshold)
+        """See DetectorFamily. Boxes lie on whole px of the first level; x1 and y1 are the first px outside.
+
+        Raises EngineError when the score map is missing or of another size than the canvas makes it.
+        """
+        scores = self._scores(outputs, index, canvas)
+        rows, columns = np.nonzero((scores > self._threshold) & (scores < np.inf))
         found = scores[rows, columns]
-        order = np.argsort(-found, kind="stable")
+        order = np.argsort(-found, kind="stable")[:MAX_CANDIDATES]
         boxes = _boxes(rows[order], columns[order], canvas)
         keep = _distinct(boxes, self._nms)
         frame = canvas.levels[0]
         edges = (boxes[keep] + (0, 0, 1, 1)) * np.tile([width / frame.width, height / frame.height], 2)
         return Detections(edges.astype(np.float32), np.tanh(found[order][keep], dtype=np.float32), None)
+
+    def _scores(self, outputs: Mapping[str, NDArray[Any]], index: int, canvas: Canvas) -> NDArray[Any]:
+        array = outputs.get(self._output)
+        wanted = (1, (canvas.height - LOST_PX) // STRIDE_PX, (canvas.width - LOST_PX) // STRIDE_PX)
+        if array is None or array.shape[1:] != wanted or index >= len(array):
+            seen = "missing" if array is None else f"of shape {array.shape}"
+            raise EngineError(
+                f"output {self._output!r} is {seen}, but score must be (n, {', '.join(map(str, wanted))}); "
+                "give the package the family and outputs of its graph"
+            )
+        return np.asarray(array[index, 0])
 
 
 @lru_cache(maxsize=32)

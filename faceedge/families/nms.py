@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_CANDIDATES = 5000
+"""Only the best of more are compared with each other: a network that fires everywhere must not hold up the door."""
+
 
 def keep_best(boxes: NDArray[Any], scores: NDArray[Any], iou: float) -> NDArray[np.intp]:
     """Indices of greedy non-maximum suppression, best score first; boxes (n, 4) x0 y0 x1 y1."""
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
     kept: list[int] = []
     while order.size:
         best, order = order[0], order[1:]

@@ -2,63 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from faceedge.backends.base import Canvas, Level
-from faceedge.families.base import Detections
-from faceedge.families.nms import keep_best
-from faceedge.package import Manifest
-
-STRIDES = (8, 16, 32)
-DEFAULT_SIDE_PX = 640
+from faceedge.backends.base import Canvas
+from faceedge.families.strided import STRIDES, Heads, Strided, cells, grid
+from faceedge.types import Floats
 
 
-class Yunet:
-    """score = sqrt(cls * obj); centre = (cell + offset) * stride; size = exp(log size) * stride, no half-cell shift.
+class Yunet(Strided):
+    """score = sqrt(cls * obj); centre = (cell + offset) * stride; size = exp(log size) * stride; landmark =
+    (cell + offset) * stride. There is no half-cell shift."""
 
-    Frames larger than the input are shrunk to fit, never enlarged; the rest of the canvas is black.
-    """
+    outputs = tuple(f"{kind}_{stride}" for stride in STRIDES for kind in ("cls", "obj", "bbox", "kps"))
+    usual_score = 0.6
 
-    def __init__(self, manifest: Manifest) -> None:
-        self._width = manifest.input.width or DEFAULT_SIDE_PX
-        self._height = manifest.input.height or DEFAULT_SIDE_PX
-        self._score = manifest.score_threshold or 0.6
-        self._iou = manifest.nms_iou
+    def candidates(self, heads: Heads, canvas: Canvas) -> Floats:
+        """See Strided."""
+        return np.concatenate([self._stride(heads, canvas, stride) for stride in STRIDES])
 
-    def canvas(self, height: int, width: int) -> Canvas:
-        """A letterbox, right and bottom padded to a multiple of 32."""
-        scale = min(1.0, self._width / width, self._height / height)
-        level = Level(0, 0, max(1, round(width * scale)), max(1, round(height * scale)))
-        return Canvas(_up(level.width), _up(level.height), (level,))
-
-    def decode(
-        self, outputs: Mapping[str, NDArray[Any]], index: int, canvas: Canvas, height: int, width: int
-    ) -> Detections:
-        """See DetectorFamily."""
-        parts = [self._stride(outputs, index, canvas, stride) for stride in STRIDES]
-        scores, boxes, points = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        keep = keep_best(boxes, scores, self._iou)
-        level = canvas.levels[0]
-        scale = np.array([width / level.width, height / level.height], np.float32)
-        return Detections(boxes[keep] * np.tile(scale, 2), scores[keep], points[keep] * scale)
-
-    def _stride(
-        self, outputs: Mapping[str, NDArray[Any]], index: int, canvas: Canvas, stride: int
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        score = np.sqrt(outputs[f"cls_{stride}"][index, :, 0] * outputs[f"obj_{stride}"][index, :, 0])
-        hits = np.flatnonzero(score >= self._score)
-        columns = canvas.width // stride
-        cell = np.stack([hits % columns, hits // columns], axis=1).astype(np.float32)
-        raw = outputs[f"bbox_{stride}"][index, hits]
-        centre, size = cell + raw[:, :2], np.exp(raw[:, 2:])
-        boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1) * stride
-        points = (outputs[f"kps_{stride}"][index, hits].reshape(-1, 5, 2) + cell[:, None]) * stride
-        return score[hits], boxes, points
-
-
-def _up(side: int) -> int:
-    return -(-side // STRIDES[-1]) * STRIDES[-1]
+    def _stride(self, heads: Heads, canvas: Canvas, stride: int) -> Floats:
+        rows, columns = grid(canvas, stride)
+        cls, obj = (heads.read(f"{kind}_{stride}", rows * columns, 1)[:, 0] for kind in ("cls", "obj"))
+        scores = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
+        hits = np.flatnonzero(scores >= self._score)
+        box = heads.read(f"bbox_{stride}", rows * columns, 4)[hits]
+        points = heads.read(f"kps_{stride}", rows * columns, 10)[hits]
+        cell = cells(hits, columns)
+        centre, half = cell + box[:, :2], np.exp(box[:, 2:]) / 2
+        placed = np.hstack([centre - half, centre + half, points + np.tile(cell, 5)]) * stride
+        return np.column_stack([scores[hits], placed]).astype(np.float32, copy=False)
