@@ -1,22 +1,51 @@
-"""Where packages lie: `<state>/models/<name>/<version>/`, then the imported defaults; and making one from a graph."""
+"""Where packages lie, `<state>/models/<name>/<version>/` and the imported defaults: finding, listing, placing them."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from importlib import resources
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from faceedge.errors import PackageError
-from faceedge.models.defaults import default_models
-from faceedge.package import Fit, Manifest, Package, Source, as_toml, read_package
-from faceedge.toml import read_toml
+from faceedge.errors import FaceedgeError, PackageError, StoreError
+from faceedge.files import sync_folder
+from faceedge.models.defaults import FOLDER, default_models, is_whole
+from faceedge.models.recipe import read_recipe
+from faceedge.package import (
+    FIT,
+    GRAPH,
+    MANIFEST,
+    Fit,
+    Manifest,
+    Package,
+    Part,
+    QualityFit,
+    Source,
+    as_toml,
+    read_package,
+)
 
 DEFAULTS = ("dlib-mmod", "dlib-resnet")
+DEFAULT_VERSION = "1"
 Progress = Callable[[str, float], None]
+_SCRATCH, _LOCK = ".new-", ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A package folder of the store. package: None when it is broken, and then `fault` says how; a built-in one that
+    was not imported yet has neither."""
+
+    label: str
+    folder: Path
+    package: Package | None = None
+    fault: str = ""
+    is_built_in: bool = False
 
 
 def find_package(name: str, state: Path, cache: Path, progress: Progress | None = None) -> Package:
@@ -35,48 +64,142 @@ def find_package(name: str, state: Path, cache: Path, progress: Progress | None 
     return read_package(folder)
 
 
-def make_package(graph: Path, recipe: str, root: Path) -> Package:
-    """A package from an ONNX file and a recipe of `models/recipes` (`yunet`, `edgeface-xxs`); returns it read back.
+def every_package(state: Path, cache: Path) -> list[Found]:
+    """All there are, the built-in ones first; never an exception for a broken one. Imports nothing."""
+    root = state / "models"
+    built_in = [_look(cache / FOLDER / name / DEFAULT_VERSION, is_built_in=True) for name in DEFAULTS]
+    if not is_whole(cache / FOLDER):
+        built_in = [Found(one.label, one.folder, is_built_in=True) for one in built_in]
+    own = [_look(folder) for name in _shown(root) for folder in _shown(name)]
+    return built_in + own
 
-    The folder appears whole or not at all. Raises PackageError on an unknown recipe or a missing file.
+
+def _look(folder: Path, *, is_built_in: bool = False) -> Found:
+    label = f"{folder.parent.name}@{folder.name}"
+    try:
+        package = read_package(folder)
+        if package.label != label:
+            return Found(label, folder, None, f"{folder}: its manifest says {package.label}; add it again", is_built_in)
+        return Found(label, folder, package, "", is_built_in)
+    except (FaceedgeError, OSError) as error:
+        return Found(label, folder, None, str(error), is_built_in)
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Folders in a folder, but hidden ones, by name and version."""
+    try:
+        inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted(inside, key=lambda entry: _order(entry.name))
+
+
+@contextmanager
+def workshop(state: Path) -> Iterator[Path]:
+    """An empty folder beside the packages, in which one is built; it is gone at the end, and also after a crash.
+
+    One process at a time. Raises StoreError when the state directory cannot be written.
     """
-    known = resources.files("faceedge.models") / "recipes"
-    path = known / f"{recipe}.toml"
-    if not path.is_file():
-        names = sorted(entry.name.removesuffix(".toml") for entry in known.iterdir())
-        raise PackageError(f"no recipe {recipe!r}; there are {', '.join(names)}")
+    root = state / "models"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for stale in root.glob(f"{_SCRATCH}*"):  # nobody else is at it: left by a process that was killed
+                shutil.rmtree(stale, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=root, prefix=_SCRATCH) as scratch:
+                yield Path(scratch)
+    except OSError as error:
+        raise StoreError(f"{root}: {error.strerror or error}; nothing was added") from error
+
+
+def place(fresh: Path, label: str, state: Path, *, replace: bool = False) -> Path:
+    """Moves a folder of the workshop to where the package belongs, whole and lastingly; returns that folder.
+
+    Raises PackageError when there is one already, unless `replace`.
+    """
+    check_free(label, state, replace=replace)
+    name, _, version = label.partition("@")
+    target = state / "models" / name / version
+    for path in (*fresh.rglob("*"), fresh):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        _sync(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(fresh.with_name(f"{fresh.name}-old"))
+    fresh.rename(target)
+    sync_folder(target.parent)
+    sync_folder(target.parent.parent)
+    return target
+
+
+def check_free(label: str, state: Path, *, replace: bool = False) -> None:
+    """Raises PackageError when a package of that label is there and must stay."""
+    name, _, version = label.partition("@")
+    if name in DEFAULTS:
+        raise PackageError(f"{name} is the name of a built-in package; choose another with --name")
+    if not replace and (state / "models" / name / version).exists():
+        raise PackageError(f"{label} is there already; choose another --version, or --replace it")
+
+
+def remove_package(label: str, state: Path) -> None:
+    """Deletes the folder of a package that lies in the state directory. Raises PackageError, StoreError."""
+    name, _, version = label.partition("@")
+    folder = state / "models" / name / version
+    if not version or not folder.is_dir():
+        raise PackageError(f"no model package {label!r} in {state / 'models'}; `faceedge model list` shows them")
+    try:
+        with workshop(state) as scratch:
+            folder.rename(scratch / "gone")
+            sync_folder(folder.parent)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be removed ({error.strerror})") from error
+
+
+def write_parts(folder: Path, manifest: Manifest, fit: Fit | QualityFit | None) -> None:
+    """Writes model.toml, and fit.toml where there is a fit."""
+    parts: list[tuple[str, Part]] = [(MANIFEST, manifest)] + ([(FIT, fit)] if fit is not None else [])
+    for name, part in parts:
+        (folder / name).write_text(as_toml(part), encoding="utf-8")
+
+
+def make_package(graph: Path, recipe: str, root: Path) -> Package:
+    """A package of a graph as it is, by a recipe: nothing rewritten, no self-test; returns it read back.
+
+    `faceedge model add` does more (`jobs/add_model.py`). Raises PackageError: unknown recipe, missing file.
+    """
+    known = read_recipe(recipe)
     if not graph.is_file():
         raise PackageError(f"{graph}: no such file; name the ONNX file to package")
-    with resources.as_file(path) as file:
-        parts = read_toml(file, PackageError, "install faceedge again")
-    digest = hashlib.sha256(graph.read_bytes()).hexdigest()
-    source = Source(sha256=digest, **parts["model"].pop("source"))
-    manifest = Manifest(source=source, **parts["model"])
-    fit = Fit(**parts["fit"]) if "fit" in parts else None
-    return read_package(_write(graph, manifest, fit, root))
-
-
-def _write(graph: Path, manifest: Manifest, fit: Fit | None, root: Path) -> Path:
+    source = Source(sha256=hashlib.sha256(graph.read_bytes()).hexdigest(), **known.source)
+    manifest = Manifest(source=source, **known.model)
     target = root / manifest.name / manifest.version
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=_SCRATCH) as scratch:
         fresh = Path(scratch) / manifest.version
         fresh.mkdir()
-        shutil.copyfile(graph, fresh / "model.onnx")
-        (fresh / "model.toml").write_text(as_toml(manifest), encoding="utf-8")
-        if fit is not None:
-            (fresh / "fit.toml").write_text(as_toml(fit), encoding="utf-8")
+        shutil.copyfile(graph, fresh / GRAPH)
+        write_parts(fresh, manifest, known.fit)
         if target.exists():
             shutil.rmtree(target)
         fresh.rename(target)
-    return target
+    return read_package(target)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _newest(folder: Path, version: str) -> Path | None:
     if version:
         return folder / version if (folder / version).is_dir() else None
-    versions = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
-    return max(versions, key=lambda entry: _order(entry.name), default=None)
+    return max(_shown(folder), key=lambda entry: _order(entry.name), default=None)
 
 
 def _order(version: str) -> tuple[tuple[bool, int, str], ...]:
