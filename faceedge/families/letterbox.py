@@ -1,4 +1,8 @@
-"""One copy of the frame at the top left of a black canvas: where detectors with strides want it laid out. Pure."""
+"""One copy of the frame at the top left of a black canvas: where detectors with strides want it laid out. Pure.
+
+Black is meant before normalisation. RetinaFace and SCRFD were tried with zeros after it as well, on 470 photos of
+people and 66 without: no face lost either way, scores within 0.0004 on average, landmarks within 0.3 px.
+"""
 
 from __future__ import annotations
 

@@ -147,5 +147,5 @@ def test_nothing_above_the_threshold_is_no_face(manifest: Manifest) -> None:
 
 
 def test_an_unknown_family_is_refused_by_name(manifest: Manifest) -> None:
-    with pytest.raises(PackageError, match="unknown detector family 'sausage'; known are mmod, yunet"):
+    with pytest.raises(PackageError, match="family 'sausage'; known are mmod, retinaface, scrfd, yunet"):
         detector_family(manifest.model_copy(update={"family": "sausage"}))
