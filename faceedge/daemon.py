@@ -97,6 +97,8 @@ class Daemon:
                 open_camera(camera.uri).close()
         self._journal = self._open_journal(parts)
         self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
+        for notice in self._vision.notices:
+            log.warning("%s", notice)
         gallery = Gallery.open(self._state)
         parts.callback(gallery.close)
         self._roster = Roster(gallery, self._vision.metric, self._vision.space)
@@ -236,6 +238,7 @@ class Daemon:
         return {
             "version": __version__,
             "builds": dict(self._vision.builds),
+            "notices": list(self._vision.notices),
             "doors": [{"name": door.name, "liveness": door.liveness} for door in self._config.door],
             "insecure": self._config.broker.insecure,
             "mqtt": self._link.protocol if self._link else None,

@@ -23,7 +23,7 @@ from faceedge.grade import Grader
 from faceedge.jobs.reduce import enlarged, reduced
 from faceedge.models.active import chosen
 from faceedge.models.landmarks import load_landmarker
-from faceedge.models.licence import check_licence
+from faceedge.models.licence import check_licence, warned
 from faceedge.models.store import find_package
 from faceedge.package import Fit, Package, Role, Thresholds
 from faceedge.recognize import Recognizer
@@ -45,15 +45,17 @@ class Portrait:
 class Vision:
     """Detector and recogniser that fit each other, and a quality network. Close it, or use it in a `with` block.
 
-    engines: by role, for those who measure.
+    engines: by role, for those who measure. notices: sentences to say at a start, of packages that run on sufferance.
     """
 
     def __init__(
-        self, detector: Package, recognizer: Package, settings: EngineSettings, quality: Package | None = None
-    ) -> None:
+        self, detector: Package, recognizer: Package, settings: EngineSettings, quality: Package | None = None,
+        notices: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.detector_package = detector
         self.recognizer_package = recognizer
         self.quality_package = quality
+        self.notices = tuple(notices)
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
         self.crop_spec: CropSpec = align.crop_spec(self.alignment)
@@ -209,7 +211,8 @@ def open_vision(
     for needed in ("detector", "recognizer"):
         if needed not in found:
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
-    return Vision(found["detector"], found["recognizer"], engine, found.get("quality"))
+    notices = warned(found.values(), models.accept_licences)
+    return Vision(found["detector"], found["recognizer"], engine, found.get("quality"), notices)
 
 
 def _check_role(package: Package, role: Role) -> None:
