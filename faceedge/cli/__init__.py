@@ -1,5 +1,20 @@
 """The command line, one module a family of commands: parse, call, print, exit code."""
 
-from faceedge.cli import backup, compare, demo, door, enroll, extract, gallery, journal, people, rules, run, vault, why
+from faceedge.cli import (
+    backup,
+    bench,
+    compare,
+    demo,
+    door,
+    enroll,
+    extract,
+    gallery,
+    journal,
+    people,
+    rules,
+    run,
+    vault,
+    why,
+)
 
-COMMANDS = (run, demo, enroll, people, rules, compare, extract, door, why, journal, vault, backup, gallery)
+COMMANDS = (run, demo, enroll, people, rules, compare, extract, door, why, journal, vault, backup, gallery, bench)
