@@ -6,6 +6,7 @@ Used by the gates; nothing here knows of faces.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -18,6 +19,15 @@ Counts: TypeAlias = NDArray[np.int64]
 RULE_OF_30 = 30
 """Errors that must be expected before a rate is stated: with 30 of them the true rate lies within 30 % of the measured
 one with 90 % confidence (Doddington's rule of 30, ISO/IEC 19795-1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a bootstrap draws: how often, from which seed, and how much of the outcome an interval keeps."""
+
+    seed: int
+    rounds: int = 400
+    confidence: float = 0.95
 
 
 def wilson(hits: int, count: int, confidence: float = 0.95) -> Interval:
@@ -73,13 +83,14 @@ def mean_of_two(first: float, around_first: Interval, second: float, around_seco
     return middle - below, middle + above
 
 
-def draws_of_people(people: int, rounds: int, seed: int) -> Counts:
-    """How often each person is drawn, (rounds, people), each round `people` draws with replacement.
+def draws(subjects: int, draw: Drawing) -> Counts:
+    """How often each subject (a person, a photo) is drawn, (rounds, subjects): as many draws as there are, with
+    replacement.
 
     Pairs that share a person are not independent, so a bootstrap draws people, not pairs (ISO/IEC 19795-1). The weight
     of a pair is the product of its people's counts; of a pair of one person, that person's count.
     """
-    return np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=rounds)
+    return np.random.default_rng(draw.seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=draw.rounds)
 
 
 def percentiles(values: NDArray[np.float64], confidence: float = 0.95) -> Interval:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from faceedge.quantize.intervals import draws_of_people, mean_of_two, paired_drop, percentiles, wider, wilson
+from faceedge.quantize.intervals import Drawing, draws, mean_of_two, paired_drop, percentiles, wider, wilson
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,11 @@ def test_the_mean_of_two_figures_is_surer_than_either() -> None:
 
 
 def test_people_are_drawn_as_often_as_there_are_people_and_by_seed() -> None:
-    draws = draws_of_people(9, 50, seed=3)
-    assert (draws.sum(axis=1) == 9).all()
-    assert (draws == draws_of_people(9, 50, seed=3)).all()
-    assert (draws != draws_of_people(9, 50, seed=4)).any()
+    drawn = draws(9, Drawing(seed=3, rounds=50))
+    assert drawn.shape == (50, 9)
+    assert (drawn.sum(axis=1) == 9).all()
+    assert (drawn == draws(9, Drawing(seed=3, rounds=50))).all()
+    assert (drawn != draws(9, Drawing(seed=4, rounds=50))).any()
 
 
 def test_percentiles_and_the_outer_ends() -> None:
