@@ -1,97 +1,96 @@
-"""ONNX Runtime on the CPU: the engine of every Linux box and the fallback on a Jetson."""
+"""ONNX Runtime: the engine of every Linux box, on a GPU where one is configured, and the fallback on a Jetson."""
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from faceedge.backends.base import Memory, Tensor, TensorSpec
-from faceedge.errors import EngineError, MissingExtra, PackageError
-
-if TYPE_CHECKING:
-    import onnxruntime
-
-_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+from faceedge.backends.base import Memory, Tensor
+from faceedge.backends.binding import Bindings
+from faceedge.backends.heap import return_freed_memory
+from faceedge.backends.inputs import check_inputs
+from faceedge.backends.onnx_session import device_of, first_line, open_session, shrinking, specs_of
+from faceedge.errors import EngineError
 
 
 class OnnxEngine:
-    """One ONNX Runtime session. Threads may call `infer` at the same time; `close` waits for nobody.
+    """One ONNX Runtime session. Threads may call `infer` at the same time, each has results of its own; `close` waits
+    for nobody. providers: `tensorrt`, `cuda`, `cpu`; a layer runs on the first that can, the CPU is always the last.
 
-    Raises PackageError when the graph cannot be opened, MissingExtra without onnxruntime.
+    Raises PackageError when the graph cannot be opened, EngineError when a provider is absent or does not start,
+    MissingExtra without onnxruntime.
     """
 
-    device = "cpu"
-
     def __init__(self, graph: Path, *, max_batch: int, threads: int = 1, providers: Sequence[str] = ("cpu",)) -> None:
+        session = open_session(graph, threads, providers)
+        self.inputs = specs_of(session.get_inputs(), graph)
+        self.outputs = specs_of(session.get_outputs(), graph)
         self.max_batch = max_batch
-        self._session: onnxruntime.InferenceSession | None = _open(graph, threads)
-        self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
-        self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
-        self._names = [spec.name for spec in self.outputs]
+        self.device = device_of(session)
+        self._file_bytes = graph.stat().st_size
+        self._trims = 0
+        self._registry = _Registry()
+        self._threads: _Threads | None = _Threads(session, self._registry)
 
     def infer(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `Engine.infer`."""
-        session = self._session
-        if session is None:
-            raise EngineError("the engine is closed")
+        threads = self._threads  # read once: another thread may close
+        if threads is None:
+            raise EngineError("the engine is closed; open the model again")
         check_inputs(self.inputs, arrays, self.max_batch)
+        mine = threads.mine
         try:
-            values = session.run(self._names, dict(arrays))
+            return mine.run(arrays) if mine.trims == self._trims else self._infer_trimmed(mine, arrays)
         except Exception as error:  # ONNX Runtime raises its own untyped exceptions
-            raise EngineError(f"ONNX Runtime failed: {_first_line(error)}") from error
-        return dict(zip(self._names, values, strict=True))
+            raise EngineError(f"ONNX Runtime failed: {first_line(error)}; verify the model") from error
 
     @property
     def memory(self) -> Memory:
-        """See `Engine.memory`."""
-        return Memory(0, 0)
+        """See `Engine.memory`. Weights are the size of the graph's file: constants that the graph makes at load do not
+        count. Working are the output buffers of all threads: ONNX Runtime does not tell Python how large its arena for
+        the activations is."""
+        return Memory(self._file_bytes, self._registry.held_bytes()) if self._threads else Memory(0, 0)
 
     def trim(self) -> None:
-        """See `Engine.trim`."""
+        """See `Engine.trim`: the next `infer` of every thread gives up what larger batches left behind."""
+        self._trims += 1
 
     def close(self) -> None:
         """See `Engine.close`."""
-        self._session = None
+        self._threads = None
+        return_freed_memory()
+
+    def _infer_trimmed(self, mine: Bindings, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        mine.trims = self._trims
+        mine.forget_larger(arrays)
+        outputs = mine.run(arrays, shrinking(self.device))
+        return_freed_memory()
+        return outputs
 
 
-def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Tensor], max_batch: int) -> None:
-    """Raises EngineError unless names, dtypes, shapes and the batch are what the network takes."""
-    expected = {spec.name for spec in specs}
-    if set(arrays) != expected:
-        raise EngineError(f"inputs are {sorted(expected)}, got {sorted(arrays)}")
-    for spec in specs:
-        array = arrays[spec.name]
-        fits = len(array.shape) == len(spec.shape) and all(
-            want in (-1, got) for want, got in zip(spec.shape, array.shape, strict=True)
-        )
-        if array.dtype.name != spec.dtype or not fits:
-            raise EngineError(f"{spec.name}: wants {spec.dtype} {spec.shape}, got {array.dtype.name} {array.shape}")
-        if not 1 <= array.shape[0] <= max_batch:
-            raise EngineError(f"{spec.name}: batch {array.shape[0]} is outside 1..{max_batch}")
+class _Registry:
+    """The bindings of all threads that live."""
+
+    def __init__(self) -> None:
+        self._all: weakref.WeakSet[Bindings] = weakref.WeakSet()
+        self._lock = threading.Lock()  # a set that grows cannot be walked
+
+    def new(self, session: Any) -> Bindings:
+        made = Bindings(session)
+        with self._lock:
+            self._all.add(made)
+        return made
+
+    def held_bytes(self) -> int:
+        with self._lock:
+            return sum(bindings.held_bytes for bindings in self._all)
 
 
-def _open(graph: Path, threads: int) -> onnxruntime.InferenceSession:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtra('onnxruntime is not installed; install the extra: pip install "faceedge[cpu]"') from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # faults arrive as exceptions, not as text on stderr
-    # A spinning thread pool steals the core that the other stage needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise PackageError(f"{graph}: not a usable ONNX graph ({_first_line(error)})") from error
+class _Threads(threading.local):
+    """Every thread finds bindings of its own in `mine`: Python calls `__init__` anew for each that looks."""
 
-
-def _spec(value: Any) -> TensorSpec:
-    shape = tuple(size if isinstance(size, int) else -1 for size in value.shape)
-    return TensorSpec(value.name, _DTYPES.get(value.type, value.type), shape)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    def __init__(self, session: Any, registry: _Registry) -> None:
+        self.mine = registry.new(session)

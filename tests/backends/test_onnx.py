@@ -1,68 +1,274 @@
-"""The ONNX Runtime engine takes what its network takes and refuses the rest in one line."""
+"""The ONNX Runtime engine beyond the contract: providers, what is bound and kept, graphs of every kind."""
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from faceedge.backends.binding import SHAPES_KEPT
 from faceedge.backends.onnx import OnnxEngine
+from faceedge.backends.onnx_session import open_session
 from faceedge.errors import EngineError, PackageError
+from tests.contract.made_up import PICTURE, save
 
 
 @pytest.fixture
 def doubling(tmp_path: Path) -> Path:
-    """A graph that adds its input [n, 3] to itself."""
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["x", "x"], ["y"])],
-        "doubling",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
-    )
-    path = tmp_path / "doubling.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
+    """x [n, 3] to y = x + x."""
+    nodes = [helper.make_node("Add", ["x", "x"], ["y"])]
+    return save(tmp_path / "doubling.onnx", nodes, {"x": ["n", 3]}, {"y": ["n", 3]})
 
 
-def test_a_batch_is_the_same_as_its_members_alone(doubling: Path) -> None:
-    engine = OnnxEngine(doubling, max_batch=4)
-    batch = np.arange(12, dtype=np.float32).reshape(4, 3)
-    together = engine.infer({"x": batch})["y"]
-    alone = [engine.infer({"x": batch[n : n + 1]})["y"][0] for n in range(4)]
-    np.testing.assert_array_equal(together, alone)
-    np.testing.assert_array_equal(together, 2 * batch)
+@pytest.fixture
+def finding(tmp_path: Path) -> Path:
+    """x [n, 3] to the places [2, found] where it is not zero: a shape that no input shape foretells."""
+    nodes = [helper.make_node("NonZero", ["x"], ["places"])]
+    kinds = {"places": TensorProto.INT64}
+    return save(tmp_path / "finding.onnx", nodes, {"x": ["n", 3]}, {"places": [2, "found"]}, dtypes=kinds)
 
 
-@pytest.mark.parametrize(
-    ("name", "array", "words"),
-    [
-        ("z", np.zeros((1, 3), np.float32), "inputs are"),
-        ("x", np.zeros((1, 3), np.float64), "float64"),
-        ("x", np.zeros((1, 4), np.float32), r"\(1, 4\)"),
-        ("x", np.zeros(3, np.float32), r"\(3,\)"),
-        ("x", np.zeros((5, 3), np.float32), "batch 5"),
-        ("x", np.zeros((0, 3), np.float32), "batch 0"),
-    ],
-)
-def test_a_wrong_input_is_refused(doubling: Path, name: str, array: np.ndarray, words: str) -> None:
-    with pytest.raises(EngineError, match=words):
-        OnnxEngine(doubling, max_batch=4).infer({name: array})
-
-
-def test_after_closing_twice_it_says_that_it_is_closed(doubling: Path) -> None:
-    engine = OnnxEngine(doubling, max_batch=4)
-    engine.close()
-    engine.close()
-    with pytest.raises(EngineError, match="closed"):
-        engine.infer({"x": np.zeros((1, 3), np.float32)})
+def ones(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", bytes(1000)])
 def test_a_file_that_is_no_graph_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    with pytest.raises(PackageError, match=r"model\.onnx"):
+    with pytest.raises(PackageError, match=r"^[^\n]*model\.onnx[^\n]*$"):
         OnnxEngine(path, max_batch=1)
+
+
+def test_a_graph_of_texts_is_refused_by_the_name_of_its_input(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Identity", ["words"], ["same"])]
+    kinds = {"words": TensorProto.STRING, "same": TensorProto.STRING}
+    path = save(tmp_path / "words.onnx", nodes, {"words": ["n"]}, {"same": ["n"]}, dtypes=kinds)
+    with pytest.raises(PackageError, match=r"words is a tensor\(string\)"):
+        OnnxEngine(path, max_batch=1)
+
+
+def test_the_second_answer_of_a_shape_lies_where_the_first_lay(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=4)
+    first = engine.infer({"x": ones(2, 3)})["y"]
+    second = engine.infer({"x": 5 * ones(2, 3)})["y"]
+    assert np.shares_memory(first, second)
+    assert first.max() == 10
+    assert not np.shares_memory(first, engine.infer({"x": ones(3, 3)})["y"])
+
+
+def test_no_more_shapes_are_kept_than_are_of_use(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=100)
+    for batch in range(1, 101):
+        np.testing.assert_array_equal(engine.infer({"x": batch * ones(batch, 3)})["y"], 2 * batch * ones(batch, 3))
+    assert engine.memory.working == sum(4 * 3 * batch for batch in range(101 - SHAPES_KEPT, 101))
+
+
+def test_the_shape_asked_for_last_is_the_last_to_go(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=100)
+    held = engine.infer({"x": ones(1, 3)})["y"]
+    for batch in range(2, 20):
+        engine.infer({"x": ones(batch, 3)})
+        assert np.shares_memory(held, engine.infer({"x": ones(1, 3)})["y"])
+
+
+def test_a_thread_that_ended_leaves_nothing_behind(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=4)
+    for _ in range(3):
+        asks = threading.Thread(target=engine.infer, args=({"x": ones(4, 3)},), name="asks")
+        asks.start()
+        asks.join()
+    assert engine.memory.working == 0
+    engine.infer({"x": ones(1, 3)})
+    assert engine.memory.working == 12
+
+
+def test_the_picture_of_a_caller_is_not_kept(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=4)
+    picture = ones(4, 3)
+    gone = weakref.ref(picture)
+    engine.infer({"x": picture})
+    del picture
+    assert gone() is None
+
+
+def test_outputs_whose_shapes_follow_the_values_are_all_there(finding: Path) -> None:
+    engine = OnnxEngine(finding, max_batch=4)
+    for values in ([1, 1, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0], [1, 0, 1]):
+        x = np.float32([values])
+        np.testing.assert_array_equal(engine.infer({"x": x})["places"], np.nonzero(x))
+
+
+def test_outputs_that_nothing_computes_are_written_too(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Identity", ["x"], ["same"]), helper.make_node("Identity", ["five"], ["constant"])]
+    outputs: dict[str, list[str | int]] = {"same": ["n", 3], "constant": [1, 3]}
+    path = save(tmp_path / "passing.onnx", nodes, {"x": ["n", 3]}, outputs, {"five": 5 * ones(1, 3)})
+    engine = OnnxEngine(path, max_batch=4)
+    for value in (1, 2, 3):
+        x = value * ones(2, 3)
+        answer = engine.infer({"x": x})
+        assert answer["same"].tolist() == x.tolist()
+        assert answer["constant"].tolist() == [[5, 5, 5]]
+        assert not np.shares_memory(answer["same"], x)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float64", "uint8", "int8", "int32", "int64", "bool"])
+def test_numbers_of_every_kind_pass(tmp_path: Path, kind: str) -> None:
+    code = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    nodes = [helper.make_node("Transpose", ["x"], ["y"], perm=[0, 2, 1])]
+    path = save(tmp_path / "turned.onnx", nodes, {"x": ["n", 2, 3]}, {"y": ["n", 3, 2]}, dtypes={"x": code, "y": code})
+    engine = OnnxEngine(path, max_batch=4)
+    assert engine.inputs[0].dtype == engine.outputs[0].dtype == kind
+    x = np.arange(12).reshape(2, 2, 3).astype(kind)
+    for _ in range(2):
+        np.testing.assert_array_equal(engine.infer({"x": x})["y"], x.transpose(0, 2, 1))
+
+
+def test_inputs_are_read_where_they_are_also_from_a_slice_of_the_batch(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=4)
+    x = np.arange(30, dtype=np.float32).reshape(10, 3)
+    for start in range(7):
+        np.testing.assert_array_equal(engine.infer({"x": x[start : start + 4]})["y"], 2 * x[start : start + 4])
+    np.testing.assert_array_equal(engine.infer({"x": x[:8:2]})["y"], 2 * x[:8:2])
+
+
+def test_closing_while_others_ask_ends_in_answers_or_in_the_word_closed(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=4)
+    begun = threading.Barrier(4, timeout=30)
+    ends: list[str] = []
+
+    def ask() -> None:
+        begun.wait()
+        try:
+            while True:
+                assert engine.infer({"x": ones(4, 3)})["y"].min() == 2
+        except EngineError as error:
+            ends.append(str(error))
+
+    threads = [threading.Thread(target=ask, name=f"asks-{n}") for n in range(3)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    engine.close()
+    for thread in threads:
+        thread.join(30)
+    assert ends == ["the engine is closed; open the model again"] * 3
+
+
+def test_a_trim_reaches_threads_that_ask_later(doubling: Path) -> None:
+    engine = OnnxEngine(doubling, max_batch=4)
+    steps: dict[str, Any] = {"large": threading.Event(), "trimmed": threading.Event()}
+
+    def ask() -> None:
+        engine.infer({"x": ones(4, 3)})
+        steps["large"].set()
+        assert steps["trimmed"].wait(30)
+        engine.infer({"x": ones(1, 3)})
+        steps["held"] = engine.memory.working
+
+    thread = threading.Thread(target=ask, name="asks")
+    thread.start()
+    assert steps["large"].wait(30)
+    engine.trim()
+    steps["trimmed"].set()
+    thread.join(30)
+    assert steps["held"] == 12
+
+
+def test_only_the_first_run_after_a_trim_shrinks_the_arena(doubling: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    run = onnxruntime.InferenceSession.run_with_iobinding
+
+    def noted(session: Any, binding: Any, options: Any = None) -> None:
+        key = "memory.enable_memory_arena_shrinkage"
+        given.append("" if options is None else options.get_run_config_entry(key))
+        run(session, binding, options)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", noted)
+    engine = OnnxEngine(doubling, max_batch=4)
+    engine.infer({"x": ones(1, 3)})
+    engine.trim()
+    engine.trim()
+    engine.infer({"x": ones(1, 3)})
+    engine.infer({"x": ones(1, 3)})
+    assert given == ["", "cpu:0", ""]
+
+
+def test_a_session_has_the_threads_it_was_given_and_does_not_spin(doubling: Path) -> None:
+    options = open_session(doubling, 2, ("cpu",)).get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 1)
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    assert options.enable_cpu_mem_arena
+
+
+@pytest.mark.parametrize("providers", [("gpu",), ("cpu", "dml"), ("rocm", "cpu")])
+def test_a_provider_that_is_not_there_is_refused_with_those_that_are(doubling: Path, providers: Sequence[str]) -> None:
+    with pytest.raises(EngineError, match=r"^[^\n]*it has [^\n]*cpu[^\n]*\[engine\] providers[^\n]*$"):
+        OnnxEngine(doubling, max_batch=1, providers=providers)
+
+
+class Built:
+    """What ONNX Runtime would do in a build with a GPU. started: providers that a session gets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, started: list[str], fault: Exception | None = None) -> None:
+        self.asked: list[Any] = []
+        self._plain = onnxruntime.InferenceSession
+        self._started, self._fault = started, fault
+        everything = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "AzureExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [*everything, "CPUExecutionProvider"])
+        monkeypatch.setattr(onnxruntime, "InferenceSession", self.session)
+
+    def session(self, path: str, options: Any, *, providers: Any, enable_fallback: int) -> Any:
+        assert not enable_fallback, "its fallback prints to stdout"
+        self.asked = providers
+        if self._fault:
+            raise self._fault
+        opened = self._plain(path, options, providers=["CPUExecutionProvider"])
+        opened.get_providers = lambda: self._started
+        return opened
+
+
+CUDA, TENSORRT, CPU = "CUDAExecutionProvider", "TensorrtExecutionProvider", "CPUExecutionProvider"
+
+
+def test_a_provider_that_onnx_runtime_silently_left_out_is_refused(
+    doubling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Built(monkeypatch, started=[CPU])
+    with pytest.raises(EngineError, match=r"^[^\n]*could not start cuda:[^\n]*providers = \[\"cpu\"\]$"):
+        OnnxEngine(doubling, max_batch=1, providers=("cuda",))
+
+
+def test_a_provider_that_fails_to_start_is_no_fault_of_the_graph(
+    doubling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Built(monkeypatch, started=[], fault=RuntimeError("Please install TensorRT libraries\nas mentioned"))
+    with pytest.raises(EngineError, match=r"^[^\n]*could not start tensorrt and cuda:[^\n]*$"):
+        OnnxEngine(doubling, max_batch=1, providers=("tensorrt", "cuda"))
+
+
+def test_providers_keep_their_order_and_the_cpu_is_the_last_of_them(
+    doubling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = Built(monkeypatch, started=[TENSORRT, CUDA, CPU])
+    engine = OnnxEngine(doubling, max_batch=1, providers=("cpu", "tensorrt", "cuda", "cuda"))
+    assert [name for name, _ in built.asked] == [TENSORRT, CUDA, CPU]
+    assert dict(built.asked)[CUDA]["arena_extend_strategy"] == "kSameAsRequested"
+    assert engine.device == "cuda:0"
+
+
+def test_a_graph_with_free_sides_takes_pictures_of_many_sizes(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Neg", ["x"], ["y"])]
+    engine = OnnxEngine(save(tmp_path / "free.onnx", nodes, {"x": PICTURE}, {"y": PICTURE}), max_batch=2)
+    rng = np.random.default_rng(3)
+    for side in (*range(1, 9), *range(8, 0, -1)):
+        x = rng.normal(size=(2, 3, side, side + 1)).astype(np.float32)
+        np.testing.assert_array_equal(engine.infer({"x": x})["y"], -x)

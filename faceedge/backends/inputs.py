@@ -1,0 +1,43 @@
+"""What every engine asks of its inputs before it runs: names, dtypes, shapes, batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from faceedge.backends.base import Tensor, TensorSpec
+from faceedge.errors import EngineError
+
+
+def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Tensor], max_batch: int) -> None:
+    """Raises EngineError unless names, dtypes, shapes and the batch, the first dimension of all, are what the
+    network takes. Runs before every inference: it makes no arrays and, as long as all is well, no text."""
+    if len(arrays) != len(specs):
+        raise _other_names(specs, arrays)
+    batch = 0
+    for spec in specs:
+        array = arrays.get(spec.name)
+        if array is None:
+            raise _other_names(specs, arrays)
+        if not isinstance(array, np.ndarray):
+            raise EngineError(f"{spec.name}: wants a numpy array, got {type(array).__name__}")
+        shape = array.shape
+        if array.dtype != spec.dtype or not _fits(shape, spec.shape):
+            raise EngineError(f"{spec.name}: wants {spec.dtype} {spec.shape}, got {array.dtype} {shape}")
+        if shape and not 1 <= shape[0] <= max_batch:
+            raise EngineError(f"{spec.name}: batch {shape[0]} is outside 1..{max_batch}")
+        if 0 in shape:
+            raise EngineError(f"{spec.name}: {shape} is empty")
+        if spec.shape and spec.shape[0] == -1:
+            batch = batch or shape[0]
+            if shape[0] != batch:
+                raise EngineError(f"{spec.name}: batch {shape[0]} beside an input of batch {batch}")
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return len(shape) == len(wanted) and all(want in (-1, got) for want, got in zip(wanted, shape, strict=True))
+
+
+def _other_names(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Tensor]) -> EngineError:
+    return EngineError(f"inputs are {sorted(spec.name for spec in specs)}, got {sorted(map(str, arrays))}")
