@@ -42,9 +42,9 @@ def _both(image: Image, dlib: Vision, yunet: Vision) -> Iterator[dict[str, Float
             yield {"dlib_5": face.landmarks, "eyes_nose_mouth": others[int(np.argmax(shares))].landmarks}
 
 
-def places(points: Floats, native: Floats, template: Floats) -> Floats:
+def places(points: Floats, native: Floats, template: Floats, in_crop: bool) -> Floats:
     """`points` (n, 5, 2) of frames, seen in crops that `native` (n, 5, 2) aligns to `template`."""
-    linear, shift = align.similarity(template, native)
+    linear, shift = align.similarity(template, native, fitted_in_source=in_crop)
     return np.einsum("nij,nkj->nki", np.linalg.inv(linear), points - shift[:, None])
 
 
@@ -62,8 +62,9 @@ def main() -> None:
         found = list(faces(photos, dlib, yunet))
     print(f"{len(photos)} photos, {len(found)} faces")
     for scheme, native, alignment in PAIRS:
-        template = np.array(align.ALIGNMENTS[alignment].templates[native])
-        seen = places(*(np.array([face[name] for face in found]) for name in (scheme, native)), template)
+        chosen = align.ALIGNMENTS[alignment]
+        seen, own = (np.array([face[name] for face in found]) for name in (scheme, native))
+        seen = places(seen, own, np.array(chosen.templates[native]), chosen.fitted_in_crop)
         print(scheme, "->", alignment)
         for name, mean, spread in zip(align.SCHEMES[scheme], seen.mean(axis=0), seen.std(axis=0), strict=True):
             print(f"  ({mean[0]:.4f}, {mean[1]:.4f}),  # {name}, +- {spread[0]:.1f} {spread[1]:.1f}")

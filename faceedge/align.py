@@ -1,7 +1,8 @@
 """Five landmarks in, similarity transforms out: where a recogniser's crop lies in the frame. Pure.
 
 A recogniser names its alignment, a detector its landmark scheme. Each alignment has a template, the places of the
-points in the crop, for every scheme it takes; the least-squares similarity (Umeyama 1991) lays it on a face.
+points in the crop, for every scheme it takes; the least-squares similarity (Umeyama 1991) lays it on a face. Where
+the squares are summed matters, as a noisy fit shrinks what it moves: dlib sums them in the frame, ArcFace in the crop.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ SCHEMES: dict[str, tuple[str, ...]] = {
 class Alignment:
     """crop: its size. templates: places of a scheme's points in crop px.
 
+    fitted_in_crop: errors are measured in px of the crop, not of the frame.
     inclusive: dlib's rule, the crop's first and last pixel lie half a frame px inside the transformed square.
     """
 
     crop: CropSpec
     templates: dict[str, Points]
     inclusive: bool = False
+    fitted_in_crop: bool = False
 
 
 # Native templates: dlib's mean face with a quarter of padding (get_face_chip_details), ArcFace's five points.
@@ -85,6 +88,7 @@ ALIGNMENTS: dict[str, Alignment] = {
             ),
             "dlib_5": ((79.99, 52.21), (66.05, 52.80), (30.73, 52.75), (44.76, 53.02), (55.68, 79.78)),
         },
+        fitted_in_crop=True,
     ),
 }
 
@@ -114,23 +118,29 @@ def matrices(landmarks: Sequence[Floats] | Floats, scheme: str, alignment: str) 
     if not np.isfinite(points).all():
         raise BadInput("landmarks must be finite numbers")
     chosen = ALIGNMENTS[alignment]
-    linear, shift = similarity(np.array(chosen.templates[scheme]), points)
+    linear, shift = similarity(np.array(chosen.templates[scheme]), points, fitted_in_source=chosen.fitted_in_crop)
     if chosen.inclusive:
         linear, shift = _inclusive(linear, shift, chosen.crop)
     return np.concatenate([linear, shift[:, :, None]], axis=2).astype(np.float32)
 
 
-def similarity(source: NDArray[Any], targets: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def similarity(
+    source: NDArray[Any], targets: NDArray[Any], *, fitted_in_source: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rotation with scale (n, 2, 2) and shift (n, 2) that take source (k, 2) to each of targets (n, k, 2) best.
 
-    In the plane the least-squares solution is closed: two sums over the centred points, and never a reflection.
+    The squared errors are those of the targets or, fitted in the source, of the way back. In the plane the solution
+    is closed: two sums over the centred points, and never a reflection.
     """
     middle, middles = source.mean(axis=0), targets.mean(axis=1)
     start, moved = source - middle, targets - middles[:, None]
-    size = (start * start).sum()
-    along = (moved * start).sum(axis=(1, 2)) / size
-    across = (moved[..., 1] * start[:, 0] - moved[..., 0] * start[:, 1]).sum(axis=1) / size
-    linear = np.stack([np.stack([along, -across], axis=1), np.stack([across, along], axis=1)], axis=1)
+    along = (moved * start).sum(axis=(1, 2))
+    across = (moved[..., 1] * start[:, 0] - moved[..., 0] * start[:, 1]).sum(axis=1)
+    size = (start * start).sum() * np.ones(len(targets))
+    if fitted_in_source:
+        size = (along**2 + across**2) / np.maximum((moved * moved).sum(axis=(1, 2)), 1e-9)
+    cos, sin = along / np.maximum(size, 1e-9), across / np.maximum(size, 1e-9)
+    linear = np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)
     return linear, middles - linear @ middle
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.reference import umeyama
 from faceedge import align
 from faceedge.errors import BadInput, PackageError
 from faceedge.types import Floats
@@ -66,6 +67,24 @@ def test_noise_is_shared_out_by_least_squares() -> None:
     )
     best = np.linalg.lstsq(rows, np.concatenate([target[:, 0], target[:, 1]]), rcond=None)[0]
     np.testing.assert_allclose([a, b, *shift[0]], best, atol=1e-9)
+
+
+def test_arcface_crops_are_fitted_in_the_crop_as_umeyama_fits_the_points_to_the_template() -> None:
+    rng = np.random.default_rng(1)
+    wanted = template("eyes_nose_mouth", "arcface_112").astype(np.float64)
+    for _ in range(5):
+        points = turned(wanted, 2, 10, (5, 5)) + rng.normal(0, 8, wanted.shape)
+        matrix = align.matrices(points[None], "eyes_nose_mouth", "arcface_112")[0]
+        np.testing.assert_allclose(
+            matrix, np.linalg.inv(np.vstack([umeyama(points, wanted), (0, 0, 1)]))[:2], rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", sorted(align.ALIGNMENTS))
+def test_points_that_no_crop_fits_give_finite_matrices(name: str) -> None:
+    rng = np.random.default_rng(2)
+    nonsense = np.concatenate([np.ones((1, 5, 2)), rng.normal(0, 1e5, (50, 5, 2)), rng.normal(0, 1e-5, (50, 5, 2))])
+    assert np.isfinite(align.matrices(nonsense, "eyes_nose_mouth", name)).all()
 
 
 def test_a_mirrored_face_is_never_mirrored_back() -> None:
