@@ -118,7 +118,7 @@ class Burst:
 
 def differ(one: Kept, two: Kept) -> bool:
     """Other pixels, and another moment or, a little later, another pose."""
-    apart_s = abs(one.at_s - two.at_s)
+    apart_s = round(abs(one.at_s - two.at_s), 3)  # the clock counts since boot: its fractions are not exact
     if one.pixels == two.pixels or apart_s < MOVED_APART_S:
         return False
     moved = np.abs(_pose(one.portrait.face) - _pose(two.portrait.face)).max()
