@@ -10,6 +10,7 @@ from faceedge.cli import (
     extract,
     gallery,
     journal,
+    model,
     people,
     rules,
     run,
@@ -17,4 +18,20 @@ from faceedge.cli import (
     why,
 )
 
-COMMANDS = (run, demo, enroll, people, rules, compare, extract, door, why, journal, vault, backup, gallery, bench)
+COMMANDS = (
+    run,
+    demo,
+    enroll,
+    people,
+    rules,
+    compare,
+    extract,
+    door,
+    why,
+    journal,
+    vault,
+    backup,
+    gallery,
+    model,
+    bench,
+)

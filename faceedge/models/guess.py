@@ -110,7 +110,8 @@ def _family(outputs: Sequence[TensorSpec], settled: Mapping[str, Any]) -> tuple[
 
 
 def _told(family: str, names: Mapping[str, str], said: Sequence[str], settled: Mapping[str, Any]) -> list[str]:
-    lines = [] if "family" in settled else [f"assumed family {family}: its outputs have that shape"]
+    role = ROLES.get(family, "detector")
+    lines = [] if "family" in settled else [f"assumed role {role}, family {family}: its outputs have that shape"]
     if names and not settled.get("outputs"):
         lines.append("outputs by their shapes: " + ", ".join(f"{ours} = {theirs}" for ours, theirs in names.items()))
     return lines + list(said)

@@ -95,14 +95,15 @@ def _shown(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def workshop(state: Path) -> Iterator[Path]:
+def scratch_folder(state: Path) -> Iterator[Path]:
     """An empty folder beside the packages, in which one is built; it is gone at the end, and also after a crash.
 
     One process at a time. Raises StoreError when the state directory cannot be written.
     """
     root = state / "models"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.mkdir(exist_ok=True)
         with (root / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for stale in root.glob(f"{_SCRATCH}*"):  # nobody else is at it: left by a process that was killed
@@ -114,7 +115,7 @@ def workshop(state: Path) -> Iterator[Path]:
 
 
 def place(fresh: Path, label: str, state: Path, *, replace: bool = False) -> Path:
-    """Moves a folder of the workshop to where the package belongs, whole and lastingly; returns that folder.
+    """Moves a folder of the scratch folder to where the package belongs, whole and lastingly; returns that folder.
 
     Raises PackageError when there is one already, unless `replace`.
     """
@@ -149,7 +150,7 @@ def remove_package(label: str, state: Path) -> None:
     if not version or not folder.is_dir():
         raise PackageError(f"no model package {label!r} in {state / 'models'}; `faceedge model list` shows them")
     try:
-        with workshop(state) as scratch:
+        with scratch_folder(state) as scratch:
             folder.rename(scratch / "gone")
             sync_folder(folder.parent)
             if not any(folder.parent.iterdir()):

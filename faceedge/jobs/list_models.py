@@ -1,0 +1,75 @@
+"""Every package of an installation, with how it stands: active, previous, broken, of a licence that is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceedge.errors import StoreError
+from faceedge.jobs.site import ROLES, Site
+from faceedge.models.active import BUILT_IN, chosen, standing
+from faceedge.models.licence import is_allowed
+from faceedge.models.store import Found, every_package
+from faceedge.package import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """standing: `active`, `pinned` (active by the configuration), `previous` or empty. bytes: of all its files."""
+
+    found: Found
+    role: str
+    standing: str
+    is_allowed: bool
+    bytes: int
+
+
+def list_rows(site: Site) -> tuple[list[Row], list[str]]:
+    """All packages, the built-in ones first, and what is wrong beside them. Raises nothing for broken ones."""
+    found = every_package(site.state, site.cache)
+    marks: dict[str, str] = {}
+    faults: list[str] = []
+    for role in ROLES:
+        try:
+            marks |= _marks(role, found, site)
+        except StoreError as error:
+            faults = [str(error)]
+    return [_row(one, marks, site) for one in found], faults
+
+
+def _marks(role: Role, found: list[Found], site: Site) -> dict[str, str]:
+    """How the packages of one role stand, by label."""
+    now, pinned = standing(role, site.state), site.pinned(role)
+    marks = {}
+    if now.active != now.previous and not pinned:
+        marks[_label(now.previous or BUILT_IN.get(role, ""), found)] = "previous"
+    marks[_label(chosen(role, pinned, site.state), found)] = "pinned" if pinned else "active"
+    return marks
+
+
+def _label(name: str, found: list[Found]) -> str:
+    """The package that a name means: without version the highest, which comes last."""
+    if "@" in name:
+        return name
+    return next((one.label for one in reversed(found) if one.label.partition("@")[0] == name), name)
+
+
+def _row(one: Found, marks: dict[str, str], site: Site) -> Row:
+    package = one.package
+    role = package.manifest.role if package else _built_in_role(one)
+    licence = package.manifest.source.licence if package else ""
+    return Row(
+        one, role, marks.get(one.label, ""), is_allowed(licence, site.models.accept_licences), _bytes(one.folder)
+    )  # fmt: skip
+
+
+def _built_in_role(one: Found) -> str:
+    """A built-in package that was not imported yet has no manifest to ask."""
+    return next((role for role, name in BUILT_IN.items() if one.is_built_in and one.label.startswith(f"{name}@")), "")
+
+
+def _bytes(folder: Path) -> int:
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return 0
