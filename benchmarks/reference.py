@@ -25,7 +25,10 @@ Outputs = dict[str, Any]
 
 @dataclass
 class Found:
-    """One face, in px: of the canvas when it comes from a rule, of the photo when it comes from `detect`."""
+    """One face, in px: of the canvas when it comes from a rule, of the photo when it comes from `detect`.
+
+    points of a photo are rounded to float32, as a detector's results are; the last bit moves a similarity by 1e-4.
+    """
 
     score: float
     box: list[float]
@@ -142,7 +145,7 @@ def detect(session: Any, rule: Rule, photo: Any) -> list[Found]:
         Found(
             face.score,
             [face.box[0] * across, face.box[1] * down, face.box[2] * across, face.box[3] * down],
-            [(x * across, y * down) for x, y in face.points],
+            [(float(np.float32(x * across)), float(np.float32(y * down))) for x, y in face.points],
         )
         for face in faces
     ]

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceedge.backends.base import Canvas
-from faceedge.families.strided import Heads, Strided, cells, grid
-from faceedge.types import Floats
+from faceedge.families.strided import Heads, Rows, Strided, cells, grid
 
 HEADS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
 """Stride, and the sides of its cells' anchors, in px: squares around the middle of the cell."""
@@ -25,20 +24,20 @@ class Retinaface(Strided):
     outputs = ("bbox", "cls", "landmark")
     usual_score = 0.5
 
-    def candidates(self, heads: Heads, canvas: Canvas) -> Floats:
+    def candidates(self, heads: Heads, canvas: Canvas) -> Rows:
         """See Strided. Anchors are made for the rows that count only: nothing to keep by canvas."""
         count = sum(len(sides) * math.prod(grid(canvas, stride)) for stride, sides in HEADS)
         scores = heads.read("cls", count, 2)[:, 1]
         hits = np.flatnonzero(scores >= self._score)
-        box = heads.read("bbox", count, 4)[hits]
-        points = heads.read("landmark", count, 10)[hits]
+        box = heads.pick("bbox", count, 4, hits)
+        points = heads.pick("landmark", count, 10, hits)
         middle, side = _anchors(hits, canvas)
         centre, half = middle + box[:, :2] * CENTRE * side, side * np.exp(box[:, 2:] * SIZE) / 2
         landmarks = np.tile(middle, 5) + points * CENTRE * side
-        return np.column_stack([scores[hits], centre - half, centre + half, landmarks]).astype(np.float32, copy=False)
+        return np.column_stack([scores[hits], centre - half, centre + half, landmarks])
 
 
-def _anchors(hits: NDArray[np.intp], canvas: Canvas) -> tuple[Floats, Floats]:
+def _anchors(hits: NDArray[np.intp], canvas: Canvas) -> tuple[Rows, Rows]:
     """Middle (n, 2) and side (n, 1) in px of the anchors that these rows belong to."""
     middles, sides, first = [], [], 0
     for stride, choice in HEADS:
@@ -46,6 +45,6 @@ def _anchors(hits: NDArray[np.intp], canvas: Canvas) -> tuple[Floats, Floats]:
         after = first + rows * columns * len(choice)
         own = hits[(hits >= first) & (hits < after)] - first
         middles.append((cells(own // len(choice), columns) + 0.5) * stride)
-        sides.append(np.array(choice, np.float32)[own % len(choice)])
+        sides.append(np.array(choice, np.float64)[own % len(choice)])
         first = after
     return np.concatenate(middles), np.concatenate(sides)[:, None]

@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from faceedge.backends.base import Canvas
-from faceedge.families.strided import STRIDES, Heads, Strided, cells, grid
-from faceedge.types import Floats
+from faceedge.families.strided import STRIDES, Heads, Rows, Strided, cells, grid
 
 ANCHORS = 2
 """Of one cell, next to each other; both measure from the same point."""
-_OUTWARDS = np.array([-1, -1, 1, 1], np.float32)
+_OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
 
 
 class Scrfd(Strided):
@@ -25,17 +24,17 @@ class Scrfd(Strided):
     outputs = tuple(f"{kind}_{stride}" for stride in STRIDES for kind in ("score", "bbox", "kps"))
     usual_score = 0.5
 
-    def candidates(self, heads: Heads, canvas: Canvas) -> Floats:
+    def candidates(self, heads: Heads, canvas: Canvas) -> Rows:
         """See Strided."""
         return np.concatenate([self._stride(heads, canvas, stride) for stride in STRIDES])
 
-    def _stride(self, heads: Heads, canvas: Canvas, stride: int) -> Floats:
+    def _stride(self, heads: Heads, canvas: Canvas, stride: int) -> Rows:
         rows, columns = grid(canvas, stride)
         count = rows * columns * ANCHORS
         scores = heads.read(f"score_{stride}", count, 1)[:, 0]
         hits = np.flatnonzero(scores >= self._score)
-        box = heads.read(f"bbox_{stride}", count, 4)[hits]
-        points = heads.read(f"kps_{stride}", count, 10)[hits]
+        box = heads.pick(f"bbox_{stride}", count, 4, hits)
+        points = heads.pick(f"kps_{stride}", count, 10, hits)
         cell = cells(hits // ANCHORS, columns)
         placed = np.hstack([np.tile(cell, 2) + box * _OUTWARDS, np.tile(cell, 5) + points]) * stride
-        return np.column_stack([scores[hits], placed]).astype(np.float32, copy=False)
+        return np.column_stack([scores[hits], placed])

@@ -16,9 +16,9 @@ from faceedge.families.base import Detections
 from faceedge.families.letterbox import Letterbox
 from faceedge.families.nms import keep_best
 from faceedge.package import Manifest
-from faceedge.types import Floats
 
 STRIDES = (8, 16, 32)
+Rows = NDArray[np.float64]
 FARTHEST_PX = 1e5
 """A canvas has at most 8192 px a side: a corner or landmark farther out, or one that is no number, is of no face."""
 
@@ -49,13 +49,17 @@ class Strided(ABC):
             rows = _sound(self.candidates(Heads(outputs, self._names, index), canvas))
         rows = rows[keep_best(rows[:, 1:5], rows[:, 0], self._iou)]
         level = canvas.levels[0]
-        scale = np.array([width / level.width, height / level.height], np.float32)
-        points = rows[:, 5:].reshape(-1, 5, 2) * scale
-        return Detections(rows[:, 1:5] * np.tile(scale, 2), np.minimum(rows[:, 0], 1), points)
+        scale = np.tile([width / level.width, height / level.height], 7)
+        placed = (rows[:, 1:] * scale).astype(np.float32)
+        scores = np.minimum(rows[:, 0], 1).astype(np.float32)
+        return Detections(placed[:, :4], scores, placed[:, 4:].reshape(-1, 5, 2))
 
     @abstractmethod
-    def candidates(self, heads: Heads, canvas: Canvas) -> Floats:
-        """Rows that reach the threshold, float32 (n, 15): score, x0 y0 x1 y1 and five landmarks in canvas px."""
+    def candidates(self, heads: Heads, canvas: Canvas) -> Rows:
+        """Rows that reach the threshold, (n, 15): score, x0 y0 x1 y1 and five landmarks in canvas px.
+
+        In doubles: a landmark that strays by its last bit moves the crop, which moves the similarity by 1e-4.
+        """
 
 
 class Heads:
@@ -79,18 +83,22 @@ class Heads:
             )
         return np.asarray(array[self._index])
 
+    def pick(self, name: str, rows: int, columns: int, hits: NDArray[np.intp]) -> Rows:
+        """Some rows of an output, (hits, columns), in doubles."""
+        return self.read(name, rows, columns)[hits].astype(np.float64)
+
 
 def grid(canvas: Canvas, stride: int) -> tuple[int, int]:
     """Rows and columns of cells that cover the canvas."""
     return -(-canvas.height // stride), -(-canvas.width // stride)
 
 
-def cells(hits: NDArray[np.intp], columns: int) -> Floats:
-    """Column and row, float32 (n, 2), of cells that are numbered row by row."""
-    return np.stack([hits % columns, hits // columns], axis=1).astype(np.float32)
+def cells(hits: NDArray[np.intp], columns: int) -> NDArray[np.float64]:
+    """Column and row, (n, 2), of cells that are numbered row by row."""
+    return np.stack([hits % columns, hits // columns], axis=1).astype(np.float64)
 
 
-def _sound(rows: Floats) -> Floats:
+def _sound(rows: Rows) -> Rows:
     """Those that can be faces."""
     possible = (np.abs(rows) < FARTHEST_PX).all(axis=1) & (rows[:, 3:5] > rows[:, 1:3]).all(axis=1)
     return rows[possible]
