@@ -88,7 +88,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         what = "broken" if row.found.fault else "on first use"
         return (row.standing, row.role, row.found.label, what, "", "", "", "", "")
     manifest = package.manifest
-    licence = manifest.source.licence + ("" if row.is_allowed else " !")
+    licence = (manifest.source.licence or "none") + ("" if row.is_allowed else " !")
     return (
         row.standing, manifest.role, package.label, manifest.family, licence, package.space, package.build,
         manifest.precision, f"{row.bytes / 1e6:.1f} MB",

@@ -20,8 +20,6 @@ from faceedge.models.guess import guess, guess_source
 from faceedge.models.recipe import Recipe, read_recipe
 from faceedge.package import Fit, Manifest, QualityFit, Source
 
-UNKNOWN_LICENCE = "unknown"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -96,10 +94,9 @@ def _source(facts: Facts, found: Origin, wish: Wish, recipe: Recipe | None) -> t
         parts["url"] = found.url
     if wish.licence:
         parts["licence"], lines = wish.licence, []
-    if not parts.get("licence"):
-        parts["licence"] = UNKNOWN_LICENCE
-        lines.append(f"licence {UNKNOWN_LICENCE}: neither file nor recipe names one; say it with --licence")
-    return Source(sha256=facts.sha256, **parts), lines
+    if "licence" not in parts:
+        lines.append("no licence is known: neither file nor recipe names one; say it with --licence")
+    return Source(**({"licence": ""} | parts | {"sha256": facts.sha256})), lines
 
 
 def _manifest(parts: dict[str, Any]) -> Manifest:

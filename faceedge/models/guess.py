@@ -9,7 +9,7 @@ from typing import Any
 from faceedge.backends.base import TensorSpec
 from faceedge.errors import PackageError
 from faceedge.models.heads import detector_heads, recognizer_heads
-from faceedge.models.licence import PERMISSIVE
+from faceedge.models.licence import PERMISSIVE, spdx_hint
 
 CANVAS_PX = 640
 CROP_PX = {112: "arcface_112", 150: "dlib_150"}
@@ -68,7 +68,7 @@ def guess_source(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[str]
     licence = _plain(metadata.get("licence") or metadata.get("license") or "")
     if licence:
         first = licence.split()[0].rstrip(",;")
-        found["licence"] = first if first in PERMISSIVE else licence
+        found["licence"] = first if first in PERMISSIVE else spdx_hint(licence) or licence
         said.append(f"assumed licence {found['licence']}: the file says {licence!r}; name another with --licence")
     if origin := _plain(metadata.get("source", "")):
         found["note"] = f"the file says: {origin}"
