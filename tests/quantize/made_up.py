@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from faceedge.quantize.pairs import all_pairs
@@ -26,6 +28,7 @@ def noisy(rows: Floats, noise: float, seed: int = 99) -> Floats:
     return (rows + noise * chance.normal(size=rows.shape)).astype(np.float32)
 
 
+@cache
 def pair_scores(people: int = 60, each: int = 6, noise: float = 0.0, seed: int = 1, spread: float = 0.1) -> PairScores:
     rows, numbers = embeddings(people, each, seed, spread=spread)
     return scored(rows, noisy(rows, noise), numbers, all_pairs(numbers, seed), "cosine")
