@@ -82,8 +82,9 @@ def recognizer(batch: int | str = "n", *, slopes: NDArray[np.float32] | None = N
     ]
     constants = {
         "w1": numbers(CHANNELS, 3, 3, 3, seed=2), "gamma": numbers(CHANNELS, seed=3) + 1,
-        "beta": numbers(CHANNELS, seed=4), "mean": numbers(CHANNELS, seed=5), "variance": numbers(CHANNELS, seed=6) ** 2 + 1,
-        "slopes": slopes, "w2": numbers(CHANNELS, CHANNELS, 3, 3, seed=7),
+        "beta": numbers(CHANNELS, seed=4), "mean": numbers(CHANNELS, seed=5),
+        "variance": numbers(CHANNELS, seed=6) ** 2 + 1, "slopes": slopes,
+        "w2": numbers(CHANNELS, CHANNELS, 3, 3, seed=7),
         "flat": np.array([first, CHANNELS * 16], np.int64),
         "w3": numbers(CHANNELS * 16, DIMENSION, seed=8), "b3": numbers(DIMENSION, seed=9),
     }  # fmt: skip
