@@ -131,6 +131,16 @@ def test_numbers_of_every_kind_pass(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(engine.infer({"x": x})["y"], x.transpose(0, 2, 1))
 
 
+def test_two_inputs_are_not_taken_for_each_other_when_their_shapes_change_places(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["a", "b"], ["y"])]
+    shapes: dict[str, list[str | int]] = {"a": ["n", "r", "m"], "b": ["n", "m", "c"]}
+    engine = OnnxEngine(save(tmp_path / "product.onnx", nodes, shapes, {"y": ["n", "r", "c"]}), max_batch=1)
+    tall, flat = ones(1, 3, 2), ones(1, 2, 3)
+    for _ in range(2):
+        assert engine.infer({"a": tall, "b": flat})["y"].shape == (1, 3, 3)
+        assert engine.infer({"b": tall, "a": flat})["y"].shape == (1, 2, 2)
+
+
 def test_inputs_are_read_where_they_are_also_from_a_slice_of_the_batch(doubling: Path) -> None:
     engine = OnnxEngine(doubling, max_batch=4)
     x = np.arange(30, dtype=np.float32).reshape(10, 3)
@@ -272,3 +282,5 @@ def test_a_graph_with_free_sides_takes_pictures_of_many_sizes(tmp_path: Path) ->
     for side in (*range(1, 9), *range(8, 0, -1)):
         x = rng.normal(size=(2, 3, side, side + 1)).astype(np.float32)
         np.testing.assert_array_equal(engine.infer({"x": x})["y"], -x)
+    with pytest.raises(EngineError, match="is empty"):
+        engine.infer({"x": ones(2, 3, 0, 5)})

@@ -1,0 +1,52 @@
+"""An engine that was closed leaves nothing behind, and one that was trimmed little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from benchmarks.reopen import Job, Left, reopened
+from tests.contract.made_up import PICTURE, save
+
+ROUNDS = 100
+
+
+def heavy(folder: Path) -> Job:
+    """A graph of a megabyte of weights whose activations take a few more."""
+    rng = np.random.default_rng(5)
+    constants = {
+        "a": rng.normal(size=(16, 3, 3, 3)).astype(np.float32),
+        "b": rng.normal(size=(3, 16, 3, 3)).astype(np.float32),
+        "c": rng.normal(size=(1, 3, 256, 340)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["wide"], pads=[1, 1, 1, 1], strides=[4, 4]),
+        helper.make_node("Relu", ["wide"], ["bent"]),
+        helper.make_node("Conv", ["bent", "b"], ["narrow"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["x", "c"], ["shifted"]),
+        helper.make_node("MaxPool", ["shifted"], ["pooled"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Add", ["narrow", "pooled"], ["y"]),
+    ]
+    return save(folder / "heavy.onnx", nodes, {"x": PICTURE}, {"y": PICTURE}, constants), (2, 3, 256, 340)
+
+
+def assert_back(left: Left, taken_mb: float) -> None:
+    """Within 2 % of the start after all rounds, though an open engine took at least `taken_mb` each time."""
+    assert left.most - left.first > taken_mb, "the measurement would see what stays"
+    assert left.drift < 0.02, left
+    assert max(left.later) / left.first < 1.02, left
+
+
+def test_memory_is_back_after_a_hundred_rounds_of_open_infer_and_close(tmp_path: Path) -> None:
+    assert_back(reopened(ROUNDS, [heavy(tmp_path)]), taken_mb=4)
+
+
+@pytest.mark.assets
+@pytest.mark.system
+def test_memory_is_back_after_a_hundred_rounds_of_three_real_networks(assets: Path) -> None:
+    shapes = {"yunet_n": (4, 3, 320, 320), "edgeface_xxs_512": (8, 3, 112, 112), "lightqnet": (8, 3, 112, 112)}
+    jobs = [(assets / "models" / f"{name}.onnx", shape) for name, shape in shapes.items()]
+    assert_back(reopened(ROUNDS, jobs), taken_mb=10)
