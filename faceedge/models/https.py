@@ -31,7 +31,7 @@ from faceedge.errors import PackageError
 
 REDIRECTS = 5
 BLOCK_BYTES = 65536
-OFFLINE = "on a site without internet name a folder that has the file with --from DIR"
+OFFLINE = "on a site without internet add it from a folder (--from DIR) or a file"
 _MOVED = (301, 302, 303, 307, 308)
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 """Answers that may be others in a moment."""

@@ -217,8 +217,10 @@ def test_a_rest_of_another_file_is_not_taken(serve: Serve, folder: Path) -> None
     begun(folder, BODY[:50_000], '"old"')
     rest = reply(206, OTHER[50_000:], ETag='"new"', Content_Range=f"bytes 50000-{len(BODY) - 1}/{len(BODY)}")
     server = serve(in_turn(always(rest), serves(BODY)))
-    assert fetched(server, folder).read_bytes() == BODY
+    told: list[float] = []
+    assert fetched(server, folder, progress=lambda _, share: told.append(share)).read_bytes() == BODY
     assert server.requests[1].start == 0
+    assert told.count(1.0) == 1
 
 
 def test_pieces_that_do_not_fit_are_fetched_anew(serve: Serve, folder: Path) -> None:
