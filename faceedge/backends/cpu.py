@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 import cv2
 import numpy as np
@@ -20,11 +21,28 @@ from faceedge.types import Floats, Image
 _BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
+class _Own(threading.local):
+    """Memory that a thread keeps from call to call: to fetch pages anew costs more than to compute what fills them."""
+
+    def __init__(self) -> None:
+        self.laid: tuple[int, Canvas, Normalisation] | None = None
+        self.tensor = np.zeros(0, np.float32)
+        self._scratch: dict[str, Image] = {}
+
+    def scratch(self, use: str, shape: tuple[int, ...]) -> Image:
+        """uint8 of any content, valid until the same use asks again; the memory of the largest is kept."""
+        needed = math.prod(shape)
+        held = self._scratch.get(use)
+        if held is None or held.size < needed:
+            held = self._scratch[use] = np.empty(needed, np.uint8)
+        return held[:needed].reshape(shape)
+
+
 class CpuPreprocessor:
     """See `Preprocessor`. `letterbox` reuses its memory: a result is valid until the thread's next call."""
 
     def __init__(self) -> None:
-        self._own = threading.local()
+        self._own = _Own()
 
     def upload(self, image: Image) -> object:
         """The image itself. Raises BadInput when it is not uint8 (h, w, 3)."""
@@ -38,9 +56,9 @@ class CpuPreprocessor:
         tensor = self._canvases(len(images), canvas, norm)
         for image, planes in zip(images, tensor, strict=True):
             if canvas.corner_aligned:
-                _lay_pyramid(image, planes, canvas.levels, norm)
+                self._lay_pyramid(image, planes, canvas.levels, norm)
             else:
-                _lay_copies(image, planes, canvas.levels, norm)
+                self._lay_copies(image, planes, canvas.levels, norm)
         return tensor
 
     def warp(self, handle: object, matrices: Floats, spec: CropSpec) -> list[Image]:
@@ -58,40 +76,50 @@ class CpuPreprocessor:
         height, width, _ = crops[0].shape
         tensor = np.empty((len(crops), 3, height, width), np.float32)
         for crop, planes in zip(crops, tensor, strict=True):
-            _normalise(crop, planes, norm)
+            self._normalise(crop, planes, norm)
         return tensor
 
     def _canvases(self, count: int, canvas: Canvas, norm: Normalisation) -> Floats:
         """An empty tensor, black or (corner-aligned, as dlib has it) of the mean colour between the levels."""
-        key = (count, canvas, norm)
-        if getattr(self._own, "key", None) != key:
-            tensor = np.zeros((count, 3, canvas.height, canvas.width), np.float32)
+        wanted = (count, canvas, norm)
+        if self._own.laid != wanted:
+            self._own.tensor = np.zeros((count, 3, canvas.height, canvas.width), np.float32)
             if not canvas.corner_aligned:
-                black = np.zeros((canvas.height, canvas.width, 3), np.uint8)
-                for planes in tensor:
-                    _normalise(black, planes, norm)
-            self._own.key, self._own.tensor = key, tensor
-        return cast(Floats, self._own.tensor)
+                mean, scale = (np.array(numbers, np.float32) for numbers in (norm.mean, norm.scales))
+                self._own.tensor[:] = ((0 - mean) * scale)[:, None, None]
+            self._own.laid = wanted
+        return self._own.tensor
 
+    def _lay_copies(self, image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
+        copy = image
+        for number, level in enumerate(levels):
+            if copy.shape[:2] != (level.height, level.width):
+                small = self._own.scratch(f"level {number}", (level.height, level.width, 3))
+                copy = cast(Image, cv2.resize(copy, (level.width, level.height), small, interpolation=cv2.INTER_LINEAR))
+            self._normalise(copy, _view(planes, level), norm)
 
-def _lay_copies(image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
-    copy = image
-    for level in levels:
-        if copy.shape[:2] != (level.height, level.width):
-            copy = cast(Image, cv2.resize(copy, (level.width, level.height), interpolation=cv2.INTER_LINEAR))
-        _normalise(copy, _view(planes, level), norm)
+    def _lay_pyramid(self, image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
+        """Every level from the one before, in float32: rounding to bytes between levels would move faint peaks."""
+        first = levels[0]
+        if image.shape[:2] != (first.height, first.width):
+            image = cast(Image, cv2.resize(image, (first.width, first.height), interpolation=cv2.INTER_AREA))
+        self._normalise(image, _view(planes, first), norm)
+        for above, level in itertools.pairwise(levels):
+            matrix = np.array([[_step(above.width, level.width), 0, 0], [0, _step(above.height, level.height), 0]])
+            for source, target in zip(_view(planes, above), _view(planes, level), strict=True):
+                _shrink(source, target, matrix)
 
-
-def _lay_pyramid(image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
-    """Every level from the one before, in float32: rounding to bytes between levels would move faint peaks."""
-    first = levels[0]
-    if image.shape[:2] != (first.height, first.width):
-        image = cast(Image, cv2.resize(image, (first.width, first.height), interpolation=cv2.INTER_AREA))
-    _normalise(image, _view(planes, first), norm)
-    for above, level in itertools.pairwise(levels):
-        matrix = np.array([[_step(above.width, level.width), 0, 0], [0, _step(above.height, level.height), 0]])
-        for source, target in zip(_view(planes, above), _view(planes, level), strict=True):
-            _shrink(source, target, matrix)
+    def _normalise(self, image: Image, planes: Floats, norm: Normalisation) -> None:
+        split = self._own.scratch("planes", (3, *image.shape[:2]))
+        cv2.split(image, list(split))
+        ordered = split if norm.colour == "bgr" else split[::-1]
+        for plane, mean, scale, out in zip(ordered, norm.mean, norm.scales, planes, strict=True):
+            if mean != 0:
+                np.subtract(plane, np.float32(mean), out=out)
+            else:
+                np.copyto(out, plane)
+            if scale != 1:
+                np.multiply(out, np.float32(scale), out=out)
 
 
 def _shrink(source: Floats, target: Floats, matrix: NDArray[np.float64]) -> None:
@@ -105,16 +133,3 @@ def _step(side_in: int, side_out: int) -> float:
 
 def _view(planes: Floats, level: Level) -> Floats:
     return planes[:, level.y : level.y + level.height, level.x : level.x + level.width]
-
-
-def _normalise(image: Image, planes: Floats, norm: Normalisation) -> None:
-    for plane, mean, scale, out in zip(_channels(image, norm), norm.mean, norm.scales, planes, strict=True):
-        np.subtract(plane, np.float32(mean), out=out)
-        if scale != 1:
-            np.multiply(out, np.float32(scale), out=out)
-
-
-def _channels(image: Image, norm: Normalisation) -> Iterator[NDArray[Any]]:
-    """The planes of a BGR image in the network's order."""
-    planes = cv2.split(image)
-    return iter(planes if norm.colour == "bgr" else planes[::-1])
