@@ -11,6 +11,7 @@ from faceedge.backends.base import TensorSpec
 from faceedge.errors import PackageError
 from faceedge.models import foreign, selftest
 from faceedge.models.graph import Facts, one_line
+from faceedge.models.optimise import as_bytes
 from faceedge.models.running import Network, Outputs
 from faceedge.models.tensors import held_bits
 
@@ -22,7 +23,7 @@ MAX_NOTES, MAX_KEY, MAX_NOTE = 32, 64, 500
 
 def facts_of(model: Any, content: bytes) -> Facts:
     """The facts of `content`, which `foreign.parse` has made `model` of. Raises PackageError, MemoryError."""
-    network = Network(content)
+    network = Network(as_bytes(model))
     value = model.graph.input[0]
     return Facts(
         opset=foreign.opset_of(model),

@@ -35,10 +35,15 @@ def model(
         list(nodes),
         "made up",
         [helper.make_tensor_value_info("x", dtype, shape)],
-        [helper.make_tensor_value_info(name, FLOAT, sizes) for name, sizes in (outputs or {"y": "abcd"}).items()],
+        [value(name, sizes) for name, sizes in (outputs or {"y": "abcd"}).items()],
         [numpy_helper.from_array(values, name) for name, values in (constants or {}).items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def value(name: str, shape: Shape = "abcd") -> Any:
+    """What an input or output is called and looks like."""
+    return helper.make_tensor_value_info(name, FLOAT, shape)
 
 
 def cleaned(made: Any) -> Any:

@@ -11,8 +11,9 @@ from onnx import helper, numpy_helper
 
 from faceedge.errors import PackageError
 from faceedge.models import foreign, selftest
+from faceedge.models.forms import ONE_BY_ONE
 from faceedge.models.graph import Prepared
-from faceedge.models.prepare import ONE_BY_ONE, prepare
+from faceedge.models.prepare import prepare
 from faceedge.models.running import Network
 from faceedge.package import GRAPH
 from tests.fakes import graphs
@@ -102,6 +103,15 @@ def test_where_one_picture_is_wanted_the_batch_stays(tmp_path: Path) -> None:
     assert result.max_batch == 1
     assert result.facts.inputs[0].shape == (1, 3, 32, 32)
     assert ONE_BY_ONE not in result.plain.changes
+
+
+def test_a_batch_written_as_zero_is_written_as_free(tmp_path: Path) -> None:
+    made = graphs.recognizer()
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 0
+    result = prepared(made, tmp_path)
+    assert result.max_batch == 8
+    assert result.facts.inputs[0].shape[0] == -1
+    answers_as_alone(tmp_path / GRAPH, 32, 32, 4)
 
 
 def fixed(path: Path) -> Any:
