@@ -5,6 +5,7 @@ Used by `faceedge model add`. What is cut off is kept beside as `.part` and goes
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -78,10 +79,17 @@ def from_folder(entry: Entry, folder: Path) -> Path:
     fault = fault_of(named, entry.sha256, entry.size)
     if fault is None:
         return named
-    for path in sorted(folder.iterdir())[:_MOST_FILES]:
-        if fault_of(path, entry.sha256, entry.size) is None:
-            return path
+    for name in _names(folder):
+        if fault_of(folder / name, entry.sha256, entry.size) is None:
+            return folder / name
     raise PackageError(f"{named}: {fault}; put what {entry.url} gives into that folder")
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))[:_MOST_FILES]
+    except OSError as error:
+        raise PackageError(f"{folder}: cannot be read ({error.strerror}); mend that or name another") from error
 
 
 def _fill(part: Part, wanted: _Wanted, tell: _Tell, patience: Patience) -> None:

@@ -21,12 +21,12 @@ def fault_of(path: Path, sha256: str, size: int | None) -> str | None:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return _fault(descriptor, sha256, size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    try:
-        return _fault(descriptor, sha256, size)
-    finally:
-        os.close(descriptor)
 
 
 def sha256_of(descriptor: int, size: int) -> str:
