@@ -20,13 +20,12 @@ from faceedge.demo.photos import astronaut
 from faceedge.errors import PackageError
 from faceedge.jobs.vision import Vision, open_vision
 from faceedge.models.store import make_package
-from faceedge.package import InputSize, Manifest, Normalisation, QualityFit, QualityHead, Source, as_toml, read_package
+from faceedge.package import as_toml, read_package
 from faceedge.stages import DetectStage
 from faceedge.types import Frame, Image
 
 pytestmark = pytest.mark.assets
 
-HEAD = QualityHead(knots=((0.0, 0.0), (0.45, 0.4), (0.562, 0.6), (0.65, 1.0)))
 ARCFACE = {"detector": "yunet", "recognizer": "edgeface-xxs"}
 Spoil = Callable[[Image], Image]
 
@@ -37,16 +36,7 @@ def state(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("state")
     make_package(assets / "models" / "yunet_n.onnx", "yunet", root / "models")
     make_package(assets / "models" / "edgeface_xxs_512.onnx", "edgeface-xxs", root / "models")
-    folder = root / "models" / "lightqnet" / "1"
-    folder.mkdir(parents=True)
-    shutil.copyfile(assets / "models" / "lightqnet.onnx", folder / "model.onnx")
-    manifest = Manifest(
-        name="lightqnet", version="1", role="quality", family="quality", alignment="arcface_112",
-        input=InputSize(width=112, height=112), source=Source(sha256="0" * 64, licence="MIT"),
-        normalisation=Normalisation(colour="rgb", mean=(127.5, 127.5, 127.5), scale=1 / 127.5),
-    )  # fmt: skip
-    (folder / "model.toml").write_text(as_toml(manifest), encoding="utf-8")
-    (folder / "fit.toml").write_text(as_toml(QualityFit(quality=HEAD, evidence="for tests")), encoding="utf-8")
+    make_package(assets / "models" / "lightqnet.onnx", "lightqnet", root / "models")
     return root
 
 
