@@ -32,8 +32,8 @@ def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Checks one package after the other."""
     from faceedge.jobs.check_model import verify
-    from faceedge.models.apart import Workshop
     from faceedge.models.store import every_package
+    from faceedge.models.workshop import Workshop
 
     site = open_site(args)
     packages = _named(args.names, every_package(site.state, site.cache))

@@ -13,10 +13,11 @@ from faceedge.errors import BadInput, PackageError
 from faceedge.jobs.check_model import check_package, misfits
 from faceedge.jobs.describe_model import Wish, describe
 from faceedge.jobs.site import ROLES, Site
-from faceedge.models.apart import Workshop, prepare, read_facts
+from faceedge.models.apart import prepare, read_facts
 from faceedge.models.bring import Origin, copied_folder, origin
 from faceedge.models.licence import check_licence
 from faceedge.models.store import check_free, place, scratch_folder, write_parts
+from faceedge.models.workshop import Workshop
 from faceedge.package import Package, read_package
 
 Progress = Callable[[str, float], None]

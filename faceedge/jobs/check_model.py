@@ -14,10 +14,11 @@ from faceedge.errors import EngineError, FaceedgeError, PackageError
 from faceedge.families import detector_family
 from faceedge.grade import Grader
 from faceedge.models.agree import check_agreement
-from faceedge.models.apart import Workshop, read_facts, try_graph
+from faceedge.models.apart import read_facts, try_graph
 from faceedge.models.landmarks import load_landmarker
 from faceedge.models.selftest import picture
 from faceedge.models.store import Found
+from faceedge.models.workshop import Workshop
 from faceedge.package import FAST_GRAPH, GRAPH, Package
 from faceedge.recognize import Recognizer
 

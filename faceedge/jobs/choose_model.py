@@ -13,9 +13,9 @@ from faceedge.gallery.store import Gallery
 from faceedge.jobs.check_model import check_package, misfits
 from faceedge.jobs.site import ROLES, SPOKEN, Site
 from faceedge.models.active import BUILT_IN, Standing, stand, standing
-from faceedge.models.apart import Workshop
 from faceedge.models.licence import check_licence
 from faceedge.models.store import DEFAULTS, find_package, remove_package
+from faceedge.models.workshop import Workshop
 from faceedge.package import Package, Role
 
 Progress = Callable[[str, float], None]
@@ -46,12 +46,14 @@ def activate(name: str, site: Site, progress: Progress, *, agreed: bool = False)
     if "/" in name:
         raise BadInput(f"{name}: is a path; add the package first: faceedge model add {name}")
     package = find_package(name, site.state, site.cache, progress)
+    _check_free_choice(package.manifest.role, site)
     wanted = "" if package.manifest.name in DEFAULTS else package.label
     return _choose(package.manifest.role, wanted, package, site, progress, agreed=agreed)
 
 
 def rollback(role: Role, site: Site, progress: Progress, *, agreed: bool = False) -> Chosen:
     """Makes the package that served `role` before the present one serve it again. Raises as `activate`."""
+    _check_free_choice(role, site)
     now = standing(role, site.state)
     if now.active == now.previous:
         raise BadInput(f"no {SPOKEN[role]} was activated before, so there is nothing to go back to")
@@ -75,7 +77,6 @@ def remove(label: str, site: Site) -> None:
 def _choose(
     role: Role, wanted: str, package: Package | None, site: Site, progress: Progress, *, agreed: bool
 ) -> Chosen:
-    _check_free_choice(role, site)
     now = standing(role, site.state)
     before = now.active or BUILT_IN.get(role, "none")
     if package is not None:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from faceedge.errors import BadInput, PackageError
+from faceedge.jobs.site import SPOKEN
 from faceedge.models.agree import check_agreement
 from faceedge.models.bring import Origin
 from faceedge.models.graph import Facts
@@ -116,7 +117,7 @@ def _fit(manifest: Manifest, wish: Wish, recipe: Recipe | None) -> Fit | Quality
     kind = {"recognizer": Fit, "quality": QualityFit}.get(manifest.role)
     if wish.fit is not None and not (kind and isinstance(wish.fit, kind)):
         flag = "--thresholds" if isinstance(wish.fit, Fit) else "--knots"
-        raise BadInput(f"{flag}: {manifest.name} is a {manifest.role}, which has none; leave it out")
+        raise BadInput(f"{flag}: {manifest.name} is a {SPOKEN[manifest.role]}, which has none; leave it out")
     fit = wish.fit or (recipe.fit if recipe else None)
     if fit is None and manifest.role == "recognizer":
         raise BadInput(

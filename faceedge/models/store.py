@@ -126,12 +126,23 @@ def place(fresh: Path, label: str, state: Path, *, replace: bool = False) -> Pat
         path.chmod(0o755 if path.is_dir() else 0o644)
         _sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        target.rename(fresh.with_name(f"{fresh.name}-old"))
-    fresh.rename(target)
+    _exchange(fresh, target)
     sync_folder(target.parent)
     sync_folder(target.parent.parent)
     return target
+
+
+def _exchange(fresh: Path, target: Path) -> None:
+    """A reader sees the old folder, none for an instant, or the new one; after a fault the old one is back."""
+    old = fresh.with_name(f"{fresh.name}-old")
+    if target.exists():
+        target.rename(old)
+    try:
+        fresh.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
 
 
 def check_free(label: str, state: Path, *, replace: bool = False) -> None:
