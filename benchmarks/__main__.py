@@ -9,11 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import against_dlib, enrolment, journal, latency, pipeline
+from benchmarks import against_dlib, engines, enrolment, journal, latency, pipeline
 from benchmarks.measure import Row, machine
 
 SUITES = {
     "dlib": against_dlib.rows,
+    "engines": engines.rows,
     "pipeline": pipeline.rows,
     "latency": latency.rows,
     "enrolment": enrolment.rows,

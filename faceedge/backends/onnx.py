@@ -55,7 +55,8 @@ class OnnxEngine:
         return Memory(self._file_bytes, self._registry.held_bytes()) if self._threads else Memory(0, 0)
 
     def trim(self) -> None:
-        """See `Engine.trim`: the next `infer` of every thread gives up what larger batches left behind."""
+        """See `Engine.trim`: the next `infer` of every thread gives up what larger batches left behind, except that
+        ONNX Runtime keeps what the very first `infer` took."""
         self._trims += 1
 
     def close(self) -> None:
@@ -66,6 +67,7 @@ class OnnxEngine:
     def _infer_trimmed(self, mine: Bindings, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
         mine.trims = self._trims
         mine.forget_larger(arrays)
+        mine.run(arrays)  # binds the outputs: where ONNX Runtime still holds them, its arena cannot shrink
         outputs = mine.run(arrays, shrinking(self.device))
         return_freed_memory()
         return outputs

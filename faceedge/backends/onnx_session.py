@@ -90,6 +90,8 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_cpu_mem_arena = True
+    # A plan of memory for every input shape ever seen takes a second block beside the first run's, and saves no time.
+    options.enable_mem_pattern = False
     options.log_severity_level = _FATAL
     # A spinning thread pool steals the core that the other stage needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

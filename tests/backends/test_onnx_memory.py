@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from benchmarks.reopen import Job, Left, reopened
+from benchmarks.reopen import Job, Left, reopened, resident_mb
+from faceedge.backends.heap import return_freed_memory
+from faceedge.backends.onnx import OnnxEngine
 from tests.contract.made_up import PICTURE, save
 
 ROUNDS = 100
@@ -42,6 +44,22 @@ def assert_back(left: Left, taken_mb: float) -> None:
 
 def test_memory_is_back_after_a_hundred_rounds_of_open_infer_and_close(tmp_path: Path) -> None:
     assert_back(reopened(ROUNDS, [heavy(tmp_path)]), taken_mb=4)
+
+
+def test_a_trim_gives_the_activations_of_a_large_batch_back_to_the_system(tmp_path: Path) -> None:
+    graph, (_, *picture) = heavy(tmp_path)
+    engine = OnnxEngine(graph, max_batch=16)
+    large = np.zeros((16, *picture), np.float32)
+    engine.infer({"x": large[:1]})
+    small_mb = resident_mb()
+    engine.infer({"x": large})
+    return_freed_memory()
+    taken_mb = resident_mb() - small_mb
+    engine.trim()
+    engine.infer({"x": large[:2]})
+    assert taken_mb > 15
+    assert resident_mb() - small_mb < taken_mb / 3
+    engine.close()
 
 
 @pytest.mark.assets
