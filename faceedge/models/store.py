@@ -111,7 +111,7 @@ def scratch_folder(state: Path) -> Iterator[Path]:
             with tempfile.TemporaryDirectory(dir=root, prefix=_SCRATCH) as scratch:
                 yield Path(scratch)
     except OSError as error:
-        raise StoreError(f"{root}: {error.strerror or error}; nothing was added") from error
+        raise StoreError(f"{root}: {error.strerror or error}; nothing was changed") from error
 
 
 def place(fresh: Path, label: str, state: Path, *, replace: bool = False) -> Path:
@@ -158,16 +158,13 @@ def remove_package(label: str, state: Path) -> None:
     """Deletes the folder of a package that lies in the state directory. Raises PackageError, StoreError."""
     name, _, version = label.partition("@")
     folder = state / "models" / name / version
-    if not version or not folder.is_dir():
+    if not version or folder not in [inside for outer in _shown(state / "models") for inside in _shown(outer)]:
         raise PackageError(f"no model package {label!r} in {state / 'models'}; `faceedge model list` shows them")
-    try:
-        with scratch_folder(state) as scratch:
-            folder.rename(scratch / "gone")
-            sync_folder(folder.parent)
-            if not any(folder.parent.iterdir()):
-                folder.parent.rmdir()
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be removed ({error.strerror})") from error
+    with scratch_folder(state) as scratch:
+        folder.rename(scratch / "gone")
+        sync_folder(folder.parent)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
 
 
 def write_parts(folder: Path, manifest: Manifest, fit: Fit | QualityFit | None) -> None:
