@@ -37,3 +37,10 @@ class EngineError(FaceedgeError):
 
 class LinkError(FaceedgeError):
     """The broker cannot be reached or refuses us."""
+
+
+def one_line(text: str, most: int = 400) -> str:
+    """Words from a stranger's file for a terminal: one line, printable, not long."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
+    words = " ".join(plain.split())
+    return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -18,7 +18,7 @@ import numpy as np
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from faceedge.errors import PackageError
+from faceedge.errors import PackageError, one_line
 from faceedge.toml import read_toml
 
 Role = Literal["detector", "recognizer", "quality"]
@@ -319,7 +319,8 @@ def _read_part(path: Path, part: type[Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(step) for step in first["loc"])
-        raise PackageError(f"{path}: {key}: {first['msg'].lower()}; mend the manifest") from error
+        fault = one_line(f"{key}: {first['msg'].lower()}", 250)
+        raise PackageError(f"{path}: {fault}; mend the manifest") from error
 
 
 def _short(*texts: str) -> str:

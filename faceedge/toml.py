@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from faceedge.errors import FaceedgeError
+from faceedge.errors import FaceedgeError, one_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,8 +24,10 @@ def read_toml(path: Path, error: type[FaceedgeError], remedy: str) -> dict[str, 
         parsed: dict[str, Any] = tomllib.loads(_text(path, error, remedy))
     except OSError as fault:
         raise error(f"{path}: cannot be read ({fault.strerror}); {remedy}") from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise error(f"{path}: not valid TOML ({fault}); {remedy}") from fault
+    except ValueError as fault:  # not its syntax, not UTF-8, or a number of thousands of digits
+        raise error(f"{path}: not valid TOML ({one_line(str(fault), 200)}); {remedy}") from fault
+    except RecursionError as fault:
+        raise error(f"{path}: not valid TOML (lists or tables nested too deep); {remedy}") from fault
     return parsed
 
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from faceedge.errors import PackageError
-from faceedge.models.graph import Facts, Prepared, one_line
+from faceedge.errors import PackageError, one_line
+from faceedge.models.graph import Facts, Prepared
 from faceedge.models.workshop import CRASHED, Workshop
 from faceedge.package import SelfTest
 

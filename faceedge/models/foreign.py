@@ -13,8 +13,7 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from faceedge.errors import PackageError
-from faceedge.models.graph import one_line
+from faceedge.errors import PackageError, one_line
 from faceedge.models.tensors import check_tensor
 
 MIN_OPSET = 7

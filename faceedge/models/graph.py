@@ -76,13 +76,6 @@ def size_of(path: Path) -> int:
     return status.st_size
 
 
-def one_line(text: str, most: int = 400) -> str:
-    """Words from a stranger's file for a terminal: one line, printable, not long."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
-    words = " ".join(plain.split())
-    return words if len(words) <= most else f"{words[: most - 1]}…"
-
-
 def _check_size(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise PackageError("is not a file; name an ONNX file")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from faceedge.backends.base import TensorSpec
-from faceedge.errors import PackageError
+from faceedge.errors import PackageError, one_line
 from faceedge.models import foreign, selftest
-from faceedge.models.graph import Facts, one_line
+from faceedge.models.graph import Facts
 from faceedge.models.optimise import as_bytes
 from faceedge.models.running import Network, Outputs
 from faceedge.models.tensors import held_bits

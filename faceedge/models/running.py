@@ -9,8 +9,7 @@ import numpy as np
 import onnxruntime
 
 from faceedge.backends.base import Tensor
-from faceedge.errors import PackageError
-from faceedge.models.graph import one_line
+from faceedge.errors import PackageError, one_line
 from faceedge.types import Floats
 
 _MEMORY = re.compile(r"bad_alloc|allocate memory|bad allocation|out of memory|array_new_length", re.IGNORECASE)

@@ -7,8 +7,7 @@ from typing import Any
 
 import onnx
 
-from faceedge.errors import PackageError
-from faceedge.models.graph import one_line
+from faceedge.errors import PackageError, one_line
 
 MAX_RANK = 8
 _KINDS = onnx.TensorProto

@@ -13,9 +13,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from faceedge.backends.base import TensorSpec
-from faceedge.errors import PackageError
+from faceedge.errors import PackageError, one_line
 from faceedge.models import foreign
-from faceedge.models.graph import MAX_BYTES, one_line, read_graph, size_of
+from faceedge.models.graph import MAX_BYTES, read_graph, size_of
 from faceedge.models.prepare import read_facts
 from tests.fakes import graphs
 
