@@ -12,7 +12,7 @@ from faceedge.backends.base import Level
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.detect import Detector
-from faceedge.errors import PackageError
+from faceedge.errors import EngineError, PackageError
 from faceedge.families import detector_family
 from faceedge.families.mmod import Mmod, tiled_pyramid
 from faceedge.families.nms import overlap
@@ -144,6 +144,29 @@ def test_nothing_above_the_threshold_is_no_face(manifest: Manifest) -> None:
     seen = family.decode(outputs, 0, tiled_pyramid(360, 640), 360, 640)
     assert seen.boxes.shape == (0, 4)
     assert seen.scores.shape == (0,)
+
+
+@pytest.mark.parametrize("nonsense", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_is_no_face(manifest: Manifest, nonsense: float) -> None:
+    family, outputs = scores(manifest, {(20, 30): 1.0, (20, 31): nonsense, (40, 10): nonsense})
+    assert len(family.decode(outputs, 0, tiled_pyramid(360, 640), 360, 640).scores) == 1
+
+
+def test_a_score_map_that_is_missing_or_of_another_size_is_refused(manifest: Manifest) -> None:
+    family, outputs = scores(manifest, {})
+    whole = outputs["score"]
+    for bad in (whole[:, :, 1:], whole[0], whole[:, :0], whole[:0]):
+        with pytest.raises(EngineError, match=r"^output 'score' is of shape .*; give the package [a-z ]*$"):
+            family.decode({"score": bad}, 0, tiled_pyramid(360, 640), 360, 640)
+    with pytest.raises(EngineError, match="^output 'score' is missing, "):
+        family.decode({"scores": whole}, 0, tiled_pyramid(360, 640), 360, 640)
+
+
+def test_the_graph_may_call_the_score_map_otherwise(manifest: Manifest) -> None:
+    _, outputs = scores(manifest, {(20, 30): 1.0})
+    family = Mmod(manifest.model_copy(update={"outputs": {"score": "peaks"}}))
+    canvas = tiled_pyramid(360, 640)
+    assert len(family.decode({"peaks": outputs["score"]}, 0, canvas, 360, 640).scores) == 1
 
 
 def test_an_unknown_family_is_refused_by_name(manifest: Manifest) -> None:
