@@ -158,7 +158,7 @@ def test_a_score_map_that_is_missing_or_of_another_size_is_refused(manifest: Man
     for bad in (whole[:, :, 1:], whole[0], whole[:, :0], whole[:0]):
         with pytest.raises(EngineError, match=r"^output 'score' is of shape .*; give the package [a-z ]*$"):
             family.decode({"score": bad}, 0, tiled_pyramid(360, 640), 360, 640)
-    with pytest.raises(EngineError, match="^output 'score' is missing, "):
+    with pytest.raises(EngineError, match=r"^output 'score' is missing, "):
         family.decode({"scores": whole}, 0, tiled_pyramid(360, 640), 360, 640)
 
 
