@@ -12,7 +12,7 @@ from faceedge.backends.base import Memory, Tensor
 from faceedge.backends.binding import Bindings
 from faceedge.backends.heap import return_freed_memory
 from faceedge.backends.inputs import check_inputs
-from faceedge.backends.onnx_session import device_of, first_line, open_session, shrinking, specs_of
+from faceedge.backends.onnx_session import device_of, open_session, shrinking, specs_of, told
 from faceedge.errors import EngineError
 
 
@@ -45,7 +45,7 @@ class OnnxEngine:
         try:
             return mine.run(arrays) if mine.trims == self._trims else self._infer_trimmed(mine, arrays)
         except Exception as error:  # ONNX Runtime raises its own untyped exceptions
-            raise EngineError(f"ONNX Runtime failed: {first_line(error)}; verify the model") from error
+            raise EngineError(f"ONNX Runtime failed: {told(error)}; verify the model") from error
 
     @property
     def memory(self) -> Memory:

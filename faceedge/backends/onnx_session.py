@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceedge.backends.base import TensorSpec
-from faceedge.errors import EngineError, MissingExtra, PackageError
+from faceedge.errors import EngineError, MissingExtra, PackageError, one_line
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -45,17 +45,19 @@ def open_session(graph: Path, threads: int, providers: Sequence[str]) -> onnxrun
     except Exception as error:  # ONNX Runtime raises its own untyped exceptions
         if isinstance(error, RuntimeError) and wanted != ["cpu"]:  # what is wrong with a graph is none
             raise _not_started(wanted[:-1]) from error
-        raise PackageError(f"{graph}: not a usable ONNX graph ({first_line(error)})") from error
+        raise PackageError(f"{graph}: not a usable ONNX graph ({told(error)})") from error
     _check_providers(session, wanted)
     return session
 
 
 def specs_of(values: Iterable[Any], graph: Path) -> tuple[TensorSpec, ...]:
-    """Inputs or outputs of a session. Raises PackageError when one is no array of numbers."""
+    """Inputs or outputs of a session. Raises PackageError when one is no array of numbers or its name no word."""
     found = []
     for value in values:
+        if not value.name.isprintable():
+            raise PackageError(f"{graph}: {one_line(value.name, 100)!r} is not a name that can be printed; rename it")
         if value.type not in _DTYPES:
-            raise PackageError(f"{graph}: {value.name} is a {value.type}, and only arrays of numbers are served")
+            raise PackageError(f"{graph}: {value.name} is a {value.type}, served are arrays of numbers; export it so")
         shape = tuple(size if isinstance(size, int) else -1 for size in value.shape)
         found.append(TensorSpec(value.name, _DTYPES[value.type], shape))
     return tuple(found)
@@ -76,10 +78,9 @@ def device_of(session: onnxruntime.InferenceSession) -> str:
     return "cpu" if session.get_providers()[0] == PROVIDERS["cpu"] else "cuda:0"
 
 
-def first_line(error: Exception) -> str:
-    """What an exception of ONNX Runtime says, cut to one line."""
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
+def told(error: Exception) -> str:
+    """What an exception of ONNX Runtime says, in one line."""
+    return one_line(str(error) or type(error).__name__, 200)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

@@ -55,6 +55,13 @@ def test_a_graph_of_texts_is_refused_by_the_name_of_its_input(tmp_path: Path) ->
         OnnxEngine(path, max_batch=1)
 
 
+def test_a_graph_whose_names_cannot_be_printed_is_refused_in_one_line(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Neg", ["x\n\x1b[31m"], ["y"])]
+    path = save(tmp_path / "odd.onnx", nodes, {"x\n\x1b[31m": ["n"]}, {"y": ["n"]})
+    with pytest.raises(PackageError, match=r"^[^\n\x1b]*odd\.onnx: 'x \[31m' is not a name[^\n\x1b]*$"):
+        OnnxEngine(path, max_batch=1)
+
+
 def test_the_second_answer_of_a_shape_lies_where_the_first_lay(doubling: Path) -> None:
     engine = OnnxEngine(doubling, max_batch=4)
     first = engine.infer({"x": ones(2, 3)})["y"]
