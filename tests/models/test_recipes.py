@@ -9,7 +9,10 @@ import pytest
 from faceedge import align
 from faceedge.errors import PackageError
 from faceedge.families import FAMILY_OUTPUTS
+from faceedge.models.apart import read_facts
+from faceedge.models.guess import guess
 from faceedge.models.recipe import read_recipe, recipe_names
+from faceedge.models.workshop import Workshop
 from faceedge.package import Fit, Manifest, QualityFit, Source
 from tests.models.networks import AT_HAND
 
@@ -61,6 +64,18 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
         read_recipe("nonsense")
     with pytest.raises(PackageError, match="no recipe"):
         read_recipe("../../secrets")
+
+
+@pytest.mark.assets
+def test_what_is_guessed_from_a_graph_is_what_its_recipe_says(assets: Path) -> None:
+    with Workshop() as shop:
+        for name, file in AT_HAND.items():
+            facts = read_facts(assets / "models" / file, shop)
+            wanted = manifest(name)
+            role = {"role": "quality"} if wanted.role == "quality" else {}
+            parts = {"name": name, "version": wanted.version, "source": wanted.source}
+            guessed = Manifest.model_validate(guess(facts.inputs, facts.outputs, role).parts | parts)
+            assert guessed == wanted, name
 
 
 @pytest.mark.assets
