@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from onnx import TensorProto, helper
 from faceedge.backends.binding import SHAPES_KEPT
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.backends.onnx_session import open_session
-from faceedge.errors import EngineError, PackageError
+from faceedge.errors import EngineError, MissingExtra, PackageError
 from tests.contract.made_up import PICTURE, save
 
 
@@ -37,6 +38,12 @@ def finding(tmp_path: Path) -> Path:
 
 def ones(*shape: int) -> np.ndarray:
     return np.ones(shape, np.float32)
+
+
+def test_without_onnxruntime_the_extra_is_named(doubling: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match=r"^[^\n]*faceedge\[cpu\][^\n]*$"):
+        OnnxEngine(doubling, max_batch=1)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", bytes(1000)])
