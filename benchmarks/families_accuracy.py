@@ -153,13 +153,9 @@ def _similarities(one: tuple[Any, Any], two: tuple[Any, Any]) -> tuple[float | N
     return ours, theirs
 
 
-def report(found: Sequence[Answer], threshold: float) -> dict[str, Any]:
-    """Figures of one combination. threshold: where both sides decide pair by pair."""
-    same = np.array([one.pair.same for one in found])
-    ours, theirs = (
-        np.array([-1.0 if value is None else value for value in side])
-        for side in ([one.ours for one in found], [one.theirs for one in found])
-    )
+def agreement(found: Sequence[Answer], threshold: float) -> dict[str, Any]:
+    """How far the two sides are apart, and how often they decide differently at a threshold."""
+    ours, theirs = scores_of(found)
     apart = [abs(one.ours - one.theirs) for one in found if one.ours is not None and one.theirs is not None]
     return {
         "pairs": len(found),
@@ -169,13 +165,30 @@ def report(found: Sequence[Answer], threshold: float) -> dict[str, Any]:
         "apart_above_1e-4": sum(difference > 1e-4 for difference in apart),
         "without_face_ours": sum(one.ours is None for one in found),
         "without_face_theirs": sum(one.theirs is None for one in found),
-        "ours": figures(ours, same, threshold),
-        "theirs": figures(theirs, same, threshold),
     }
 
 
+def report(found: Sequence[Answer], threshold: float) -> dict[str, Any]:
+    """Everything about one combination."""
+    same = np.array([one.pair.same for one in found])
+    ours, theirs = (figures(scores, same, threshold) for scores in scores_of(found))
+    return {**agreement(found, threshold), "ours": ours, "theirs": theirs}
+
+
+def scores_of(found: Sequence[Answer]) -> tuple[Floats, Floats]:
+    """Similarities by us and by the reference; -1 without a face."""
+    ours, theirs = (
+        np.array([-1.0 if value is None else value for value in side], np.float32)
+        for side in ([one.ours for one in found], [one.theirs for one in found])
+    )
+    return ours, theirs
+
+
 def figures(scores: Floats, same: Any, threshold: float) -> dict[str, float]:
-    """Accuracy at the fixed threshold and by ten folds, equal error rate, genuine pairs kept at FAR."""
+    """Accuracy at the fixed threshold and by ten folds, equal error rate, genuine pairs kept at FAR.
+
+    Needs at least ten pairs of either kind.
+    """
     genuine, strangers = scores[same], scores[~same]
     levels = np.unique(scores)
     far = np.array([(strangers >= level).mean() for level in levels])
@@ -185,7 +198,7 @@ def figures(scores: Floats, same: Any, threshold: float) -> dict[str, float]:
         "accuracy_fixed": float(((scores >= threshold) == same).mean()),
         "accuracy_folds": folds(scores, same),
         "eer": float((far[even] + frr[even]) / 2),
-        "tar_at_1e-2": float(1 - frr[far <= FAR].min()),
+        "tar_at_1e-2": float(1 - frr[far <= FAR].min(initial=1)),
     }
 
 
