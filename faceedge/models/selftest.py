@@ -43,20 +43,23 @@ def others(image: Image) -> list[Image]:
 
 
 def answers(outputs: Mapping[str, Tensor]) -> dict[str, Answer]:
-    """What the manifest notes. Raises PackageError when an answer holds a number that is none."""
+    """What the manifest notes. Raises PackageError when an answer holds nothing, or a number that is none."""
     noted = {}
     for name, values in outputs.items():
-        sample = _sample(values)
+        if not values.size:
+            raise PackageError(
+                f"answers the self-test picture with nothing in {name!r}; export it without its last steps"
+            )
         if not np.isfinite(values).all():
             raise PackageError(f"answers the self-test picture with numbers that are none in {name!r}; export it again")
-        noted[name] = Answer(shape=values.shape, values=tuple(float(f"{value:.7g}") for value in sample))
+        noted[name] = Answer(shape=values.shape, values=tuple(float(f"{value:.7g}") for value in _sample(values)))
     return noted
 
 
 def deviation(source: Tensor, other: Tensor) -> float:
     """The largest difference of two outputs, as a share of the largest number in `source`; infinite for another
-    shape or a number that is none."""
-    if source.shape != other.shape:
+    shape, nothing at all, or a number that is none."""
+    if source.shape != other.shape or not source.size:
         return float("inf")
     return _apart(source, other)
 
@@ -80,7 +83,7 @@ def deviation_from_noted(selftest: SelfTest, outputs: Mapping[str, Tensor]) -> f
             raise PackageError(f"{name!r} is {shape}, its self-test expects {answer.shape}; add the package again")
         noted = np.array(answer.values)
         got = _sample(outputs[name])
-        worst = max(worst, _apart(noted, got) if noted.shape == got.shape else float("inf"))
+        worst = max(worst, _apart(noted, got) if noted.size and noted.shape == got.shape else float("inf"))
     return worst
 
 
@@ -97,8 +100,6 @@ def _sample(values: Tensor) -> NDArray[np.float64]:
 
 
 def _apart(source: Tensor, other: Tensor) -> float:
-    if source.size == 0:
-        return 0.0
     one, two = np.asarray(source, np.float64), np.asarray(other, np.float64)
     if not (np.isfinite(one).all() and np.isfinite(two).all()):
         return float("inf")

@@ -59,6 +59,11 @@ def test_answers_with_a_number_that_is_none_are_refused() -> None:
         selftest.answers({"y": values})
 
 
+def test_an_empty_answer_is_refused() -> None:
+    with pytest.raises(PackageError, match="with nothing in 'y'"):
+        selftest.answers({"y": np.zeros((0, 4), np.float32)})
+
+
 def test_a_deviation_is_a_share_of_the_largest_number() -> None:
     source = np.array([[100.0, 0.0]], np.float32)
     assert selftest.deviation(source, source + np.float32(0.5)) == pytest.approx(0.005)
