@@ -14,7 +14,7 @@ from faceedge.models.licence import PERMISSIVE, spdx_hint
 CANVAS_PX = 640
 CROP_PX = {112: "arcface_112", 150: "dlib_150"}
 ROLES = {"embedding": "recognizer", "quality": "quality"}
-MAX_WORDS = 120
+MAX_WORDS = 200
 _FIVE_POINTS = {"colour": "rgb", "mean": (127.5, 127.5, 127.5), "scale": 1 / 127.5}
 _USUAL: dict[str, tuple[dict[str, Any], str]] = {
     "yunet": ({"colour": "bgr"}, "BGR, 0..255"),

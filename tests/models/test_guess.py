@@ -167,7 +167,7 @@ def test_what_a_file_says_of_itself_is_told_and_kept_short() -> None:
     assert found["licence"] == "BSD-3-Clause"
     assert "BSD-3-Clause (repo)" in said[0]
     assert found["note"].isprintable()
-    assert len(found["note"]) < 150
+    assert len(found["note"]) < 250
     assert guess_source({"licence": "MIT-like, ask us"})[0]["licence"] == "MIT-like, ask us"
     assert guess_source({}) == ({}, [])
 
