@@ -125,7 +125,7 @@ class Workshop:
         self._said, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # full, it takes no more and nobody waits
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START, json.dumps([path for path in sys.path if path])],
+                [sys.executable, "-I", "-c", _START, json.dumps([os.path.abspath(path) for path in sys.path])],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0, cwd="/",
                 env={key: os.environ[key] for key in _KEPT if key in os.environ} | _ONE_THREAD, start_new_session=True,
             )  # fmt: skip
