@@ -186,8 +186,11 @@ def cut_each(frame: Image, points: Any) -> list[Any]:
 
     found = []
     for five in points:
-        transform = SimilarityTransform()
-        transform.estimate(five, reference.TEMPLATE)
+        if hasattr(SimilarityTransform, "from_estimate"):
+            transform = SimilarityTransform.from_estimate(five, reference.TEMPLATE)
+        else:  # scikit-image before 0.26
+            transform = SimilarityTransform()
+            transform.estimate(five, reference.TEMPLATE)
         found.append(cv2.warpAffine(frame, transform.params[:2], (112, 112)))
     return found
 
