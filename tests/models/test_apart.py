@@ -18,10 +18,9 @@ import pytest
 from onnx import helper
 
 from faceedge.errors import MissingExtra, PackageError
-from faceedge.models import apart, workshop
+from faceedge.models import workshop
 from faceedge.models.apart import Workshop, prepare, read_facts, try_graph
-from faceedge.models.selftest import picture, tensor
-from faceedge.package import FAST_GRAPH, GRAPH, SelfTest
+from faceedge.package import FAST_GRAPH, GRAPH
 from tests.fakes import graphs
 
 node = helper.make_node
@@ -224,9 +223,3 @@ def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(workshop, "_START", "import sys\nwhile True: sys.stdout.write('x' * 65536)")
     with pytest.raises(PackageError, match="crashes the libraries"):
         read_facts(graphs.saved(graphs.detector(), tmp_path / "good.onnx"))
-
-
-def test_the_self_test_needs_nothing_of_the_manifest() -> None:
-    noted = SelfTest(width=3, height=2, outputs={})
-    assert tensor(picture(noted.width, noted.height)).shape == (1, 3, 2, 3)
-    assert apart.__all__ == ["Workshop", "prepare", "read_facts", "try_graph"]
