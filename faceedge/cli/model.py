@@ -73,7 +73,7 @@ def list_models(args: argparse.Namespace) -> int:
 
 def _show(rows: Sequence[Row]) -> None:
     head = ("", "role", "package", "family", "licence", "space", "build", "precision", "size")
-    print_table(head, [_cells(row) for row in rows])
+    print_table(head, [_cells(row) for row in rows], folds="licence")
     for row in rows:
         if row.found.fault:
             print(f"{row.found.label} is broken: {row.found.fault}")
@@ -119,5 +119,5 @@ def _show_catalogue(entries: Sequence[Entry], *, as_json: bool) -> None:
         (entry.name, entry.version, entry.role, entry.licence, f"{entry.size / 1e6:.1f} MB", entry.good_for)
         for entry in entries
     ]
-    print_table(("name", "version", "role", "licence", "size", "good for"), rows)
+    print_table(("name", "version", "role", "licence", "size", "good for"), rows, folds="good for")
     print("add one with: faceedge model add NAME")

@@ -6,14 +6,16 @@ import sys
 from collections.abc import Sequence
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints on stdout. In plain columns the last one is not padded, and nothing is cut."""
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, folds: str) -> None:
+    """Prints on stdout; a pipe gets all of it. folds: heading of the column that gives way on a narrow terminal."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
 
-        table = Table(*(escape(word) for word in head), box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for word in head:
+            table.add_column(escape(word), no_wrap=word != folds, overflow="fold")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         Console().print(table)

@@ -104,9 +104,11 @@ def _files(state: Path, *, models: bool) -> Iterator[tuple[str, Path]]:
     folders = ["keys", *(["models"] if models else [])]
     for folder in folders:
         for path in sorted((state / folder).rglob("*")):
-            is_ours = folder != "keys" or not path.name.startswith((*NEVER, "."))
+            name = path.relative_to(state)
+            is_half_made = any(part.startswith(".") for part in name.parts)
+            is_ours = not is_half_made and (folder != "keys" or not path.name.startswith(NEVER))
             if is_ours and path.is_file() and not path.is_symlink():
-                yield str(path.relative_to(state)), path
+                yield str(name), path
 
 
 def _pack(sealer: Sealer, key: bytes, contents: list[tuple[str, Path]], progress: Progress) -> tuple[str, ...]:

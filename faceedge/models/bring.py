@@ -44,6 +44,8 @@ def origin(
     sha256: what the file must be; a URL needs one. folder: where a catalogue's file lies on a site without internet.
     Raises BadInput for what cannot be meant, PackageError when there is no such thing or it is not the right one.
     """
+    if not source:
+        raise BadInput("an empty word is no model; name a file, a folder, a URL, or a name of the catalogue")
     if sha256 and not re.fullmatch(SHA256, sha256.lower()):
         raise BadInput("--sha256: not 64 hex digits; take them from whoever publishes the file")
     if "://" in source:

@@ -33,7 +33,7 @@ from faceedge.package import (
 DEFAULTS = ("dlib-mmod", "dlib-resnet")
 DEFAULT_VERSION = "1"
 Progress = Callable[[str, float], None]
-_SCRATCH, _LOCK = ".new-", ".lock"
+_SCRATCH, _LOCK = ".new-", "models.lock"
 
 
 @dataclass(frozen=True, slots=True)

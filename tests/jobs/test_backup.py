@@ -109,6 +109,15 @@ def test_after_a_restore_everything_is_as_before(state: Path, tmp_path: Path) ->
         chain.append([Stamp().draft("note", {})])
 
 
+def test_a_model_that_is_just_being_added_is_not_in_the_backup(state: Path, tmp_path: Path) -> None:
+    with scratch_folder(state) as scratch:
+        (scratch / "model.onnx").write_bytes(b"half of it")
+        file = backed_up(state, tmp_path / "b.faceedge", models=True)
+    new = tmp_path / "new"
+    restored(file, new)
+    assert [name for name in files(new) if name.startswith("models")] == ["models/net/1/model.onnx"]
+
+
 def test_the_new_board_has_a_device_key_of_its_own_and_no_door_keys(state: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     restored(backed_up(state, tmp_path / "b.faceedge"), new)

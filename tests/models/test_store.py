@@ -139,7 +139,7 @@ def names(state: Path) -> list[str]:
 def test_a_package_is_placed_where_it_is_found_and_the_scratch_folder_is_gone(tmp_path: Path) -> None:
     folder = placed(tmp_path, manifest())
     assert find_package("toy", tmp_path, tmp_path).folder == folder
-    assert names(tmp_path) == [".lock", "toy"]
+    assert names(tmp_path) == ["toy"]
     assert (folder / "model.onnx").stat().st_mode & 0o777 == 0o644
 
 
@@ -150,7 +150,7 @@ def test_a_label_that_is_taken_stays_as_it_is_unless_it_is_to_be_replaced(tmp_pa
     assert (folder / "model.onnx").read_bytes() == b"graph"
     placed(tmp_path, manifest(), replace=True, graph=b"other")
     assert (folder / "model.onnx").read_bytes() == b"other"
-    assert names(tmp_path) == [".lock", "toy"]
+    assert names(tmp_path) == ["toy"]
 
 
 def test_the_name_of_a_built_in_package_is_not_given_to_another(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_after_a_fault_in_the_last_moment_the_old_package_is_back(
         with pytest.raises(StoreError, match="No space left on device; nothing was changed"):
             placed(tmp_path, manifest(), replace=True, graph=b"other")
     assert (folder / "model.onnx").read_bytes() == b"graph"
-    assert names(tmp_path) == [".lock", "toy"]
+    assert names(tmp_path) == ["toy"]
 
 
 def test_what_a_killed_process_left_is_swept_by_the_next_one(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_removed_package_leaves_nothing_and_others_stay(tmp_path: Path) -> Non
     remove_package("toy@1", tmp_path)
     assert [one.label for one in every_package(tmp_path, tmp_path)][2:] == ["toy@2"]
     remove_package("toy@2", tmp_path)
-    assert names(tmp_path) == [".lock"]
+    assert names(tmp_path) == []
     for label in ("toy@2", "toy", "..@..", "active.toml@", "@"):
         with pytest.raises(PackageError, match="no model package"):
             remove_package(label, tmp_path)
