@@ -104,7 +104,7 @@ def scratch_folder(state: Path) -> Iterator[Path]:
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         root.mkdir(exist_ok=True)
-        with (root / _LOCK).open("w") as lock:
+        with (state / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for stale in root.glob(f"{_SCRATCH}*"):  # nobody else is at it: left by a process that was killed
                 shutil.rmtree(stale, ignore_errors=True)
