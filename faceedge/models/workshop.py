@@ -36,7 +36,7 @@ MAX_ANSWER_BYTES = 5 << 20
 CRASHED = "crashes the libraries that read it: damaged, or made to; fetch or export it again"
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from faceedge.models.child import main; main()"
 _KEPT = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
+_SET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class _Answer(BaseModel):
@@ -118,25 +118,34 @@ class Workshop:
             raise PackageError(_cause(-signal.SIGSEGV, limit_s)) from error
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and not _has_ended(self._process.pid):
             return self._process
         self.close()
         _check_installed()
-        self._said, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # full, it takes no more and nobody waits
+        said, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # full, it takes no more and nobody waits
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _START, json.dumps([os.path.abspath(path) for path in sys.path])],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0, cwd="/",
-                env={key: os.environ[key] for key in _KEPT if key in os.environ} | _ONE_THREAD, start_new_session=True,
+                env={key: os.environ[key] for key in _KEPT if key in os.environ} | _SET, start_new_session=True,
             )  # fmt: skip
+        except OSError as error:
+            os.close(said)
+            raise PackageError(f"cannot be tried: no process can be started ({error.strerror}); free memory") from error
         finally:
             os.close(stderr)
+        self._said = said
         return self._process
 
     def _note_stderr(self) -> None:
         with suppress(BlockingIOError):
             if said := os.read(self._said, 1 << 16):
                 log.debug("reading a graph, its libraries said %r", said)
+
+
+def _has_ended(process: int) -> bool:
+    """Without taking its number away from it: until then no stranger's process group can bear that."""
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _cause(code: int, limit_s: float) -> str:

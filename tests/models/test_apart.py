@@ -192,6 +192,12 @@ def test_the_process_is_given_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert b"FACEEDGE" not in environ
 
 
+def test_where_no_process_can_be_started_that_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(workshop.sys, "executable", str(tmp_path / "nothing"))
+    with pytest.raises(PackageError, match="no process can be started"):
+        read_facts(graphs.saved(graphs.detector(), tmp_path / "good.onnx"))
+
+
 @pytest.mark.parametrize("absent", ["onnx", "onnxruntime"])
 def test_without_its_library_the_extra_is_named(absent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(workshop, "find_spec", lambda name: None if name == absent else object())
