@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceedge.backends.base import Canvas
-from faceedge.families.strided import Heads, Rows, Strided, cells, grid
+from faceedge.families.strided import NOTHING, Heads, Rows, Strided, cells, grid
 
 HEADS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
 """Stride, and the sides of its cells' anchors, in px: squares around the middle of the cell."""
@@ -27,14 +27,16 @@ class Retinaface(Strided):
     def candidates(self, heads: Heads, canvas: Canvas) -> Rows:
         """See Strided. Anchors are made for the rows that count only: nothing to keep by canvas."""
         count = sum(len(sides) * math.prod(grid(canvas, stride)) for stride, sides in HEADS)
-        scores = heads.read("cls", count, 2)[:, 1]
-        hits = np.flatnonzero(scores >= self._score)
-        box = heads.pick("bbox", count, 4, hits)
-        points = heads.pick("landmark", count, 10, hits)
+        sizes = {"cls": 2, "bbox": 4, "landmark": 10}
+        scores, box, points = (heads.read(name, count, n) for name, n in sizes.items())
+        hits = np.flatnonzero(scores[:, 1] >= self._score)
+        if not hits.size:
+            return NOTHING
+        box, points = box[hits].astype(float), points[hits].astype(float)
         middle, side = _anchors(hits, canvas)
         centre, half = middle + box[:, :2] * CENTRE * side, side * np.exp(box[:, 2:] * SIZE) / 2
         landmarks = np.tile(middle, 5) + points * CENTRE * side
-        return np.column_stack([scores[hits], centre - half, centre + half, landmarks])
+        return np.hstack([scores[hits, 1:], centre - half, centre + half, landmarks])
 
 
 def _anchors(hits: NDArray[np.intp], canvas: Canvas) -> tuple[Rows, Rows]:

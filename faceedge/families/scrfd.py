@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from faceedge.backends.base import Canvas
-from faceedge.families.strided import STRIDES, Heads, Rows, Strided, cells, grid
+from faceedge.families.strided import NOTHING, STRIDES, Heads, Rows, Strided, cells, grid
 
 ANCHORS = 2
 """Of one cell, next to each other; both measure from the same point."""
@@ -30,11 +30,11 @@ class Scrfd(Strided):
 
     def _stride(self, heads: Heads, canvas: Canvas, stride: int) -> Rows:
         rows, columns = grid(canvas, stride)
-        count = rows * columns * ANCHORS
-        scores = heads.read(f"score_{stride}", count, 1)[:, 0]
+        sizes = {"score": 1, "bbox": 4, "kps": 10}
+        scores, box, points = (heads.read(f"{kind}_{stride}", rows * columns * ANCHORS, n) for kind, n in sizes.items())
         hits = np.flatnonzero(scores >= self._score)
-        box = heads.pick(f"bbox_{stride}", count, 4, hits)
-        points = heads.pick(f"kps_{stride}", count, 10, hits)
-        cell = cells(hits // ANCHORS, columns)
+        if not hits.size:
+            return NOTHING
+        box, points, cell = box[hits].astype(float), points[hits].astype(float), cells(hits // ANCHORS, columns)
         placed = np.hstack([np.tile(cell, 2) + box * _OUTWARDS, np.tile(cell, 5) + points]) * stride
-        return np.column_stack([scores[hits], placed])
+        return np.hstack([scores[hits], placed])

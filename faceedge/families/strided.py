@@ -19,6 +19,7 @@ from faceedge.package import Manifest
 
 STRIDES = (8, 16, 32)
 Rows = NDArray[np.float64]
+NOTHING: Rows = np.zeros((0, 15))
 FARTHEST_PX = 1e5
 """A canvas has at most 8192 px a side: a corner or landmark farther out, or one that is no number, is of no face."""
 
@@ -46,7 +47,7 @@ class Strided(ABC):
     ) -> Detections:
         """See DetectorFamily. Raises EngineError when an output is missing or has another shape than the family's."""
         with np.errstate(over="ignore", invalid="ignore"):  # what is no number is sorted out afterwards
-            rows = _sound(self.candidates(Heads(outputs, self._names, index), canvas))
+            rows = self._sound(self.candidates(Heads(outputs, self._names, index), canvas))
         rows = rows[keep_best(rows[:, 1:5], rows[:, 0], self._iou)]
         level = canvas.levels[0]
         scale = np.tile([width / level.width, height / level.height], 7)
@@ -56,10 +57,17 @@ class Strided(ABC):
 
     @abstractmethod
     def candidates(self, heads: Heads, canvas: Canvas) -> Rows:
-        """Rows that reach the threshold, (n, 15): score, x0 y0 x1 y1 and five landmarks in canvas px.
+        """Rows that may reach the threshold, (n, 15): score, x0 y0 x1 y1 and five landmarks in canvas px.
 
         In doubles: a landmark that strays by its last bit moves the crop, which moves the similarity by 1e-4.
         """
+
+    def _sound(self, rows: Rows) -> Rows:
+        """Those that score and can be faces."""
+        if not len(rows):
+            return rows
+        possible = (np.abs(rows) < FARTHEST_PX).all(axis=1) & (rows[:, 0] >= self._score)
+        return rows[possible & (rows[:, 3:5] > rows[:, 1:3]).all(axis=1)]
 
 
 class Heads:
@@ -83,10 +91,6 @@ class Heads:
             )
         return np.asarray(array[self._index])
 
-    def pick(self, name: str, rows: int, columns: int, hits: NDArray[np.intp]) -> Rows:
-        """Some rows of an output, (hits, columns), in doubles."""
-        return self.read(name, rows, columns)[hits].astype(np.float64)
-
 
 def grid(canvas: Canvas, stride: int) -> tuple[int, int]:
     """Rows and columns of cells that cover the canvas."""
@@ -95,10 +99,4 @@ def grid(canvas: Canvas, stride: int) -> tuple[int, int]:
 
 def cells(hits: NDArray[np.intp], columns: int) -> NDArray[np.float64]:
     """Column and row, (n, 2), of cells that are numbered row by row."""
-    return np.stack([hits % columns, hits // columns], axis=1).astype(np.float64)
-
-
-def _sound(rows: Rows) -> Rows:
-    """Those that can be faces."""
-    possible = (np.abs(rows) < FARTHEST_PX).all(axis=1) & (rows[:, 3:5] > rows[:, 1:3]).all(axis=1)
-    return rows[possible]
+    return np.column_stack([hits % columns, hits // columns]).astype(np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from faceedge.backends.base import Canvas
-from faceedge.families.strided import STRIDES, Heads, Rows, Strided, cells, grid
+from faceedge.families.strided import NOTHING, STRIDES, Heads, Rows, Strided, cells, grid
 
 
 class Yunet(Strided):
@@ -21,12 +21,13 @@ class Yunet(Strided):
 
     def _stride(self, heads: Heads, canvas: Canvas, stride: int) -> Rows:
         rows, columns = grid(canvas, stride)
-        cls, obj = (heads.read(f"{kind}_{stride}", rows * columns, 1)[:, 0] for kind in ("cls", "obj"))
-        scores = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
-        hits = np.flatnonzero(scores >= self._score)
-        box = heads.pick(f"bbox_{stride}", rows * columns, 4, hits)
-        points = heads.pick(f"kps_{stride}", rows * columns, 10, hits)
-        cell = cells(hits, columns)
+        sizes = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+        cls, obj, box, points = (heads.read(f"{kind}_{stride}", rows * columns, n) for kind, n in sizes.items())
+        hits = np.flatnonzero(cls * obj >= self._score**2)
+        if not hits.size:
+            return NOTHING
+        scores = np.sqrt(np.clip(cls[hits], 0, 1) * np.clip(obj[hits], 0, 1))
+        box, points, cell = box[hits].astype(float), points[hits].astype(float), cells(hits, columns)
         centre, half = cell + box[:, :2], np.exp(box[:, 2:]) / 2
         placed = np.hstack([centre - half, centre + half, points + np.tile(cell, 5)]) * stride
-        return np.column_stack([scores[hits], placed])
+        return np.hstack([scores, placed])
