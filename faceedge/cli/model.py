@@ -85,7 +85,7 @@ def _show(rows: Sequence[Row]) -> None:
 def _cells(row: Row) -> tuple[str, ...]:
     package = row.found.package
     if package is None:
-        what = "broken" if row.found.fault else "on first use"
+        what = "broken" if row.found.fault else "on next use"
         return (row.standing, row.role, row.found.label, what, "", "", "", "", "")
     manifest = package.manifest
     licence = (manifest.source.licence or "none") + ("" if row.is_allowed else " !")

@@ -16,7 +16,8 @@ from faceedge.jobs.site import ROLES, Site
 from faceedge.models.apart import prepare, read_facts
 from faceedge.models.bring import Origin, copied_folder, origin
 from faceedge.models.licence import check_licence
-from faceedge.models.store import check_free, place, scratch_folder, write_parts
+from faceedge.models.place import check_free, place, scratch_folder
+from faceedge.models.store import write_parts
 from faceedge.models.workshop import Workshop
 from faceedge.package import Package, read_package
 

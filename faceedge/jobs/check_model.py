@@ -41,7 +41,11 @@ def verify(found: Found, shop: Workshop) -> Verdict:
     """Digests, opset, shapes, manifest against graph, self-test, and reading its answers. Raises nothing for a broken
     package."""
     if found.package is None:
-        return Verdict(found.label, found.fault, note="" if found.fault else "imported on first use, and checked then")
+        return Verdict(
+            found.label,
+            found.fault,
+            note="" if found.fault else "not imported, or damaged: it is imported anew on next use",
+        )
     try:
         deviation = check_package(found.package, shop)
     except FaceedgeError as error:

@@ -14,7 +14,8 @@ from faceedge.jobs.check_model import check_package, misfits
 from faceedge.jobs.site import ROLES, SPOKEN, Site
 from faceedge.models.active import BUILT_IN, Standing, stand, standing
 from faceedge.models.licence import check_licence
-from faceedge.models.store import DEFAULTS, find_package, remove_package
+from faceedge.models.place import remove_package
+from faceedge.models.store import DEFAULTS, find_package
 from faceedge.models.workshop import Workshop
 from faceedge.package import Package, Role
 

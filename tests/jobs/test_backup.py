@@ -21,7 +21,7 @@ from faceedge.jobs.backup import backup
 from faceedge.jobs.restore import Restored, restore
 from faceedge.journal.chain import Chain
 from faceedge.journal.entry import Stamp
-from faceedge.models.store import scratch_folder
+from faceedge.models.place import scratch_folder
 from faceedge.types import Template
 
 SPACE = "0123456789ab"
