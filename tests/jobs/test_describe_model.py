@@ -46,6 +46,26 @@ def test_a_recipe_settles_everything_but_what_the_graph_calls_its_outputs() -> N
     assert draft.assumed == ("outputs by their shapes: embedding = fc1",)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "outputs", "names"),
+    [
+        ("arcface-r50", [("683", (-1, 512))], {"embedding": "683"}),
+        ("arcface-r100", [("1333", (-1, 512))], {"embedding": "1333"}),
+        ("sface", [("fc1", (-1, 128))], {"embedding": "fc1"}),
+        ("curricularface", [("output", (-1, 512)), ("maps", (-1, 512, 7, 7))], {"embedding": "output"}),
+        ("rts", [("emb", (-1, 512)), ("logvar", (-1, 1))], {"embedding": "emb", "temperature": "logvar"}),
+        ("ediffiqa", [("output", (-1, 1))], {"quality": "output"}),
+    ],
+)
+def test_a_documented_recipe_takes_whatever_its_file_calls_the_outputs(
+    recipe: str, outputs: list[tuple[str, tuple[int, ...]]], names: dict[str, str]
+) -> None:
+    fit = KNOTS if recipe == "ediffiqa" else FIT
+    assert describe(facts(*outputs), found(), Wish(source="x", recipe=recipe, fit=fit)).manifest.outputs == names
+    with pytest.raises(BadInput, match="--evidence TEXT"):
+        describe(facts(*outputs), found(), Wish(source="x", recipe=recipe))
+
+
 def test_the_catalogue_counts_before_its_recipe_and_the_command_line_before_both() -> None:
     listed = found(url="https://example.org/y.onnx", entry=ENTRY)
     free = facts(*YUNET, size=(-1, -1))
