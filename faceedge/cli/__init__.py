@@ -3,6 +3,7 @@
 from faceedge.cli import (
     backup,
     bench,
+    calibrate,
     compare,
     demo,
     door,
@@ -33,5 +34,6 @@ COMMANDS = (
     backup,
     gallery,
     model,
+    calibrate,
     bench,
 )

@@ -29,19 +29,19 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What was measured of one graph. seen: for the report. fit: the re-fitted thresholds of a recogniser, as far as
-    the pairs carry them; unfitted: why they do not, in words."""
+    """What was measured of one graph. seen: for the report; None where only the verdict was remembered. refit: the
+    re-fitted thresholds of a recogniser, as far as the pairs carry them; unfitted: why they do not, in words."""
 
     verdict: Verdict
-    seen: Recognised | Agreement
+    seen: Recognised | Agreement | None
     refit: Refit | None = None
     unfitted: str = ""
 
     @property
     def likeness(self) -> float:
         """One figure by which failed builds are ordered: mean cosine, or F1."""
-        name = "detector_f1" if isinstance(self.seen, Agreement) else "cosine_mean"
-        return next((one.value or 0.0 for one in self.verdict.findings if one.name == name), 0.0)
+        names = ("detector_f1", "cosine_mean")
+        return next((one.value or 0.0 for one in self.verdict.findings if one.name in names), 0.0)
 
 
 class Judge(Protocol):

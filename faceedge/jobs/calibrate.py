@@ -1,0 +1,148 @@
+"""INT8 calibration that proves itself: pictures in; a package with its verdict, its report and the choice of what
+serves best here out.
+
+Run by `faceedge calibrate`. Every step that was finished is remembered, so that an interrupted calibration goes on.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+
+from faceedge.config import EngineSettings
+from faceedge.errors import BadInput
+from faceedge.jobs import choose_precision as precision
+from faceedge.jobs.calibrate_bench import Bench
+from faceedge.jobs.calibrate_case import Case, Order, case_of, eyes_of, source_of
+from faceedge.jobs.calibrate_eyes import open_engine
+from faceedge.jobs.calibrate_gather import Embedder, Gathered, gather
+from faceedge.jobs.calibrate_recipe import Recipe
+from faceedge.jobs.calibrate_report import Story, report_of
+from faceedge.jobs.calibrate_resume import RememberedBench, RememberedJudge
+from faceedge.jobs.calibrate_search import Build, Limits, Search
+from faceedge.jobs.calibrate_source import Source
+from faceedge.jobs.calibrate_split import Split, split_of
+from faceedge.jobs.calibrate_state import Steps, key_of, opened_steps
+from faceedge.jobs.calibrate_write import Written, method_words, names, write
+from faceedge.jobs.site import Site
+from faceedge.models.place import check_free
+from faceedge.package import Package
+from faceedge.quantize.imageset import SetReport, check_set, set_digest
+
+Progress = Callable[[str, float], None]
+REVISION = 1
+"""Raised when the same pictures and options would give another graph: what was remembered is then of no use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """source: the float package. package: the new one, also when its gates failed. looked: at the set. shown: what the
+    gates saw, in words. images: how many calibrated. choice: what serves best here; None after a failure."""
+
+    source: Package
+    package: Package
+    looked: SetReport
+    shown: str
+    images: int
+    build: Build
+    choice: precision.Choice | None
+
+    @property
+    def passed(self) -> bool:
+        return self.build.judged.verdict.passed
+
+
+def calibrate(
+    order: Order, site: Site, settings: EngineSettings, tell: Progress, recipe: Recipe | None = None
+) -> Calibrated:
+    """recipe: in place of the installed one. Raises BadInput for words that cannot be and for sets that are refused,
+    PackageError, StoreError, EngineError; what was finished by then is remembered."""
+    case = case_of(order, site, settings, tell, recipe)
+    name, version = names(case.package)
+    check_free(f"{name}@{version}", site.state, replace=order.replace)
+    with opened_steps(site.state, case.package.build) as steps:
+        eyes = eyes_of(case, steps, tell)
+        with nullcontext() if eyes is None else closing(eyes):
+            source = source_of(case, eyes)
+            gathered = _gathered(source, case, _part(tell, 0.0, 0.35))
+            looked = _looked(gathered, source, case)
+            split = split_of(case, source, gathered, looked, eyes, _part(tell, 0.35, 0.5))
+            build = _built(case, split, looked, steps, _part(tell, 0.5, 0.9))
+            tell("writing the package", 0.9)
+            placed = _placed(case, build, split, looked)
+            tell("timing what passed on this machine", 0.95)
+            choice = _chosen(case, placed, build, split) if build.judged.verdict.passed else None
+        steps.clear()
+    return Calibrated(case.package, placed, looked, split.shown, len(split.digests), build, choice)
+
+
+def _gathered(source: Source, case: Case, tell: Progress) -> Gathered:
+    if case.is_detector:
+        return gather(source, None, tell)
+    engine = open_engine(case.package.fast_graph, case.package.manifest, case.settings)
+    with closing(engine):
+        return gather(source, Embedder(engine, case.package.manifest), tell)
+
+
+def _looked(gathered: Gathered, source: Source, case: Case) -> SetReport:
+    """Raises BadInput for a set that is not fit to calibrate."""
+    match = case.package.fit.thresholds.match if case.package.fit else None
+    looked = check_set(gathered.facts, "detector" if case.is_detector else "recognizer", case.recipe.floors, match)
+    if looked.refused:
+        raise BadInput(f"the calibration images are refused: {looked.refused}")
+    unread = len(getattr(source, "unreadable", ()))
+    remarks = (f"{unread} files could not be read and are left out",) if unread else ()
+    return looked.model_copy(update={"remarks": looked.remarks + remarks})
+
+
+def _built(case: Case, split: Split, looked: SetReport, steps: Steps, tell: Progress) -> Build:
+    package, recipe = case.package, case.recipe
+    key = key_of(REVISION, package.build, sorted(split.digests), recipe.pixels)
+    bench = RememberedBench(lambda: Bench(package.graph, split.batches), steps, key)
+    judge = RememberedJudge(split.judge, steps, split.key)
+    search = Search(bench, judge, steps.folder, looked.remarks, tell)
+    build = search.run(recipe.methods, Limits(recipe.budget_s, recipe.most_float))
+    judged = judge.whole(build.made.graph, build.judged)
+    return Build(build.made, judged, build.method, build.returned, build.curve, build.ended)
+
+
+def _placed(case: Case, build: Build, split: Split, looked: SetReport) -> Package:
+    digest, count, today = set_digest(split.digests), len(split.digests), _today()
+    report, page = report_of(Story(case.package, build, looked, split.shown, digest, count, case.recipe, today))
+    written = Written(digest, count, case.recipe.seed, method_words(build), today, report, page)
+    return write(case.package, build, written, case.site, replace=case.order.replace)
+
+
+def _chosen(case: Case, placed: Package, build: Build, split: Split) -> precision.Choice:
+    """Times float and the new build, and decides; what was asked for on the command line counts."""
+    package, wanted = case.package, case.order.precision
+    kind: precision.Precision = "mixed" if build.returned else "int8"
+    candidates = (
+        precision.Candidate(package.label, "fp32", package.fast_graph),
+        precision.Candidate(placed.label, kind, placed.fast_graph),
+    )
+    picture = np.ascontiguousarray(next(split.batches())[:1])
+    timings = precision.time_all(candidates, package.manifest, picture, case.settings)
+    label, chosen, why = precision.choose(timings, case.recipe.worth)
+    if wanted != "auto":
+        label, chosen = (placed.label, kind) if wanted == "int8" else (package.label, "fp32")
+        why = f"asked for with --precision {wanted}; by speed alone: {why}"
+    choice = precision.Choice(
+        device=precision.device_words(case.settings), source=package.build, package=label, precision=chosen, why=why,
+        date=_today(), timings=timings,
+    )  # fmt: skip
+    precision.remember(choice, case.site.state)
+    return choice
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.timezone.utc).date()
+
+
+def _part(tell: Progress, low: float, high: float) -> Progress:
+    """Progress of one step as a part of the whole."""
+    return lambda text, share: tell(text, low + (high - low) * min(1.0, share))
