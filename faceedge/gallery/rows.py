@@ -37,6 +37,11 @@ def template_context(key: str, column: str, person_id: str, space: str) -> str:
     return f"templates/{key}/{column}/{person_id}/{space}"
 
 
+def capture_context(key: str, person_id: str | None, alignment: str) -> str:
+    """What a crop for a calibration is bound to. person_id: None for a stranger."""
+    return f"captures/{key}/crop/{person_id or '-'}/{alignment}"
+
+
 def pack(template: Template) -> bytes:
     """Norm, then embedding, little-endian float32. Raises BadInput unless it is one finite unit vector."""
     vector = template.embedding

@@ -100,6 +100,26 @@ MIGRATIONS = (
     CREATE INDEX rules_revision ON rules (revision);
     CREATE INDEX days_off_revision ON days_off (revision);
     """,
+    # Crops for a calibration, of this device alone: erased, never mirrored, so without revision and tombstone. created:
+    # midnight of the day, which is all that ageing needs. person_id NULL: a stranger, or nobody for certain; such crops
+    # may show whoever is removed, so they go, too. A trigger, because the previous version removes people as well.
+    """
+    CREATE TABLE captures (
+        id TEXT PRIMARY KEY,
+        person_id TEXT REFERENCES people (id),
+        created INTEGER NOT NULL,
+        alignment TEXT NOT NULL,
+        build TEXT NOT NULL,
+        quality REAL NOT NULL,
+        light REAL NOT NULL,
+        rank REAL NOT NULL,
+        crop BLOB NOT NULL
+    );
+    CREATE TRIGGER captures_removal AFTER UPDATE OF tombstone ON people WHEN NEW.tombstone
+    BEGIN
+        DELETE FROM captures WHERE person_id = NEW.id OR person_id IS NULL;
+    END;
+    """,
 )
 
 

@@ -17,6 +17,7 @@ from faceedge.errors import BadInput
 from faceedge.gallery import rows
 from faceedge.gallery.access import Access
 from faceedge.gallery.base import Entry, Origin, Person, Templates
+from faceedge.gallery.captured import Captured
 from faceedge.gallery.tables import Tables
 from faceedge.rules.book import Book
 from faceedge.types import Image, Template
@@ -39,6 +40,7 @@ class Gallery:
         self.empty_log = tables.empty_log
         self.close = tables.close
         self.access = Access(tables)
+        self.captured = Captured(tables)
         self._tables = tables
 
     @classmethod
@@ -84,7 +86,8 @@ class Gallery:
     def remove(self, person: Person) -> int:
         """Erases name and templates and returns how many templates there were; a tombstone without content stays.
 
-        The freed pages are overwritten and the write-ahead log is emptied. Raises BadInput when the person is gone.
+        Captured crops, theirs and those of strangers, go by a trigger of the schema. The freed pages are overwritten
+        and the write-ahead log is emptied. Raises BadInput when the person is gone.
         """
         with self.transaction():
             erased = self._tables.run(

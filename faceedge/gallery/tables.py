@@ -37,8 +37,11 @@ class Tables:
         return int(self._clock())
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything written in the block is kept, or nothing is; other writers wait. Blocks may be nested."""
+    def transaction(self, *, is_news: bool = True) -> Iterator[None]:
+        """Everything written in the block is kept, or nothing is; other writers wait. Blocks may be nested.
+
+        is_news: it changes what others know of people and rules, so that they load it anew.
+        """
         if self._is_writing:
             yield
             return
@@ -46,7 +49,8 @@ class Tables:
         self._is_writing = True
         try:
             self._follow_key()
-            self.run("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
+            if is_news:
+                self.run("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
             yield
             self.run("COMMIT")
         finally:

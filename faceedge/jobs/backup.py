@@ -52,6 +52,7 @@ def backup(state: Path, target: Path, passphrase: str, progress: Progress, *, mo
         progress("copying", 0.1)
         with one_at_a_time(state):  # so that no rotation of keys comes between the copy and its key
             _copy_database(state / "gallery.db", scratch)
+            _forget_captures(scratch / "gallery.db")
             vault, key, people = _opened(scratch / "gallery.db", state)
         for path in sorted(state.glob("*.db")):
             if path.name != "gallery.db":
@@ -88,6 +89,14 @@ def _copy_database(path: Path, folder: Path) -> None:
     """VACUUM INTO reads in one transaction, so others may write, and leaves out everything that was deleted."""
     with told(path), closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
         connection.execute("VACUUM INTO ?", (str(folder / path.name),))
+
+
+def _forget_captures(copy: Path) -> None:
+    """Captured crops age and backups do not, so none goes into one."""
+    with told(copy), closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'captures'").fetchone():
+            connection.execute("DELETE FROM captures")
+            connection.execute("VACUUM")
 
 
 def _opened(copy: Path, state: Path) -> tuple[Vault, bytes, list[str]]:

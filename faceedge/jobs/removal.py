@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,8 +20,9 @@ from faceedge.errors import BadInput
 from faceedge.files import write_whole
 from faceedge.gallery import ledger
 from faceedge.gallery.base import Person
+from faceedge.gallery.captured import Kept
 from faceedge.gallery.proof import Found, Prints, Scan, fingerprint, scan
-from faceedge.gallery.rows import crop_to_png
+from faceedge.gallery.rows import crop_to_png, png_to_crop
 from faceedge.gallery.store import Gallery
 from faceedge.gallery.vault import Vault
 
@@ -32,7 +33,8 @@ Progress = Callable[[str, float], None]
 class Receipt:
     """What was erased of whom. time: UTC. backups: local ones that were deleted; elsewhere: out of reach.
 
-    vacuumed: the database was rebuilt. scan: None while the removal has not come to its end.
+    crops: of templates, and captured ones. vacuumed: the database was rebuilt. scan: None while the removal has not come
+    to its end.
     """
 
     person: str
@@ -73,10 +75,11 @@ def remove(gallery: Gallery, person: Person, progress: Progress, *, vacuum: bool
     """
     state = gallery.path.parent
     with gallery.transaction():
-        entries = gallery.entries(person.id)
+        entries, captured = gallery.entries(person.id), gallery.captured.of(person.id)
         receipt = Receipt(
             person.id, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), len(entries),
-            sum(entry.crop for entry in entries), fingerprint(_values(gallery, person)),
+            sum(entry.crop for entry in entries) + len(captured),
+            fingerprint(_values(gallery, person), _captured(gallery, captured)),
         )  # fmt: skip
         _keep(state, receipt)
         gallery.remove(person)
@@ -120,6 +123,14 @@ def _values(gallery: Gallery, person: Person) -> Iterator[bytes]:
         if crop is not None:
             yield crop_to_png(crop)
             yield np.ascontiguousarray(crop).tobytes()
+
+
+def _captured(gallery: Gallery, captured: Sequence[Kept]) -> Iterator[bytes]:
+    for one in captured:
+        yield from gallery.captured.cells(one)
+        if (png := gallery.captured.png(one)) is not None:
+            yield png
+            yield png_to_crop(png).tobytes()
 
 
 def _keep(state: Path, receipt: Receipt) -> None:
