@@ -123,6 +123,18 @@ class JournalSettings(Section):
     keep_entries: int = Field(1_000_000, ge=10_000, le=100_000_000)
 
 
+class Capture(Section):
+    """Crops of faces kept, sealed, to calibrate with; off unless `on`. crops: the most there are; none gets older than
+    `days`. every_s: one a person, or a stranger's track, and band of quality in this time. strangers: also of people
+    who are not enrolled."""
+
+    on: bool = False
+    crops: int = Field(2000, ge=10, le=5000)
+    days: int = Field(30, ge=1, le=365)
+    every_s: float = Field(60, ge=1, le=86_400)
+    strangers: bool = True
+
+
 class Config(Section):
     """The whole file."""
 
@@ -136,6 +148,7 @@ class Config(Section):
     decide: Decide = Decide()
     clock: Clock = Clock()
     journal: JournalSettings = JournalSettings()
+    capture: Capture = Capture()
 
     @model_validator(mode="after")
     def _names_hold(self) -> Config:
@@ -226,7 +239,7 @@ def _section(steps: Sequence[str]) -> type[BaseModel]:
     """The part of the file that a fault lies in."""
     parts: dict[str, type[BaseModel]] = {
         "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
-        "clock": Clock,
+        "clock": Clock, "journal": JournalSettings, "capture": Capture,
     }  # fmt: skip
     return parts.get(steps[0], Config) if steps else Config
 

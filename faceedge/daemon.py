@@ -27,12 +27,11 @@ from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
 from faceedge.health.clock import SyncWatch, WallClock
 from faceedge.health.systemd import Systemd
+from faceedge.jobs.collector import Collector, Cut
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import open_vision
-from faceedge.journal.chain import Keep
-from faceedge.journal.changes import changes, last_start
 from faceedge.journal.reading import last_time
-from faceedge.journal.writer import Journal
+from faceedge.journal.session import Session
 from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
@@ -67,7 +66,6 @@ class Daemon:
         self._tell = tell
         self._once = once
         self._is_leaving = False
-        self._is_started = False
         self._kids: dict[str, str] = {}
         self._systemd = Systemd()
 
@@ -95,12 +93,14 @@ class Daemon:
         for camera in config.camera:
             if not is_live(camera.uri):
                 open_camera(camera.uri).close()
-        self._journal = self._open_journal(parts)
+        self._session = Session(self._state, config.journal, self._tell)
+        parts.callback(self._session.close)
         self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
         for notice in self._vision.notices:
             log.warning("%s", notice)
         gallery = Gallery.open(self._state)
         parts.callback(gallery.close)
+        self._collector = self._open_collector(gallery, parts)
         self._roster = Roster(gallery, self._vision.metric, self._vision.space)
         self._link = self._open_link()
         if self._link is not None:
@@ -108,11 +108,13 @@ class Daemon:
         judge = Judge(config.decide, self._vision.door_thresholds, partial(similarity, metric=self._vision.metric))
         self._publisher = Publisher(
             self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once,
-            journal=self._journal, limits=judge.limits(),
+            journal=self._session.journal, limits=judge.limits(),
         )  # fmt: skip
         clock = None if self._once else time.monotonic
         permit = self._open_permit(parts)
-        self._recognise = RecogniseStage(self._vision, self._roster.identifier, judge, self._publisher, clock, permit)
+        self._recognise = RecogniseStage(
+            self._vision, self._roster.identifier, judge, self._publisher, clock, permit, self._collector.offer
+        )
         self._pipeline = Pipeline(
             {camera.name: partial(self._frames, camera) for camera in config.camera},
             DetectStage(self._vision, self._tell),
@@ -141,39 +143,24 @@ class Daemon:
         names = [camera.name for camera in self._config.camera]
         return {name: [door for door in self._config.door if name in (door.cameras or names)] for name in names}
 
-    def _open_journal(self, parts: ExitStack) -> Journal:
-        """Trouble with it is told and opens no door, but keeps no daemon from starting."""
-        keep = Keep(self._config.journal.keep_days, self._config.journal.keep_entries)
-        journal = Journal.of(self._state, keep, self._journal_trouble)
-        self._before = last_start(self._state / "journal.db")
-        journal.start()
-        parts.callback(self._close_journal)
-        return journal
-
-    def _journal_trouble(self, why: str | None) -> None:
-        self._tell({"event": "journal", "ok": why is None, "why": why})
-
     def _note_start(self) -> None:
-        config = self._config
-        body = {
-            "version": __version__,
-            "device": config.device,
-            "cameras": [camera.name for camera in config.camera],
-            "doors": [{"name": door.name, "liveness": door.liveness} for door in config.door],
+        capture = self._config.capture
+        self._session.started({
+            "device": self._config.device,
+            "cameras": [camera.name for camera in self._config.camera],
+            "doors": [{"name": door.name, "liveness": door.liveness} for door in self._config.door],
             "builds": dict(self._vision.builds),
             "limits": dict(self._publisher.limits),
             "keys": self._kids,
-        }
-        self._journal.append("start", body)
-        self._is_started = True
-        for change in changes(self._before, body):
-            self._journal.append("change", change)
+            "capture": capture.model_dump(exclude={"on"}) if capture.on else None,
+        })  # fmt: skip
 
-    def _close_journal(self) -> None:
-        if self._is_started:
-            self._journal.append("stop", {"version": __version__})
-        if not self._journal.stop():
-            log.error("the journal did not end in time")
+    def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:
+        cut = Cut(self._vision.alignment, self._vision.recognizer_build)
+        collector = Collector(self._config.capture, self._state, cut)
+        collector.start(is_empty=not gallery.captured.kept())
+        parts.callback(collector.stop)
+        return collector
 
     def _open_permit(self, parts: ExitStack) -> Permit:
         self._sync = SyncWatch()
@@ -234,7 +221,8 @@ class Daemon:
             self._link.sweep()
 
     def _health(self) -> dict[str, Any]:
-        head = self._journal.head()
+        journal = self._session.journal
+        head = journal.head()
         return {
             "version": __version__,
             "builds": dict(self._vision.builds),
@@ -244,7 +232,8 @@ class Daemon:
             "mqtt": self._link.protocol if self._link else None,
             "ignored": self._link.counts if self._link else {},
             "counters": self._counters(),
-            "journal": {"ok": self._journal.trouble is None, "head": head.as_json() if head else None},
+            "journal": {"ok": journal.trouble is None, "head": head.as_json() if head else None},
+            "capture": self._collector.as_json(),
         }
 
     def _counters(self) -> dict[str, int]:

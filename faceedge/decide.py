@@ -80,6 +80,10 @@ class Judge:
         large = min(shot.face.width_px, shot.face.height_px) >= self.rules.min_face_px
         return large and shot.assessment.quality >= USABLE_QUALITY
 
+    def is_certain(self, match: Match) -> bool:
+        """Whether one match by itself says who it is: near enough, and well before the second."""
+        return match.similarity >= self.thresholds.match and match.margin >= self.rules.margin
+
     def poor(self, shot: Shot, now: float) -> list[Decision]:
         """Notes a shot that may not vote; it is the reason when nothing better comes."""
         case = self._case(shot)
@@ -132,7 +136,7 @@ class Judge:
         """Where one shot stands: similarity first, then how far the picture and the lead can be trusted."""
         if match.person is None or not match.similarity >= self.thresholds.grey:
             return "none"
-        if not (match.similarity >= self.thresholds.match and match.margin >= self.rules.margin):
+        if not self.is_certain(match):
             return "grey"
         if shot.assessment.quality >= TRUSTED_QUALITY:
             return "trusted"

@@ -53,7 +53,8 @@ class DetectStage:
 class RecogniseStage:
     """Shots become votes and votes decisions. clock None: the shots' own times are the clock.
 
-    permit: asks the rules for which doors a decision is good. Without it no door opens.
+    permit: asks the rules for which doors a decision is good. Without it no door opens. offer: receives every
+    recognised shot, and the id of who it shows for certain.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RecogniseStage:
         publisher: Publisher,
         clock: Callable[[], float] | None,
         permit: Callable[[Decision], Decision] = lambda decision: decision,
+        offer: Callable[[Shot, str | None], None] = lambda _shot, _person: None,
     ) -> None:
         self._vision = vision
         self._identifier = identifier
@@ -71,6 +73,7 @@ class RecogniseStage:
         self._publisher = publisher
         self._clock = clock
         self._permit = permit
+        self._offer = offer
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
 
@@ -100,7 +103,9 @@ class RecogniseStage:
         now = self._clock() if self._clock else shot.captured
         if template is None:
             return self._judge.poor(shot, now)
-        return self._judge.vote(shot, template, self._identifier.identify(template), now)
+        match = self._identifier.identify(template)
+        self._offer(shot, match.person if self._judge.is_certain(match) else None)
+        return self._judge.vote(shot, template, match, now)
 
     def _sweep(self) -> list[Decision]:
         """Each file has its own clock: one that is further on must not end the tracks of another."""

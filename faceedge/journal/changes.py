@@ -9,7 +9,7 @@ from typing import Any
 from faceedge.errors import FaceedgeError
 from faceedge.journal.reading import newest, reading
 
-WATCHED = ("limits", "keys", "builds", "doors")
+WATCHED = ("limits", "keys", "builds", "doors", "capture")
 
 
 def last_start(journal: Path) -> Mapping[str, Any]:
