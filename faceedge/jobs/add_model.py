@@ -68,8 +68,9 @@ def _copy(found: Origin, wish: Wish, site: Site, fresh: Path) -> tuple[str, ...]
 def _build(found: Origin, wish: Wish, site: Site, fresh: Path, shop: Workshop) -> tuple[str, ...]:
     """A package from a graph; returns what was assumed."""
     facts = read_facts(found.path, shop)
-    if wish.sha256 and facts.sha256 != wish.sha256.lower():
-        raise PackageError(f"{found.path}: its sha256 is {facts.sha256}, not the one you gave; fetch it again")
+    expected = found.entry.sha256 if found.entry else wish.sha256.lower()
+    if expected and facts.sha256 != expected:  # the file may have changed since it was looked at
+        raise PackageError(f"{found.path}: its sha256 is {facts.sha256}, not {expected}; fetch it again")
     draft = describe(facts, found, wish)
     manifest = draft.manifest
     check_free(f"{manifest.name}@{manifest.version}", site.state, replace=wish.replace)
