@@ -29,6 +29,8 @@ from faceedge.package import (
 
 DEFAULTS = ("dlib-mmod", "dlib-resnet")
 DEFAULT_VERSION = "1"
+INT8 = "-int8"
+"""How the version of a calibrated build ends."""
 Progress = Callable[[str, float], None]
 
 
@@ -126,9 +128,11 @@ def _newest(folder: Path, version: str) -> Path | None:
     return max(folders_in(folder), key=lambda entry: _order(entry.name), default=None)
 
 
-def _order(version: str) -> tuple[tuple[bool, int, str], ...]:
-    """1.10 after 1.9: numbers by value, words by spelling."""
-    return tuple((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in version.split("."))
+def _order(version: str) -> tuple[bool, tuple[tuple[bool, int, str], ...]]:
+    """1.10 after 1.9: numbers by value, words by spelling. An INT8 build comes before all others, so that a bare name
+    never means one: whoever wants it says so."""
+    parts = tuple((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in version.split("."))
+    return not version.endswith(INT8), parts
 
 
 def _listed() -> str:
