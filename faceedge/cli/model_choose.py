@@ -32,6 +32,9 @@ def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
         parser.add_argument(
             "--yes", action="store_true", help="also when people are enrolled whom the new recogniser does not know"
         )
+        parser.add_argument(
+            "--accept-worse", metavar="REASON", help="let an INT8 package serve whose gates did not pass; journalled"
+        )
     removing = action(
         actions, "remove", run_remove, "delete a package that does not serve", "faceedge model remove yunet@2023mar"
     )
@@ -42,10 +45,10 @@ def run_activate(args: argparse.Namespace) -> int:
     """Activates a package."""
     from faceedge.jobs.choose_model import activate
 
-    site = open_site(args)
+    site, worse = open_site(args), _reason(args)
     with noting.noted(args) as note, opening.progress_bar() as progress:
-        chosen = activate(args.name, site, progress, agreed=args.yes)
-        _note(note, "activated", chosen)
+        chosen = activate(args.name, site, progress, agreed=args.yes, accept_worse=worse)
+        _note(note, "activated", chosen, worse)
     return _tell(chosen, args)
 
 
@@ -53,10 +56,10 @@ def run_rollback(args: argparse.Namespace) -> int:
     """Goes back to the previous package of a role."""
     from faceedge.jobs.choose_model import rollback
 
-    site = open_site(args)
+    site, worse = open_site(args), _reason(args)
     with noting.noted(args) as note, opening.progress_bar() as progress:
-        chosen = rollback(args.role, site, progress, agreed=args.yes)
-        _note(note, "rolled_back", chosen)
+        chosen = rollback(args.role, site, progress, agreed=args.yes, accept_worse=worse)
+        _note(note, "rolled_back", chosen, worse)
     return _tell(chosen, args)
 
 
@@ -74,10 +77,18 @@ def run_remove(args: argparse.Namespace) -> int:
     return 0
 
 
-def _note(note: noting.Note, done: str, chosen: Chosen) -> None:
+def _reason(args: argparse.Namespace) -> str:
+    """Why a worse network is to serve; empty where nobody said so."""
+    from faceedge.jobs.proof import reason
+
+    return "" if args.accept_worse is None else reason(args.accept_worse)
+
+
+def _note(note: noting.Note, done: str, chosen: Chosen, worse: str) -> None:
     if chosen.is_new:
         build = chosen.package.build if chosen.package else None
-        note("model", {"done": done, "role": chosen.role, "package": chosen.label, "build": build})
+        body = {"done": done, "role": chosen.role, "package": chosen.label, "build": build}
+        note("model", body | ({"accepted_worse": worse} if worse else {}))
 
 
 def _tell(chosen: Chosen, args: argparse.Namespace) -> int:

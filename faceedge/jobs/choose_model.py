@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from faceedge.errors import BadInput, PackageError, StoreError
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.check_model import check_package, misfits
+from faceedge.jobs.proof import check_proven
 from faceedge.jobs.site import ROLES, SPOKEN, Site
 from faceedge.models.active import BUILT_IN, Standing, stand, standing
 from faceedge.models.licence import check_licence
@@ -38,21 +39,27 @@ class Chosen:
         return self.package.label if self.package else "none"
 
 
-def activate(name: str, site: Site, progress: Progress, *, agreed: bool = False) -> Chosen:
+def activate(
+    name: str, site: Site, progress: Progress, *, agreed: bool = False, accept_worse: str = ""
+) -> Chosen:  # fmt: skip
     """Makes the package called `name` serve its role. agreed: also when enrolled people are then unknown.
+    accept_worse: the reason for which an INT8 package without passed gates is to serve.
 
     Raises PackageError when it is broken, of a licence that is not allowed, or does not fit its neighbours; BadInput
-    when the configuration decides, or people would become unknown.
+    when the configuration decides, people would become unknown, or an INT8 package has not passed its gates.
     """
     if "/" in name:
         raise BadInput(f"{name}: is a path; add the package first: faceedge model add {name}")
     package = find_package(name, site.state, site.cache, progress)
     _check_free_choice(package.manifest.role, site)
+    check_proven(package, accept_worse)
     wanted = "" if package.manifest.name in DEFAULTS else package.label
     return _choose(package.manifest.role, wanted, package, site, progress, agreed=agreed)
 
 
-def rollback(role: Role, site: Site, progress: Progress, *, agreed: bool = False) -> Chosen:
+def rollback(
+    role: Role, site: Site, progress: Progress, *, agreed: bool = False, accept_worse: str = ""
+) -> Chosen:  # fmt: skip
     """Makes the package that served `role` before the present one serve it again. Raises as `activate`."""
     _check_free_choice(role, site)
     now = standing(role, site.state)
@@ -60,6 +67,8 @@ def rollback(role: Role, site: Site, progress: Progress, *, agreed: bool = False
         raise BadInput(f"no {SPOKEN[role]} was activated before, so there is nothing to go back to")
     name = now.previous or BUILT_IN.get(role, "")
     package = find_package(name, site.state, site.cache, progress) if name else None
+    if package is not None:
+        check_proven(package, accept_worse)
     return _choose(role, now.previous, package, site, progress, agreed=agreed)
 
 
