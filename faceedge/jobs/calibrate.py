@@ -21,17 +21,17 @@ from faceedge.jobs.calibrate_case import Case, Order, case_of, eyes_of, source_o
 from faceedge.jobs.calibrate_eyes import open_engine
 from faceedge.jobs.calibrate_gather import Embedder, Gathered, gather
 from faceedge.jobs.calibrate_recipe import Recipe
-from faceedge.jobs.calibrate_report import Story, report_of
+from faceedge.jobs.calibrate_report import Story
 from faceedge.jobs.calibrate_resume import RememberedBench, RememberedJudge
 from faceedge.jobs.calibrate_search import Build, Limits, Search
 from faceedge.jobs.calibrate_source import Source
 from faceedge.jobs.calibrate_split import Split, split_of
 from faceedge.jobs.calibrate_state import Steps, key_of, opened_steps
-from faceedge.jobs.calibrate_write import Written, method_words, names, write
+from faceedge.jobs.calibrate_write import label_of, write
 from faceedge.jobs.site import Site
 from faceedge.models.place import check_free
 from faceedge.package import Package
-from faceedge.quantize.imageset import SetReport, check_set, set_digest
+from faceedge.quantize.imageset import SetReport, check_set
 
 Progress = Callable[[str, float], None]
 REVISION = 1
@@ -62,8 +62,7 @@ def calibrate(
     """recipe: in place of the installed one. Raises BadInput for words that cannot be and for sets that are refused,
     PackageError, StoreError, EngineError; what was finished by then is remembered."""
     case = case_of(order, site, settings, tell, recipe)
-    name, version = names(case.package)
-    check_free(f"{name}@{version}", site.state, replace=order.replace)
+    check_free(label_of(case.package), site.state, replace=order.replace)
     with opened_steps(site.state, case.package.build) as steps:
         eyes = eyes_of(case, steps, tell)
         with nullcontext() if eyes is None else closing(eyes):
@@ -72,10 +71,12 @@ def calibrate(
             looked = _looked(gathered, source, case)
             split = split_of(case, source, gathered, looked, eyes, _part(tell, 0.35, 0.5))
             build = _built(case, split, looked, steps, _part(tell, 0.5, 0.9))
-            tell("writing the package", 0.9)
-            placed = _placed(case, build, split, looked)
-            tell("timing what passed on this machine", 0.95)
-            choice = _chosen(case, placed, build, split) if build.judged.verdict.passed else None
+            tell("timing what passed on this machine", 0.9)
+            choice = _chosen(case, build, split) if build.judged.verdict.passed else None
+        tell("writing the package", 0.97)
+        placed = write(Story(case, split, looked, build, choice, _today()))
+        if choice is not None:
+            precision.remember(choice, site.state)
         steps.clear()
     return Calibrated(case.package, placed, looked, split.shown, len(split.digests), build, choice)
 
@@ -107,36 +108,27 @@ def _built(case: Case, split: Split, looked: SetReport, steps: Steps, tell: Prog
     search = Search(bench, judge, steps.folder, looked.remarks, tell)
     build = search.run(recipe.methods, Limits(recipe.budget_s, recipe.most_float))
     judged = judge.whole(build.made.graph, build.judged)
-    return Build(build.made, judged, build.method, build.returned, build.curve, build.ended)
+    return Build(build.made, judged, build.method, build.returned, build.curve, build.ranking, build.ended)
 
 
-def _placed(case: Case, build: Build, split: Split, looked: SetReport) -> Package:
-    digest, count, today = set_digest(split.digests), len(split.digests), _today()
-    report, page = report_of(Story(case.package, build, looked, split.shown, digest, count, case.recipe, today))
-    written = Written(digest, count, case.recipe.seed, method_words(build), today, report, page)
-    return write(case.package, build, written, case.site, replace=case.order.replace)
-
-
-def _chosen(case: Case, placed: Package, build: Build, split: Split) -> precision.Choice:
+def _chosen(case: Case, build: Build, split: Split) -> precision.Choice:
     """Times float and the new build, and decides; what was asked for on the command line counts."""
-    package, wanted = case.package, case.order.precision
+    package, wanted, label = case.package, case.order.precision, label_of(case.package)
     kind: precision.Precision = "mixed" if build.returned else "int8"
     candidates = (
         precision.Candidate(package.label, "fp32", package.fast_graph),
-        precision.Candidate(placed.label, kind, placed.fast_graph),
+        precision.Candidate(label, kind, build.made.graph),
     )
     picture = np.ascontiguousarray(next(split.batches())[:1])
     timings = precision.time_all(candidates, package.manifest, picture, case.settings)
-    label, chosen, why = precision.choose(timings, case.recipe.worth)
+    best, chosen, why = precision.choose(timings, case.recipe.worth)
     if wanted != "auto":
-        label, chosen = (placed.label, kind) if wanted == "int8" else (package.label, "fp32")
+        best, chosen = (label, kind) if wanted == "int8" else (package.label, "fp32")
         why = f"asked for with --precision {wanted}; by speed alone: {why}"
-    choice = precision.Choice(
-        device=precision.device_words(case.settings), source=package.build, package=label, precision=chosen, why=why,
+    return precision.Choice(
+        device=precision.device_words(case.settings), source=package.build, package=best, precision=chosen, why=why,
         date=_today(), timings=timings,
     )  # fmt: skip
-    precision.remember(choice, case.site.state)
-    return choice
 
 
 def _today() -> datetime.date:

@@ -54,12 +54,15 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """What a recogniser's gates see: crops, the number of the person on each, and the labelled pairs, if any."""
+    """What a recogniser's gates see: crops, the number of the person on each, and the labelled pairs, if any.
+
+    dropped: people left out because the calibration set shows them."""
 
     crops: Sequence[Image]
     people: Numbers
     pairs: Pairs | None
     words: str
+    dropped: int = 0
 
 
 class RecogniserJudge:

@@ -35,8 +35,8 @@ class Known:
 
 def of_folder(folder: Path, eyes: Looking | None, package: Package, known: Known, seed: int, tell: Progress) -> Shown:
     """One subfolder a person. eyes: None where the files are aligned crops. Raises BadInput."""
-    labelled, _, words = _without(people_in(folder), known)
-    return _shown(labelled, None, eyes, package, seed, words, tell)
+    labelled, _, dropped = _without(people_in(folder), known)
+    return _shown(labelled, None, eyes, package, seed, dropped, tell)
 
 
 def of_list(
@@ -44,8 +44,8 @@ def of_list(
 ) -> Shown:  # fmt: skip
     """A list `imgA,imgB,same`, paths below its folder. Raises BadInput."""
     labelled, pairs = read_pairs(path, path.parent)
-    labelled, kept, words = _without(labelled, known)
-    return _shown(labelled, pairs.only(kept), eyes, package, seed, words, tell)
+    labelled, kept, dropped = _without(labelled, known)
+    return _shown(labelled, pairs.only(kept), eyes, package, seed, dropped, tell)
 
 
 def of_gallery(state: Path, package: Package, known: Known, seed: int, tell: Progress) -> Shown | None:
@@ -78,7 +78,7 @@ def of_gallery(state: Path, package: Package, known: Known, seed: int, tell: Pro
         return None
     numbers = np.array(people, np.int64)
     words = f"{len(crops)} crops of {len(set(people))} enrolled people{_left_out(left_out)}"
-    return Shown(crops, numbers, all_pairs(numbers, seed), words)
+    return Shown(crops, numbers, all_pairs(numbers, seed), words, left_out)
 
 
 def of_nobody(crops: Sequence[Image]) -> Shown:
@@ -87,7 +87,7 @@ def of_nobody(crops: Sequence[Image]) -> Shown:
     return Shown(crops, np.zeros(len(crops), np.int64), None, words)
 
 
-def _without(labelled: Labelled, known: Known) -> tuple[Labelled, Mask, str]:
+def _without(labelled: Labelled, known: Known) -> tuple[Labelled, Mask, int]:
     digests = [digest_of(path) for path in labelled.images]
     kept, dropped = strangers(labelled, digests, known.people, known.digests)
     if len(set(labelled.people[kept].tolist())) < 2:
@@ -95,7 +95,7 @@ def _without(labelled: Labelled, known: Known) -> tuple[Labelled, Mask, str]:
             f"{len(dropped)} of {len(labelled.names)} labelled people are in the calibration set, and fewer than two"
             " are left for the gates; calibrate on photos of other people"
         )
-    return labelled.only(kept), kept, _left_out(len(dropped))
+    return labelled.only(kept), kept, len(dropped)
 
 
 def _left_out(count: int) -> str:
@@ -103,7 +103,7 @@ def _left_out(count: int) -> str:
 
 
 def _shown(
-    labelled: Labelled, pairs: Pairs | None, eyes: Looking | None, package: Package, seed: int, words: str,
+    labelled: Labelled, pairs: Pairs | None, eyes: Looking | None, package: Package, seed: int, dropped: int,
     tell: Progress,
 ) -> Shown:  # fmt: skip
     """Reads the photos and cuts the crops; photos without a face, or not readable, are left out."""
@@ -123,7 +123,8 @@ def _shown(
     chosen = all_pairs(people, seed) if pairs is None else pairs.only(kept)
     missing = len(kept) - len(crops)
     lost = f", {missing} photos without a face" if missing else ""
-    return Shown(crops, people, chosen, f"{len(crops)} crops of {count} labelled people{lost}{words}")
+    words = f"{len(crops)} crops of {count} labelled people{lost}{_left_out(dropped)}"
+    return Shown(crops, people, chosen, words, dropped)
 
 
 def _crop(path: Path, eyes: Looking | None) -> Image | None:

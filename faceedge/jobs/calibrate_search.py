@@ -75,13 +75,14 @@ class Point:
 @dataclass(frozen=True, slots=True, eq=False)
 class Build:
     """The build that was settled on, passed or not. returned: nodes that the search brought back to float, most
-    harmful first. ended: why the search stopped without success, in words."""
+    harmful first, from the beginning of `ranking`. ended: why the search stopped without success, in words."""
 
     made: Made
     judged: Judged
     method: Method
     returned: tuple[Harm, ...]
     curve: tuple[Point, ...]
+    ranking: tuple[Harm, ...] = ()
     ended: str = ""
 
 
@@ -99,6 +100,7 @@ class Search:
         self._tell = tell
         self._clock = clock
         self._curve: list[Point] = []
+        self._ranking: tuple[Harm, ...] = ()
 
     def run(self, methods: Sequence[Method], limits: Limits) -> Build:
         """The first method that passes with every node in INT8; else the best one, with nodes back in float."""
@@ -117,7 +119,7 @@ class Search:
 
     def _returning(self, whole: Build, start: float, limits: Limits) -> Build:
         """The smallest number of nodes, most harmful first, with which the gates hold: doubled, then halved."""
-        ranking = self._bench.ranking(whole.method)
+        ranking = self._ranking = tuple(self._bench.ranking(whole.method))
         most, ended = _affordable(ranking, limits.most_float - whole.made.kept_float)
         if not most:
             return self._done(whole, ended or "no node is left to return to float")
@@ -150,7 +152,7 @@ class Search:
         return Build(made, judged, method, tuple(returned), tuple(self._curve))
 
     def _done(self, build: Build, ended: str) -> Build:
-        return Build(build.made, build.judged, build.method, build.returned, tuple(self._curve), ended)
+        return Build(build.made, build.judged, build.method, build.returned, tuple(self._curve), self._ranking, ended)
 
 
 def _affordable(ranking: Sequence[Harm], share: float) -> tuple[int, str]:

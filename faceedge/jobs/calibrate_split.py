@@ -23,13 +23,14 @@ Batches = Callable[[], Iterator[Floats]]
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """batches: what the flow would feed of the pictures that calibrate; digests: theirs. shown: what the gates see, in
-    words; key: by what their verdicts are remembered."""
+    words; dropped: labelled people who are in the calibration set. key: by what verdicts are remembered."""
 
     batches: Batches
     judge: Judge
     digests: tuple[str, ...]
     shown: str
     key: str
+    dropped: int = 0
 
 
 def split_of(
@@ -55,7 +56,7 @@ def split_of(
     seen = [key_of(crop.tobytes().hex()) for crop in shown.crops]
     key = key_of(seen, shown.people.tolist(), gates.model_dump(), case.recipe.fmr, case.recipe.seed)
     digests = tuple(gathered.facts[at].digest for at in kept)
-    return Split(crop_batches(crops, case.package.manifest), judge, digests, shown.words, key)
+    return Split(crop_batches(crops, case.package.manifest), judge, digests, shown.words, key, shown.dropped)
 
 
 def _detector_split(case: Case, source: Source, gathered: Gathered, looked: SetReport) -> Split:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -37,13 +36,14 @@ Clock = Callable[[], float]
 
 
 class Timing(Part):
-    """One candidate at one batch size. ms: median for one picture; times: how many times as fast as float, the median
-    over rounds in which both took turns; low, high: quartiles of that."""
+    """One candidate at one batch size. ms: median for one picture, ms_quartiles beside it; times: how many times as
+    fast as float, the median over rounds in which both took turns; low, high: quartiles of that."""
 
     package: str
     precision: Precision
     batch: int
     ms: float
+    ms_quartiles: tuple[float, float]
     times: float
     low: float
     high: float
@@ -160,10 +160,11 @@ def _timed(
     for place, one in enumerate(candidates):
         ratios = np.array([row[0] / row[place] for row in rounds])
         low, times, high = (float(value) for value in np.quantile(ratios, (0.25, 0.5, 0.75)))
-        ms = 1000 * median(row[place] for row in rounds) / len(pictures)
+        first, ms, third = np.quantile([1000 * row[place] / len(pictures) for row in rounds], (0.25, 0.5, 0.75))
         found.append(
             Timing(
-                package=one.package, precision=one.precision, batch=len(pictures), ms=round(ms, 4),
+                package=one.package, precision=one.precision, batch=len(pictures), ms=round(float(ms), 4),
+                ms_quartiles=(round(float(first), 4), round(float(third), 4)),
                 times=round(times, 3), low=round(low, 3), high=round(high, 3),
             )
         )  # fmt: skip
