@@ -113,7 +113,7 @@ class Crops:
         self.unreadable: list[str] = []
         self._photos = photos
         self._spec = align.crop_spec(alignment)
-        self._face = _whole_face(alignment)
+        self._face = whole_face(alignment)
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -180,7 +180,7 @@ def _is_photo(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and os.path.isfile(path)
 
 
-def _whole_face(alignment: str) -> Face:
+def whole_face(alignment: str) -> Face:
     """The face of an aligned crop: its landmarks lie where the alignment puts them."""
     spec = align.crop_spec(alignment)
     scheme = next(iter(align.ALIGNMENTS[alignment].templates))

@@ -116,9 +116,16 @@ def device_words(settings: EngineSettings) -> str:
 
 
 def remember(choice: Choice, state: Path) -> None:
-    """Writes a choice down in place of an older one for the same device and source. Raises StoreError."""
+    """Writes a choice down in place of an older one for the same device and source, and of a damaged file.
+
+    Raises StoreError when it cannot be written.
+    """
     path = state / "models" / FILE
-    kept = [one for one in choices(state) if (one.device, one.source) != (choice.device, choice.source)]
+    try:
+        known = choices(state)
+    except StoreError:
+        known = ()
+    kept = [one for one in known if (one.device, one.source) != (choice.device, choice.source)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = tomli_w.dumps(_Choices(choice=(*kept, choice)).model_dump())
