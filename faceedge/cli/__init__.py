@@ -4,6 +4,7 @@ from faceedge.cli import (
     backup,
     bench,
     calibrate,
+    capture,
     compare,
     demo,
     door,
@@ -35,5 +36,6 @@ COMMANDS = (
     gallery,
     model,
     calibrate,
+    capture,
     bench,
 )

@@ -39,7 +39,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
     path = opening.a_path
-    parser.add_argument("--images", metavar="DIR", type=path, required=True, help="photos like those of the camera")
+    pictures = parser.add_mutually_exclusive_group(required=True)
+    pictures.add_argument("--images", metavar="DIR", type=path, help="photos like those of the camera")
+    pictures.add_argument(
+        "--capture", action="store_true", help="the crops that the daemon has kept (see `faceedge capture --help`)"
+    )
     parser.add_argument("--crops", action="store_true", help="all files are aligned crops already, not photos")
     parser.add_argument(
         "--people",
@@ -71,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
     from faceedge.jobs.calibrate import calibrate
 
     site, settings = open_site(args), config.load(args.config)
+    order = _order(args, settings.capture if args.capture else None)
     with noting.noted(args) as note, opening.progress_bar() as progress:
-        done = calibrate(_order(args), site, settings.engine, progress)
+        done = calibrate(order, site, settings.engine, progress)
         document = _document(done)
         note("model", {"done": "calibrated"} | {key: document[key] for key in _NOTED})
         activated = _activate(done, args, note) if args.activate else None
@@ -86,13 +91,13 @@ def run(args: argparse.Namespace) -> int:
 _NOTED = ("role", "source", "package", "build", "verdict", "images", "kept_float", "chosen")
 
 
-def _order(args: argparse.Namespace) -> Order:
+def _order(args: argparse.Namespace, capture: config.Capture | None) -> Order:
     from faceedge.jobs.calibrate_case import Order
 
     return Order(
-        role=args.role, images=args.images, model=args.model, crops=args.crops, people=args.people, pairs=args.pairs,
-        limit=args.limit, seed=args.seed, budget_s=args.budget_s, most_float=args.most_float, method=args.method,
-        precision=args.precision, replace=args.replace,
+        role=args.role, images=args.images, capture=capture, model=args.model, crops=args.crops,
+        people=args.people, pairs=args.pairs, limit=args.limit, seed=args.seed, budget_s=args.budget_s,
+        most_float=args.most_float, method=args.method, precision=args.precision, replace=args.replace,
     )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceedge.config import EngineSettings
+from faceedge.config import Capture, EngineSettings
 from faceedge.errors import BadInput
 from faceedge.jobs.calibrate_eyes import Eyes
 from faceedge.jobs.calibrate_recipe import Recipe, read_recipe
 from faceedge.jobs.calibrate_source import Crops, Photos, Source, choose, files_in
 from faceedge.jobs.calibrate_state import Steps
+from faceedge.jobs.captured_source import Drawn, captured_crops
 from faceedge.jobs.site import SPOKEN, Site
 from faceedge.models.licence import check_licence
 from faceedge.models.store import find_package
@@ -26,11 +27,12 @@ SEARCHED_PX = 2_000_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What somebody asks for. model: name of the package; without it the one that serves. crops: the files are aligned
-    crops. people, pairs: labelled people for the gates; without either the enrolled. source: takes the place of
-    `images`. The rest stands over the recipe."""
+    crops. people, pairs: labelled people for the gates; without either the enrolled. capture: the daemon's crops
+    under these settings, or source: anything else, in place of `images`. The rest stands over the recipe."""
 
     role: Role
     images: Path | None = None
+    capture: Capture | None = None
     source: Source | None = None
     model: str = ""
     crops: bool = False
@@ -83,6 +85,9 @@ def source_of(case: Case, eyes: Eyes | None) -> Source:
     order, recipe = case.order, case.recipe
     if order.source is not None:
         return order.source
+    if order.capture is not None:
+        drawn = Drawn(case.package.manifest.alignment, recipe.images, recipe.seed)
+        return captured_crops(case.site.state, drawn, order.capture)
     if order.images is None:
         raise BadInput("--images DIR: name a folder of photos to calibrate on")
     photos = files_in(order.images)
@@ -98,8 +103,11 @@ def _package(order: Order, site: Site, tell: Progress) -> Package:
         raise BadInput(
             "quality: only a detector or a recognizer is calibrated; a quality network takes no time to save"
         )
-    if order.role == "detector" and (order.people or order.pairs or order.crops):
-        raise BadInput("--people, --pairs and --crops are for a recognizer; a detector is judged on held-out photos")
+    if order.role == "detector" and (order.people or order.pairs or order.crops or order.capture):
+        raise BadInput(
+            "--people, --pairs, --crops and --capture are for a recognizer; a detector takes whole photos, and is"
+            " judged on those held out"
+        )
     package = find_package(order.model, site.state, site.cache, tell) if order.model else site.present(order.role, tell)
     if package is None or package.manifest.role != order.role:
         found = f"{package.label} is a {SPOKEN[package.manifest.role]}" if package else "none serves"

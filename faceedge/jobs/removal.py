@@ -33,8 +33,8 @@ Progress = Callable[[str, float], None]
 class Receipt:
     """What was erased of whom. time: UTC. backups: local ones that were deleted; elsewhere: out of reach.
 
-    crops: of templates, and captured ones. vacuumed: the database was rebuilt. scan: None while the removal has not come
-    to its end.
+    crops: of templates, and captured ones. vacuumed: the database was rebuilt. scan: None while the removal has not
+    come to its end.
     """
 
     person: str
