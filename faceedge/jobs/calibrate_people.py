@@ -6,7 +6,7 @@ Whoever is in the calibration set is left out: gates measured on them would prov
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,10 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whom the calibration set shows: digests of its files, and names of its people, as far as they are known."""
+    """Whom the calibration set shows: digests of its files, and names or ids of its people, where they are known."""
 
-    digests: Collection[str]
-    people: Collection[str]
+    digests: Set[str]
+    people: Set[str]
 
 
 def of_folder(folder: Path, eyes: Looking | None, package: Package, known: Known, seed: int, tell: Progress) -> Shown:
@@ -62,7 +62,7 @@ def of_gallery(state: Path, package: Package, known: Known, seed: int, tell: Pro
         everybody = gallery.people()
         for number, person in enumerate(everybody):
             tell("reading the enrolled people", number / len(everybody))
-            if person.name in known.people:
+            if known.people & {person.name, person.id}:
                 left_out += 1
                 continue
             entries = [one for one in gallery.entries(person.id) if one.crop and one.space == package.space]
