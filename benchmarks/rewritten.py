@@ -24,7 +24,7 @@ SIDES_PX = {
 }  # fmt: skip
 READY, PLAIN = "mobilefacenet_128_fast", "mobilefacenet_128"
 THREADS, BATCHES = (1, 2), (1, 8)
-TURNS, LONG_TURNS = 48, 3
+TURNS, LONG_TURNS = 40, 3
 SLOW = "bench_iresnet50_noweights"
 
 
@@ -36,7 +36,7 @@ def rows() -> list[Row]:
         forms = {name: _forms(name, Path(scratch)) for name in SIDES_PX}
         found = [
             _row(f"{name}: rewritten against plain", *forms[name], side, threads, batch, _turns(name, batch))
-            for name, side in SIDES_PX.items() for threads in THREADS for batch in BATCHES
+            for name, side in SIDES_PX.items() for threads in THREADS for batch in BATCHES if name != SLOW or batch == 1
         ]  # fmt: skip
         ours, ready = forms[PLAIN][0], ASSETS / f"{READY}.onnx"
         name = f"{PLAIN}: our rewriting against {READY}"
