@@ -15,6 +15,7 @@ import pytest
 from faceedge.errors import BadInput
 from faceedge.gallery import parcel, rotate
 from faceedge.gallery.base import Origin, Person
+from faceedge.gallery.captured import Kept
 from faceedge.gallery.proof import Prints, fingerprint, scan
 from faceedge.gallery.rows import crop_to_png
 from faceedge.gallery.store import Gallery
@@ -94,6 +95,46 @@ def test_after_removal_no_file_holds_a_byte_of_the_person(gallery: Gallery, stat
     assert not (state / "local.faceedge").exists()
     assert receipt.backups == (str(state / "local.faceedge"),)
     assert len(gallery.people()) == 8
+
+
+def captured(gallery: Gallery, person: str | None, seeds: range) -> list[Kept]:
+    rows = [Kept(f"{person}-{seed}", person, 0, "arcface_112", "b", 0.7, 120.0, 0.5) for seed in seeds]
+    gallery.captured.change([(row, crop(seed)) for row, seed in zip(rows, seeds, strict=True)], ())
+    return rows
+
+
+def test_after_removal_no_file_holds_a_captured_crop_of_the_person_nor_of_a_stranger(
+    gallery: Gallery, state: Path
+) -> None:
+    other = gallery.people()[0]
+    ada = enrol(gallery, NAME, range(1))
+    rows = [*captured(gallery, ada.id, range(30)), *captured(gallery, None, range(30, 40))]
+    (stays,) = captured(gallery, other.id, range(40, 41))
+    cells = [cell for row in rows for cell in gallery.captured.cells(row)]
+    (remains,) = gallery.captured.cells(stays)
+    assert all(cell[:64] in everything(state) for cell in cells)
+    receipt = removal.remove(gallery, ada, quiet)
+    assert receipt.scan is not None
+    assert receipt.scan.is_clean
+    assert (receipt.templates, receipt.crops) == (1, 31)
+    left = everything(state)
+    pieces = [cell[at : at + 48] for cell in cells for at in range(0, len(cell) - 48, 4000)]
+    pieces += [crop_to_png(crop(seed))[64:112] for seed in range(40)]
+    assert [piece for piece in pieces if piece in left] == []
+    assert remains[100:148] in left
+    assert gallery.captured.kept() == [stays]
+
+
+def test_a_copy_of_a_captured_crop_is_found(gallery: Gallery, state: Path) -> None:
+    ada = enrol(gallery, NAME, range(1))
+    rows = captured(gallery, ada.id, range(3))
+    (cell,) = gallery.captured.cells(rows[1])
+    (state / "sealed").write_bytes(os.urandom(1000) + cell[5000 : 5000 + 2079])
+    (state / "png").write_bytes(crop_to_png(crop(2))[9000 : 9000 + 2079])
+    (state / "pixels").write_bytes(os.urandom(10) + crop(0).tobytes()[3000 : 3000 + 2079])
+    receipt = removal.remove(gallery, ada, quiet)
+    assert receipt.scan is not None
+    assert {found.path for found in receipt.scan.found} == {"sealed", "png", "pixels"}
 
 
 def test_no_copy_is_left_where_rows_were_moved(state: Path) -> None:
