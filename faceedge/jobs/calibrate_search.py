@@ -120,7 +120,7 @@ class Search:
     def _returning(self, whole: Build, start: float, limits: Limits) -> Build:
         """The smallest number of nodes, most harmful first, with which the gates hold: doubled, then halved."""
         ranking = self._ranking = tuple(self._bench.ranking(whole.method))
-        most, ended = _affordable(ranking, limits.most_float - whole.made.kept_float)
+        most, ended = _affordable(ranking[:-1], limits.most_float - whole.made.kept_float)
         if not most:
             return self._done(whole, ended or "no node is left to return to float")
         low, high, best = 0, 1, whole
@@ -131,7 +131,7 @@ class Search:
             best = build if build.judged.verdict.passed or build.judged.likeness >= best.judged.likeness else best
             if not build.judged.verdict.passed:
                 if high == most:
-                    return self._done(best, ended or "every node was returned to float")
+                    return self._done(best, ended or "all nodes but one were returned to float")
                 low, high = high, min(2 * high, most)
         while high - low > 1 and self._clock() - start <= limits.budget_s:
             middle = (low + high) // 2
