@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from faceedge.cli import backup, compare, enroll, extract, gallery, model, opening, people, rules, vault
+from faceedge.cli import backup, capture, compare, enroll, extract, gallery, model, opening, people, rules, vault
 from faceedge.errors import FaceedgeError
 from tests.fakes.vision import FakeVision
 
@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def call(*argv: object) -> Answer:
         parser = argparse.ArgumentParser(prog="faceedge")
         commands = parser.add_subparsers(required=True)
-        for module in (enroll, people, rules, compare, extract, vault, backup, gallery, model):
+        for module in (enroll, people, rules, compare, extract, vault, backup, gallery, model, capture):
             module.add(commands)
         try:
             args = parser.parse_args([str(word) for word in argv])
