@@ -14,6 +14,7 @@ from faceedge.cli.model_table import print_table
 if TYPE_CHECKING:
     from faceedge.jobs.list_models import Row
     from faceedge.models.catalogue import Entry
+    from faceedge.package import Manifest
 
 Commands = argparse._SubParsersAction
 Action = Callable[..., argparse.ArgumentParser]
@@ -91,8 +92,15 @@ def _cells(row: Row) -> tuple[str, ...]:
     licence = (manifest.source.licence or "none") + ("" if row.is_allowed else " !")
     return (
         row.standing, manifest.role, package.label, manifest.family, licence, package.space, package.build,
-        manifest.precision, f"{row.bytes / 1e6:.1f} MB",
+        _precision(manifest), f"{row.bytes / 1e6:.1f} MB",
     )  # fmt: skip
+
+
+def _precision(manifest: Manifest) -> str:
+    """With what its gates said, where it was calibrated."""
+    if manifest.precision != "int8":
+        return manifest.precision
+    return f"int8, {manifest.calibration.verdict if manifest.calibration else 'unproven'}"
 
 
 def _document(row: Row) -> dict[str, Any]:
@@ -106,7 +114,8 @@ def _document(row: Row) -> dict[str, Any]:
         document |= {
             "name": manifest.name, "version": manifest.version, "family": manifest.family,
             "licence": manifest.source.licence, "allowed": row.is_allowed, "space": package.space,
-            "build": package.build, "precision": manifest.precision, "max_batch": manifest.max_batch,
+            "build": package.build, "precision": manifest.precision,
+            "verdict": manifest.calibration.verdict if manifest.calibration else None, "max_batch": manifest.max_batch,
         }  # fmt: skip
     return document
 

@@ -65,7 +65,7 @@ def _document(one: Verdict) -> dict[str, Any]:
     deviation = one.deviation if one.deviation is not None and math.isfinite(one.deviation) else None
     return {
         "package": one.label, "ok": not one.fault, "fault": one.fault or None, "deviation": deviation,
-        "note": one.note or None,
+        "note": one.note or None, "doubt": one.doubt or None,
     }  # fmt: skip
 
 
@@ -76,3 +76,5 @@ def _print(one: Verdict) -> None:
         print(f"ok      {one.label}: answers differ by {one.deviation:.1g} from those noted when it was added")
     else:
         print(f"ok      {one.label}: {one.note}")
+    if one.doubt:
+        print(f"!       {one.label} {one.doubt}")

@@ -13,6 +13,7 @@ from faceedge.detect import Detector
 from faceedge.errors import EngineError, FaceedgeError, PackageError
 from faceedge.families import detector_family
 from faceedge.grade import Grader
+from faceedge.jobs.proof import doubt
 from faceedge.models.agree import check_agreement
 from faceedge.models.apart import read_facts, try_graph
 from faceedge.models.landmarks import load_landmarker
@@ -29,12 +30,14 @@ FREE_SIDE_PX = 320
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check came to. fault: empty when all is well. deviation: of the self-test, None where none was noted."""
+    """What a check came to. fault: empty when all is well. deviation: of the self-test, None where none was noted.
+    doubt: why an INT8 package may be worse than its source."""
 
     label: str
     fault: str = ""
     deviation: float | None = None
     note: str = ""
+    doubt: str = ""
 
 
 def verify(found: Found, shop: Workshop) -> Verdict:
@@ -51,7 +54,7 @@ def verify(found: Found, shop: Workshop) -> Verdict:
     except FaceedgeError as error:
         return Verdict(found.label, str(error))
     note = "" if deviation is not None else "has no self-test vector: whether its answers changed cannot be told"
-    return Verdict(found.label, "", deviation, note)
+    return Verdict(found.label, "", deviation, note, doubt(found.package))
 
 
 def check_package(package: Package, shop: Workshop) -> float | None:
