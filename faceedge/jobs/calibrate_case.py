@@ -70,7 +70,9 @@ def case_of(order: Order, site: Site, settings: EngineSettings, tell: Progress, 
 
 def eyes_of(case: Case, steps: Steps, tell: Progress) -> Eyes | None:
     """The float detector; None where all files are crops. Close it. Raises PackageError, StoreError."""
-    if case.order.crops or case.order.source is not None:
+    order = case.order
+    needs_none = order.capture is not None and order.people is None and order.pairs is None
+    if order.crops or order.source is not None or needs_none:
         return None
     detector = case.package if case.is_detector else case.site.present("detector", tell)
     assert detector is not None, "the detector has a built-in package"

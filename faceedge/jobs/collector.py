@@ -76,7 +76,7 @@ class Collector:
         self._last: dict[tuple[str, int | str, str], float] = {}
         self._chores_at = 0.0
         self._has_erased = False
-        self._thread = threading.Thread(target=self._run, name="capture-crops", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
 
     def start(self, *, is_empty: bool) -> None:
         """Starts the thread, if there is anything for it to do. is_empty: no crop is stored."""

@@ -67,7 +67,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     yield site
     for made in site.made:
         made.stop()
-    assert not [thread for thread in threading.enumerate() if thread.name == "capture-crops"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "collector"]
 
 
 def enrolled(site: Site, *names: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_off_it_takes_and_writes_nothing_and_has_no_thread(site: Site) -> None:
     made = site.collector(Capture())
     before = {path.name: path.read_bytes() for path in site.state.iterdir() if path.is_file()}
     made.start(is_empty=True)
-    assert "capture-crops" not in {thread.name for thread in threading.enumerate()}
+    assert "collector" not in {thread.name for thread in threading.enumerate()}
     made.offer(shot(1.0), None)
     assert len(made._offers) == 0
     made.stop()
