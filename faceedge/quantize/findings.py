@@ -77,11 +77,14 @@ def _accuracy(gates: Gates, drop: Drop | None, passed: bool | None, words: str) 
 
 def _rate_finding(rate: Rate, pairs: PairScores) -> Finding:
     name = f"tar_at_far_{rate.far:g}"
-    if rate.source is None or rate.build is None or rate.source_interval is None or rate.build_interval is None:
+    if rate.source is None or rate.build is None:
         return stated(name, None, f"true matches at {100 * rate.far:g} % false ones: not stated; {rate.why_silent}")
+    low, high = rate.drop_interval
     words = (
         f"true matches at {100 * rate.far:g} % false ones: {rate.source:.2%} in FP32 ({_shares(rate.source_interval)})"
-        f" and {rate.build:.2%} in INT8 ({_shares(rate.build_interval)}); {_pairs(pairs)} of {pairs.people} people"
+        f" and {rate.build:.2%} in INT8 ({_shares(rate.build_interval)}), a loss of"
+        f" {_points(rate.source - rate.build)} points ({_points(low)} to {_points(high)}); {_pairs(pairs)} of"
+        f" {pairs.people} people"
     )
     return stated(name, rate.build, words, rate.build_interval)
 

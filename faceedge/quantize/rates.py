@@ -26,15 +26,15 @@ class Rate:
     """True-match rate at one false-match rate, of both builds, each at its own threshold.
 
     drop: source's minus build's, with its interval. why_silent: in words, when the pairs cannot carry the rate; the
-    figures are then None.
+    figures are then None and the intervals say nothing.
     """
 
     far: float
     source: float | None = None
     build: float | None = None
-    source_interval: Interval | None = None
-    build_interval: Interval | None = None
-    drop_interval: Interval | None = None
+    source_interval: Interval = (0.0, 1.0)
+    build_interval: Interval = (0.0, 1.0)
+    drop_interval: Interval = (-1.0, 1.0)
     why_silent: str = ""
 
 
