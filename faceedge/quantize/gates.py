@@ -27,7 +27,7 @@ class Gates(Part):
     cosine_p1: float = Field(0.97, ge=-1, le=1)
     accuracy_drop: Share = Field(0.002, ge=0, le=1)
     detector_f1: Share = Field(0.98, ge=0, le=1)
-    landmark_error: float = Field(0.05, ge=0)
+    landmark_error: float = Field(0.06, ge=0)
     box_overlap: Share = Field(0.85, ge=0, le=1)
     iou: Share = Field(0.5, gt=0, le=1)
     min_crops: int = Field(100, ge=1)

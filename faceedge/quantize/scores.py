@@ -101,3 +101,8 @@ def shift(scores: PairScores, same: bool) -> Shift:
     if not len(moved):
         return Shift(0.0, 0.0, 0)
     return Shift(float(moved.mean()), float(moved.std()), len(moved))
+
+
+def moved_most(scores: PairScores, count: int) -> Numbers:
+    """The pairs that INT8 scores most unlike FP32, worst first: for the report's pictures."""
+    return np.argsort(-np.abs(scores.build - scores.source), kind="stable")[:count]

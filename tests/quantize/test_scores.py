@@ -7,7 +7,7 @@ import pytest
 
 from faceedge.gallery.search import similarity
 from faceedge.quantize.pairs import all_pairs
-from faceedge.quantize.scores import agreement, scored, shift, similarities, threshold_at
+from faceedge.quantize.scores import agreement, moved_most, scored, shift, similarities, threshold_at
 from faceedge.types import Floats, Template
 
 PEOPLE = np.array([4, 4, 9, 9])
@@ -69,3 +69,9 @@ def test_the_shift_is_the_mean_of_what_each_pair_moved() -> None:
     assert shift(scores, same=False).mean == pytest.approx(moved.mean())
     assert shift(scores, same=False).spread == pytest.approx(moved.std())
     assert shift(scores, same=True).pairs == 2
+
+
+def test_the_pairs_that_moved_most_come_first() -> None:
+    scores = scored(outputs(), outputs(1), PEOPLE, all_pairs(PEOPLE, seed=0), "cosine")
+    moved = np.abs(scores.build - scores.source)[moved_most(scores, 3)]
+    assert moved.tolist() == sorted(np.abs(scores.build - scores.source), reverse=True)[:3]
