@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from faceedge.errors import StoreError
 from faceedge.files import write_whole
+from faceedge.models.lock import alone
 from faceedge.package import Role
 from faceedge.toml import read_toml
 
@@ -55,10 +56,11 @@ def standing(role: Role, state: Path) -> Standing:
 def stand(role: Role, now: Standing, state: Path) -> None:
     """Writes down what serves `role` from the next start on. Raises StoreError when it cannot be written."""
     path = state / "models" / FILE
-    table = _read(state).model_copy(update={role: now})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, tomli_w.dumps(table.model_dump()).encode())
+        with alone(state):  # else two who choose for two roles at once would undo each other
+            table = _read(state).model_copy(update={role: now})
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, tomli_w.dumps(table.model_dump()).encode())
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror}); nothing was activated") from error
 

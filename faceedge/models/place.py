@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from faceedge.errors import PackageError, StoreError
 from faceedge.files import sync_folder
+from faceedge.models.lock import alone
 from faceedge.models.store import DEFAULTS, folders_in
 
-_SCRATCH, _LOCK = ".new-", "models.lock"
+_SCRATCH, _OLD = ".new-", "-old"
 
 
 @contextmanager
@@ -25,12 +25,10 @@ def scratch_folder(state: Path) -> Iterator[Path]:
     """
     root = state / "models"
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        root.mkdir(exist_ok=True)
-        with (state / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(state):
+            root.mkdir(exist_ok=True)
             for stale in root.glob(f"{_SCRATCH}*"):  # nobody else is at it: left by a process that was killed
-                shutil.rmtree(stale, ignore_errors=True)
+                _sweep(stale)
             with tempfile.TemporaryDirectory(dir=root, prefix=_SCRATCH) as scratch:
                 yield Path(scratch)
     except OSError as error:
@@ -56,16 +54,28 @@ def place(fresh: Path, label: str, state: Path, *, replace: bool = False) -> Pat
 
 
 def _exchange(fresh: Path, target: Path) -> None:
-    """A reader sees the old folder, none for an instant, or the new one; after a fault the old one is back."""
-    old = fresh.with_name(f"{fresh.name}-old")
+    """A reader sees the old folder, none for an instant, or the new one; after a fault the old one is back, after a
+    power cut in that instant with the next change of a model."""
+    old = fresh.with_name(f"{target.parent.name}@{target.name}{_OLD}")
     if target.exists():
         target.rename(old)
     try:
         fresh.rename(target)
-    except OSError:
+    except BaseException:
         if old.exists():
             old.rename(target)
         raise
+
+
+def _sweep(stale: Path) -> None:
+    """Removes what a killed process left, but for a package that had given up its place to one that never came."""
+    for old in stale.glob(f"*@*{_OLD}"):
+        name, _, version = old.name.removesuffix(_OLD).partition("@")
+        target = stale.parent / name / version
+        if not target.exists():
+            old.rename(target)
+            sync_folder(target.parent)
+    shutil.rmtree(stale, ignore_errors=True)
 
 
 def check_free(label: str, state: Path, *, replace: bool = False) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from faceedge.errors import StoreError
+from faceedge.models import active
 from faceedge.models.active import FILE, Standing, chosen, stand, standing
 
 
@@ -30,6 +32,25 @@ def test_one_role_is_chosen_without_touching_the_others(tmp_path: Path) -> None:
     stand("recognizer", Standing(active="c@1"), tmp_path)
     assert standing("detector", tmp_path) == Standing(active="a@1", previous="b@1")
     assert standing("recognizer", tmp_path) == Standing(active="c@1")
+
+
+def test_two_who_choose_at_once_do_not_undo_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, order = active.write_whole, []
+    second = threading.Thread(target=stand, args=("recognizer", Standing(active="c@1"), tmp_path))
+
+    def slowly(path: Path, content: bytes) -> None:
+        order.append(threading.current_thread())
+        if threading.current_thread() is not second:
+            second.start()
+            second.join(0.2)
+        write(path, content)
+
+    monkeypatch.setattr(active, "write_whole", slowly)
+    stand("detector", Standing(active="a@1"), tmp_path)
+    second.join()
+    assert order[1:] == [second]
+    assert standing("detector", tmp_path).active == "a@1"
+    assert standing("recognizer", tmp_path).active == "c@1"
 
 
 @pytest.mark.parametrize("content", ["detector = 7", "[detector]\nactve = 'x'", "[", "[liveness]\nactive = 'x'"])

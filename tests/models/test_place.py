@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +14,17 @@ from faceedge.models.place import check_free, place, remove_package, scratch_fol
 from faceedge.models.store import every_package, find_package
 from faceedge.package import Manifest
 from tests.models.test_store import manifest, written
+
+DIES = """
+import os, sys
+from pathlib import Path
+from tests.models.test_place import manifest, placed
+
+rename = Path.rename
+Path.rename = lambda path, target: os._exit(9) if path.name == "package" else rename(path, target)
+placed(Path(sys.argv[1]), manifest(), replace=True, graph=b"other")
+"""
+"""Is gone between giving up the old folder and putting the new one in its place."""
 
 
 def placed(state: Path, kind: Manifest, *, replace: bool = False, graph: bytes = b"graph") -> Path:
@@ -72,6 +85,34 @@ def test_what_a_killed_process_left_is_swept_by_the_next_one(tmp_path: Path) -> 
     (tmp_path / "models" / ".new-killed" / "package").mkdir(parents=True)
     with scratch_folder(tmp_path):
         assert ".new-killed" not in names(tmp_path)
+
+
+def test_a_package_that_a_power_cut_caught_while_it_was_replaced_is_put_back(tmp_path: Path) -> None:
+    folder = placed(tmp_path, manifest())
+    killed = subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
+    assert killed.returncode == 9
+    assert not folder.exists()
+    with scratch_folder(tmp_path):
+        assert (folder / "model.onnx").read_bytes() == b"graph"
+    assert names(tmp_path) == ["toy"]
+
+
+def test_an_interrupt_in_the_last_moment_leaves_the_old_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = placed(tmp_path, manifest())
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "package":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            placed(tmp_path, manifest(), replace=True, graph=b"other")
+    assert (folder / "model.onnx").read_bytes() == b"graph"
 
 
 def test_two_processes_build_one_after_the_other(tmp_path: Path) -> None:
