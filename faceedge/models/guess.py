@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ _USUAL: dict[str, tuple[dict[str, Any], str]] = {
     "embedding": (_FIVE_POINTS, "RGB, (x - 127.5) / 127.5"),
     "quality": (_FIVE_POINTS, "RGB, (x - 127.5) / 127.5"),
 }
+_REMARKED = re.compile(r"(?P<name>[A-Za-z0-9.-]+)(?P<remark>( \([^()]*\))?)")
+_LIMITS = re.compile(r"\b(non|not|no|only|research|academic|code|except|nc|gpl|agpl)\b", re.IGNORECASE)
+"""Words that make a licence another, or of something else than the weights."""
 _CUTS = {"yunet": (0.6, 0.3), "retinaface": (0.5, 0.4), "scrfd": (0.5, 0.4)}
 
 
@@ -67,12 +71,19 @@ def guess_source(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[str]
     found, said = {}, []
     licence = _plain(metadata.get("licence") or metadata.get("license") or "")
     if licence:
-        first = licence.split()[0].rstrip(",;")
-        found["licence"] = first if first in PERMISSIVE else spdx_hint(licence) or licence
+        found["licence"] = _named(licence)
         said.append(f"assumed licence {found['licence']}: the file says {licence!r}; name another with --licence")
     if origin := _plain(metadata.get("source", "")):
         found["note"] = f"the file says: {origin}"
     return found, said
+
+
+def _named(licence: str) -> str:
+    """The SPDX name where the words are one, perhaps with a remark behind it that takes nothing back."""
+    noted = _REMARKED.fullmatch(licence)
+    if noted and noted["name"] in PERMISSIVE and not _LIMITS.search(noted["remark"]):
+        return noted["name"]
+    return spdx_hint(licence) or licence
 
 
 def _image(inputs: Sequence[TensorSpec]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from faceedge.errors import PackageError
 from faceedge.families import FAMILY_OUTPUTS
 from faceedge.models import heads
 from faceedge.models.guess import Guess, guess, guess_source
+from faceedge.models.licence import is_allowed
 from faceedge.package import Manifest, Source
 
 FREE = [TensorSpec("input", "float32", (-1, 3, -1, -1))]
@@ -170,6 +171,17 @@ def test_what_a_file_says_of_itself_is_told_and_kept_short() -> None:
     assert len(found["note"]) < 250
     assert guess_source({"licence": "MIT-like, ask us"})[0]["licence"] == "MIT-like, ask us"
     assert guess_source({}) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["MIT AND CC-BY-NC-4.0", "MIT, for research only", "MIT (code), weights non-commercial", "Apache-2.0 (code only)",
+     "MIT OR GPL-3.0", "BSD-3-Clause WITH limits", "MIT (non-commercial)", "Apache-2.0; weights: CC-BY-NC-4.0"],
+)  # fmt: skip
+def test_a_licence_with_a_limit_behind_it_is_not_taken_for_the_one_that_it_begins_with(licence: str) -> None:
+    found, _ = guess_source({"licence": licence})
+    assert found["licence"] == licence
+    assert not is_allowed(found["licence"])
 
 
 @pytest.mark.parametrize("family", heads.FAMILIES)
