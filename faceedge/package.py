@@ -86,7 +86,7 @@ class SelfTest(Part):
     picture: Literal["waves-1"] = "waves-1"
     width: int = Field(ge=1, le=8192)
     height: int = Field(ge=1, le=8192)
-    outputs: dict[str, Answer]
+    outputs: dict[str, Answer] = Field(min_length=1)
 
 
 class Calibration(Part):

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceedge.errors import BadInput, PackageError
-from faceedge.jobs.check_model import check_package, misfits
+from faceedge.jobs.check_model import check_kin, check_package, misfits
 from faceedge.jobs.describe_model import Wish, describe
 from faceedge.jobs.site import ROLES, Site
 from faceedge.models.apart import prepare, read_facts
 from faceedge.models.bring import Origin, copied_folder, origin
 from faceedge.models.licence import check_licence
 from faceedge.models.place import check_free, place, scratch_folder
-from faceedge.models.store import write_parts
+from faceedge.models.store import every_package, write_parts
 from faceedge.models.workshop import Workshop
 from faceedge.package import Package, read_package
 
@@ -46,6 +46,7 @@ def add_model(wish: Wish, site: Site, progress: Progress) -> Added:
             progress("trying", 0.8)
             package = read_package(fresh)
             check_package(package, shop)
+            check_kin(package, (one.package for one in every_package(site.state, site.cache)))
         except PackageError as error:  # what was given is known to the person, the scratch folder is not
             raise PackageError(str(error).replace(str(fresh), str(found.path))) from error
         target = place(fresh, package.label, site.state, replace=wish.replace)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from faceedge import align
 from faceedge.backends.base import Engine
 from faceedge.backends.cpu import CpuPreprocessor
@@ -17,11 +20,11 @@ from faceedge.jobs.proof import doubt
 from faceedge.models.agree import check_agreement
 from faceedge.models.apart import read_facts, try_graph
 from faceedge.models.landmarks import load_landmarker
-from faceedge.models.selftest import picture
+from faceedge.models.selftest import deviation, picture
 from faceedge.models.store import Found
 from faceedge.models.workshop import Workshop
 from faceedge.package import FAST_GRAPH, GRAPH, Package
-from faceedge.recognize import Recognizer
+from faceedge.recognize import EMBEDDING, Recognizer
 
 MOST_DEVIATION = 1e-3
 """Share by which a graph's answers may differ from those noted when it was added: other machines round otherwise."""
@@ -81,6 +84,21 @@ def check_package(package: Package, shop: Workshop) -> float | None:
     return max(deviations, default=None)
 
 
+def check_kin(package: Package, others: Iterable[Package | None]) -> None:
+    """Raises PackageError when a recogniser would share a space with one that answers otherwise: the space follows from
+    what its manifest says of its source, which anybody can write. What an INT8 graph must show, its gates ask."""
+    for other in others:
+        if other is None or other.space != package.space or other.build == package.build:
+            continue
+        if "int8" in (other.manifest.precision, package.manifest.precision):
+            continue
+        if not _apart(package, other) <= MOST_DEVIATION:
+            raise PackageError(
+                f"{package.label}: names the source of {other.label}, but does not show the same answers; "
+                "add the network itself with --name, which notes its own source"
+            )
+
+
 def misfits(package: Package, others: Iterable[Package | None]) -> list[str]:
     """Why the networks beside it cannot work with `package`, one line each."""
     lines = []
@@ -96,6 +114,21 @@ def misfits(package: Package, others: Iterable[Package | None]) -> list[str]:
         except PackageError as error:
             lines.append(f"{detector.label} and {crops.label} do not fit: {error}")
     return lines
+
+
+def _apart(one: Package, two: Package) -> float:
+    """Deviation of two embeddings of the self-test picture; infinite where one is not noted."""
+    first, second = (_embedding(package) for package in (one, two))
+    if first is None or second is None or len(first) != len(second):
+        return float("inf")
+    return deviation(first, second)
+
+
+def _embedding(package: Package) -> NDArray[np.float64] | None:
+    manifest = package.manifest
+    noted = manifest.selftest.outputs if manifest.selftest else {}
+    answer = noted.get(manifest.output(EMBEDDING)) or next(iter(noted.values()), None)
+    return np.array(answer.values) if answer else None
 
 
 def _check_parts(package: Package) -> None:
@@ -131,7 +164,10 @@ def _use(package: Package, engine: Engine) -> None:
     manifest, preprocessor = package.manifest, CpuPreprocessor()
     if manifest.role == "detector":
         family, marks = detector_family(manifest), load_landmarker(package)
-        scene = picture(manifest.input.width or FREE_SIDE_PX, manifest.input.height or FREE_SIDE_PX)
+        width, height = (
+            min(side or FREE_SIDE_PX, FREE_SIDE_PX) for side in (manifest.input.width, manifest.input.height)
+        )
+        scene = picture(width, height)
         Detector(engine, family, preprocessor, manifest.normalisation, marks).detect([scene])
         return
     crop = align.crop_spec(manifest.alignment)

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from faceedge.errors import BadInput, PackageError, StoreError
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.check_model import check_package, misfits
+from faceedge.jobs.check_model import check_kin, check_package, misfits
 from faceedge.jobs.proof import check_proven
 from faceedge.jobs.site import ROLES, SPOKEN, Site
 from faceedge.models.active import BUILT_IN, Standing, stand, standing
 from faceedge.models.licence import check_licence
 from faceedge.models.place import remove_package
-from faceedge.models.store import DEFAULTS, find_package
+from faceedge.models.store import DEFAULTS, every_package, find_package
 from faceedge.models.workshop import Workshop
-from faceedge.package import Package, Role
+from faceedge.package import Package, Role, read_package
 
 Progress = Callable[[str, float], None]
 
@@ -99,6 +99,8 @@ def _choose(
             f"{strangers} of the people enrolled have no template of that recogniser, so no door will know them until "
             "they are enrolled again; if that is meant, add --yes"
         )
+    if package is not None and read_package(package.folder).build != package.build:
+        raise PackageError(f"{package.label}: was replaced while it was checked; activate it again")
     stand(role, Standing(active=wanted, previous=now.active), site.state)
     return Chosen(role, package, before, True, strangers)
 
@@ -116,6 +118,7 @@ def _check_fit_to_serve(package: Package, site: Site, progress: Progress) -> Non
     progress(f"checking {package.label}", 0.3)
     with Workshop() as shop:
         check_package(package, shop)
+    check_kin(package, (one.package for one in every_package(site.state, site.cache)))
     progress("checking its neighbours", 0.8)
     for line in misfits(package, [site.present(role, progress) for role in ROLES if role != package.manifest.role]):
         raise PackageError(line)

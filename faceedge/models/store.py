@@ -59,7 +59,7 @@ def find_package(name: str, state: Path, cache: Path, progress: Progress | None 
         folder = _newest(default_models(cache, progress) / stem, version)
     if folder is None:
         raise PackageError(f"no model package {name!r} in {state / 'models'}; the built-in ones are {_listed()}")
-    return read_package(folder)
+    return _read_at_home(folder)
 
 
 def every_package(state: Path, cache: Path) -> list[Found]:
@@ -75,12 +75,17 @@ def every_package(state: Path, cache: Path) -> list[Found]:
 def _look(folder: Path, *, is_built_in: bool = False) -> Found:
     label = f"{folder.parent.name}@{folder.name}"
     try:
-        package = read_package(folder)
-        if package.label != label:
-            return Found(label, folder, None, f"{folder}: its manifest says {package.label}; add it again", is_built_in)
-        return Found(label, folder, package, "", is_built_in)
+        return Found(label, folder, _read_at_home(folder), "", is_built_in)
     except (FaceedgeError, OSError) as error:
         return Found(label, folder, None, str(error), is_built_in)
+
+
+def _read_at_home(folder: Path) -> Package:
+    """A package of the store, which must be the one that its folders are called after."""
+    package = read_package(folder)
+    if package.label != f"{folder.parent.name}@{folder.name}":
+        raise PackageError(f"{folder}: its manifest says {package.label}; add it again")
+    return package
 
 
 def folders_in(folder: Path) -> list[Path]:
@@ -131,7 +136,7 @@ def _newest(folder: Path, version: str) -> Path | None:
 def _order(version: str) -> tuple[bool, tuple[tuple[bool, int, str], ...]]:
     """1.10 after 1.9: numbers by value, words by spelling. An INT8 build comes before all others, so that a bare name
     never means one: whoever wants it says so."""
-    parts = tuple((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in version.split("."))
+    parts = tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in version.split("."))
     return not version.endswith(INT8), parts
 
 
