@@ -86,9 +86,11 @@ class Engine(Protocol):
     def infer(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All outputs for a batch of 1..max_batch.
 
-        The inputs are read where they are, C-contiguous or not, and not kept. The outputs are valid until the same
-        thread's next call, which may overwrite them: copy what has to stay. Other threads' calls, `trim` and `close`
-        leave them alone. Raises EngineError on a wrong name, dtype or shape, after close, and when the network fails.
+        The inputs are read where they are, or copied when not C-contiguous, and may be held until the next call; they
+        are never written. The outputs are valid until the same thread's next call, which may overwrite them: copy what
+        has to stay. Other threads' calls, `trim` and `close` leave them alone.
+
+        Raises EngineError on a wrong name, dtype or shape, after close, and when the network fails.
         """
         ...
 

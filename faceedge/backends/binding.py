@@ -1,65 +1,71 @@
-"""What one thread keeps for an ONNX Runtime session: bindings of inputs and outputs, by input shapes.
+"""What one thread keeps for an ONNX Runtime session: bindings of inputs and outputs, by the form of the inputs.
 
 Inputs are read where the caller has them; outputs are written into buffers that the next call uses again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from faceedge.backends.base import Tensor
 
 if TYPE_CHECKING:
     import onnxruntime
 
-SHAPES_KEPT = 4
-"""Cameras of several sizes make canvases of several sizes. Other shapes are allocated anew, as without binding."""
+FORMS_KEPT = 4
+"""Cameras of several sizes make canvases of several sizes. Other forms are allocated anew, as without binding."""
 
-Shapes = tuple[tuple[int, ...], ...]
+Form = tuple[tuple[str, Any, Any], ...]
+
+
+def form_of(arrays: Mapping[str, Tensor]) -> Form:
+    """Name, shape and dtype of every input, as far as it has them."""
+    return tuple([(name, getattr(a, "shape", None), getattr(a, "dtype", None)) for name, a in arrays.items()])
 
 
 class Bindings:
-    """One thread's. held_bytes: size of its output buffers; other threads may read it. trims: the engine's count of
-    `trim` that this thread has followed."""
+    """One thread's. trims: the engine's count of `trim` that this thread has followed."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        self.held_bytes = 0
         self.trims = 0
         self._session = session
-        self._inputs = [value.name for value in session.get_inputs()]
-        self._kept: dict[Shapes, _Binding] = {}
+        self._kept: dict[Form, _Binding] = {}
 
-    def run(self, arrays: Mapping[str, Tensor], options: Any = None) -> dict[str, Tensor]:
-        """The outputs; a later call may overwrite them.
+    @property
+    def held_bytes(self) -> int:
+        """Size of the output buffers, also for other threads to read."""
+        return sum(binding.size for binding in list(self._kept.values()))
 
-        options: `onnxruntime.RunOptions`. Raises ONNX Runtime's own exceptions.
+    def __contains__(self, form: Form) -> bool:
+        """Whether inputs of this form have been run, so that nothing is wrong with them."""
+        return form in self._kept
+
+    def run(self, form: Form, arrays: Mapping[str, Tensor], options: Any = None) -> dict[str, Tensor]:
+        """The outputs; a later call may overwrite them. form: of `arrays`. options: `onnxruntime.RunOptions`.
+
+        Raises ONNX Runtime's own exceptions.
         """
-        inputs = {name: np.ascontiguousarray(arrays[name]) for name in self._inputs}
-        shapes = tuple(array.shape for array in inputs.values())
-        binding = self._kept.pop(shapes, None) or _Binding(self._session)
-        outputs = binding.run(inputs, options)
-        self._kept[shapes] = binding  # the newest is the last to be given up
-        if len(self._kept) > SHAPES_KEPT:
+        binding = self._kept.get(form) or _Binding(self._session)
+        outputs = binding.run(arrays, options)
+        self._kept.pop(form, None)
+        self._kept[form] = binding  # the newest is the last to be given up
+        if len(self._kept) > FORMS_KEPT:
             del self._kept[next(iter(self._kept))]
-        self.held_bytes = sum(kept.size for kept in self._kept.values())
         return outputs
 
-    def forget_larger(self, arrays: Mapping[str, Tensor]) -> None:
-        """Gives up the buffers of batches larger than that of `arrays`."""
-        batch = _batch(array.shape for array in arrays.values())
-        self._kept = {shapes: kept for shapes, kept in self._kept.items() if _batch(shapes) <= batch}
+    def forget_larger(self, form: Form) -> None:
+        """Gives up the buffers of batches larger than that of `form`."""
+        self._kept = {kept: binding for kept, binding in self._kept.items() if _batch(kept) <= _batch(form)}
 
 
-def _batch(shapes: Iterable[tuple[int, ...]]) -> int:
+def _batch(form: Form) -> int:
     """The first dimension of the inputs; an input without dimensions counts for nothing."""
-    return max((shape[0] for shape in shapes if shape), default=1)
+    return max((shape[0] for _, shape, _ in form if shape), default=1)
 
 
 class _Binding:
-    """For inputs of one shape. size: of the output buffers in bytes."""
+    """For inputs of one form. size: of the output buffers in bytes."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self.size = 0
@@ -71,8 +77,7 @@ class _Binding:
 
     def run(self, inputs: Mapping[str, Tensor], options: Any) -> dict[str, Tensor]:
         for name, array in inputs.items():
-            # By address: bound as an array, the caller's picture would be kept until the next call.
-            self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+            self._binding.bind_cpu_input(name, array)  # makes a copy of what is not C-contiguous, and of nothing else
         if self._buffers:
             try:
                 self._session.run_with_iobinding(self._binding, options)

@@ -12,7 +12,7 @@ from faceedge.errors import EngineError
 
 def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Tensor], max_batch: int) -> None:
     """Raises EngineError unless names, dtypes, shapes and the batch, the first dimension of all, are what the
-    network takes. Runs before every inference: it makes no arrays and, as long as all is well, no text."""
+    network takes. Runs on the way of frames: it makes no arrays and, as long as all is well, no text."""
     if len(arrays) != len(specs):
         raise _other_names(specs, arrays)
     batch = 0

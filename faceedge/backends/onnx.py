@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from faceedge.backends.base import Memory, Tensor
-from faceedge.backends.binding import Bindings
+from faceedge.backends.binding import Bindings, Form, form_of
 from faceedge.backends.heap import return_freed_memory
 from faceedge.backends.inputs import check_inputs
 from faceedge.backends.onnx_session import device_of, open_session, shrinking, specs_of, told
@@ -40,10 +40,11 @@ class OnnxEngine:
         threads = self._threads  # read once: another thread may close
         if threads is None:
             raise EngineError("the engine is closed; open the model again")
-        check_inputs(self.inputs, arrays, self.max_batch)
-        mine = threads.mine
+        mine, form = threads.mine, form_of(arrays)
+        if form not in mine:
+            check_inputs(self.inputs, arrays, self.max_batch)
         try:
-            return mine.run(arrays) if mine.trims == self._trims else self._infer_trimmed(mine, arrays)
+            return mine.run(form, arrays) if mine.trims == self._trims else self._infer_trimmed(mine, form, arrays)
         except Exception as error:  # ONNX Runtime raises its own untyped exceptions
             raise EngineError(f"ONNX Runtime failed: {told(error)}; verify the model") from error
 
@@ -64,11 +65,11 @@ class OnnxEngine:
         self._threads = None
         return_freed_memory()
 
-    def _infer_trimmed(self, mine: Bindings, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _infer_trimmed(self, mine: Bindings, form: Form, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
         mine.trims = self._trims
-        mine.forget_larger(arrays)
-        mine.run(arrays)  # binds the outputs: where ONNX Runtime still holds them, its arena cannot shrink
-        outputs = mine.run(arrays, shrinking(self.device))
+        mine.forget_larger(form)
+        mine.run(form, arrays)  # binds the outputs: where ONNX Runtime still holds them, its arena cannot shrink
+        outputs = mine.run(form, arrays, shrinking(self.device))
         return_freed_memory()
         return outputs
 

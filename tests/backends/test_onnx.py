@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from faceedge.backends.binding import SHAPES_KEPT
+from faceedge.backends.binding import FORMS_KEPT
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.errors import EngineError
 from tests.contract.made_up import PICTURE, save
@@ -50,7 +50,7 @@ def test_no_more_shapes_are_kept_than_are_of_use(doubling: Path) -> None:
     engine = OnnxEngine(doubling, max_batch=100)
     for batch in range(1, 101):
         np.testing.assert_array_equal(engine.infer({"x": batch * ones(batch, 3)})["y"], 2 * batch * ones(batch, 3))
-    assert engine.memory.working == sum(4 * 3 * batch for batch in range(101 - SHAPES_KEPT, 101))
+    assert engine.memory.working == sum(4 * 3 * batch for batch in range(101 - FORMS_KEPT, 101))
 
 
 def test_the_shape_asked_for_last_is_the_last_to_go(doubling: Path) -> None:
@@ -72,13 +72,15 @@ def test_a_thread_that_ended_leaves_nothing_behind(doubling: Path) -> None:
     assert engine.memory.working == 12
 
 
-def test_the_picture_of_a_caller_is_not_kept(doubling: Path) -> None:
+def test_the_picture_of_a_caller_is_kept_until_the_next_of_its_form_or_close(doubling: Path) -> None:
     engine = OnnxEngine(doubling, max_batch=4)
-    picture = ones(4, 3)
-    gone = weakref.ref(picture)
-    engine.infer({"x": picture})
-    del picture
-    assert gone() is None
+    pictures = [ones(4, 3) for _ in range(3)]
+    alive = [weakref.ref(picture) for picture in pictures]
+    while pictures:
+        engine.infer({"x": pictures.pop(0)})
+    assert [one() is not None for one in alive] == [False, False, True]
+    engine.close()
+    assert alive[-1]() is None
 
 
 def test_outputs_whose_shapes_follow_the_values_are_all_there(finding: Path) -> None:
