@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from faceedge import __version__
 from faceedge.cli import COMMANDS
-from faceedge.errors import FaceedgeError
+from faceedge.errors import FaceedgeError, one_line
 
 INTERNAL_FAULT = 70
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -57,12 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            _drop_output()
-            print(f"faceedge: the output cannot be written ({error.strerror}); make room", file=sys.stderr)  # noqa: T201
+        if isinstance(error, OSError) and (words := _outside(error)):
+            print(f"faceedge: {words}", file=sys.stderr)  # noqa: T201
             return FaceedgeError.exit_code
         logging.getLogger("faceedge").exception("internal fault, please report it with the lines above")
         return INTERNAL_FAULT
+
+
+def _outside(error: OSError) -> str:
+    """What is wrong where no command looks for it, and is not our fault; empty when it may be."""
+    if error.errno in _FULL:
+        _drop_output()
+        return f"the output cannot be written ({error.strerror}); make room"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{one_line(str(error.filename), 60)}: is too long for a path; name another"
+    return ""
 
 
 def _drop_output() -> None:

@@ -29,3 +29,23 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
         )  # fmt: skip
     assert ended.returncode == 2
     assert ended.stderr == "faceedge: the output cannot be written (No space left on device); make room\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model", "add"],
+        ["model", "add", "yunet", "--from"],
+        ["bench", "--clip"],
+        ["model", "list", "--config"],
+    ],
+)
+def test_a_word_too_long_for_a_path_is_told_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FACEEDGE_STATE", str(tmp_path))
+    monkeypatch.setenv("FACEEDGE_CACHE", str(tmp_path))
+    assert main([*words, "a" * 5000 + ".onnx"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("faceedge: ")
+    assert told.count("\n") == 1
