@@ -53,6 +53,8 @@ def answer(line: bytes) -> bytes:
     except MemoryError:
         words = MEMORY_WORDS.format(gb=request["memory_bytes"] >> 30)
         return _as_json({"refused": words})
+    except OSError as error:
+        return _as_json({"refused": f"what is made of it cannot be written ({error.strerror}); mend that or make room"})
     return b'{"value":' + value + b"}"
 
 

@@ -137,6 +137,12 @@ def test_a_process_without_room_is_told_as_that(tmp_path: Path) -> None:
     assert str(caught.value).isprintable()
 
 
+def test_a_full_disk_is_not_blamed_on_the_file(shop: Workshop, tmp_path: Path) -> None:
+    source = graphs.saved(graphs.recognizer(1), tmp_path / "source.onnx")
+    with pytest.raises(PackageError, match=r"source.onnx: what is made of it cannot be written \(.+\); mend that or"):
+        prepare(source, tmp_path / "absent", width=32, height=32, max_batch=1, shop=shop)
+
+
 def test_a_graph_that_does_not_end_is_ended_and_the_next_is_served(tmp_path: Path) -> None:
     slow = graphs.saved(endless(), tmp_path / "slow.onnx")
     with Workshop(limit_s=2) as hasty:
