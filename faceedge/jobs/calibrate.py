@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from faceedge.jobs.calibrate_write import label_of, write
 from faceedge.jobs.site import Site
 from faceedge.models.place import check_free
 from faceedge.package import Package
+from faceedge.quantize.gates import verdict
 from faceedge.quantize.imageset import SetReport, check_set
 
 Progress = Callable[[str, float], None]
@@ -103,12 +104,16 @@ def _looked(gathered: Gathered, source: Source, case: Case) -> SetReport:
 def _built(case: Case, split: Split, looked: SetReport, steps: Steps, tell: Progress) -> Build:
     package, recipe = case.package, case.recipe
     key = key_of(REVISION, package.build, sorted(split.digests), recipe.pixels)
-    bench = RememberedBench(lambda: Bench(package.graph, split.batches), steps, key)
+    ranges = steps.folder / f"ranges-{key}"
+    bench = RememberedBench(lambda: Bench(package.graph, split.batches, ranges, tell), steps, key)
     judge = RememberedJudge(split.judge, steps, split.key)
     search = Search(bench, judge, steps.folder, looked.remarks, tell)
     build = search.run(recipe.methods, Limits(recipe.budget_s, recipe.most_float))
     judged = judge.whole(build.made.graph, build.judged)
-    return Build(build.made, judged, build.method, build.returned, build.curve, build.ranking, build.ended)
+    tell("looking for oddities", 0.98)
+    odd = (*looked.remarks, *bench.oddities(build.made.graph, split.met))
+    judged = replace(judged, verdict=verdict(judged.verdict.findings, odd))
+    return replace(build, judged=judged)
 
 
 def _chosen(case: Case, build: Build, split: Split) -> precision.Choice:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from faceedge.errors import BadInput
 from faceedge.package import Part, Role
 from faceedge.quantize.gates import Gates
-from faceedge.quantize.scales import Method
+from faceedge.quantize.options import Method
 from faceedge.quantize.set_faults import Floors
 from faceedge.toml import read_toml
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from faceedge.jobs.calibrate_gates import Judge, Judged
 from faceedge.jobs.calibrate_search import Harm, Made, Workbench
 from faceedge.jobs.calibrate_state import Steps, key_of
+from faceedge.quantize.collect import Batches
 from faceedge.quantize.gates import Verdict
-from faceedge.quantize.scales import Method
+from faceedge.quantize.options import Method
 
 
 class RememberedBench:
@@ -44,6 +45,15 @@ class RememberedBench:
             known = [asdict(harm) for harm in self._opened().ranking(method)]
             self._steps.put("ranking", key, known)
         return [Harm(**row) for row in known]
+
+    def oddities(self, build: Path, gates: Batches) -> tuple[str, ...]:
+        """See `Workbench.oddities`."""
+        key = key_of(self._key, _digest(build))
+        known = self._steps.get("oddities", key)
+        if known is None:
+            known = self._opened().oddities(build, gates)
+            self._steps.put("oddities", key, known)
+        return tuple(known)
 
     def _opened(self) -> Workbench:
         if self._bench is None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from faceedge.jobs.calibrate_gates import Judge, Judged
-from faceedge.quantize.scales import Method
+from faceedge.quantize.collect import Batches
+from faceedge.quantize.options import Method
 
 Progress = Callable[[str, float], None]
 Clock = Callable[[], float]
@@ -50,6 +51,10 @@ class Workbench(Protocol):
 
     def ranking(self, method: Method) -> Sequence[Harm]:
         """The nodes in INT8, most harmful first."""
+        ...
+
+    def oddities(self, build: Path, gates: Batches) -> tuple[str, ...]:
+        """What is odd about the values that the pictures cause, beside those of the gates, in sentences."""
         ...
 
 

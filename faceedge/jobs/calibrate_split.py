@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from faceedge.errors import BadInput
@@ -13,19 +13,21 @@ from faceedge.jobs.calibrate_gates import DetectorJudge, Judge, RecogniserJudge,
 from faceedge.jobs.calibrate_gather import Gathered, crop_batches, held_out, photo_batches
 from faceedge.jobs.calibrate_source import Source
 from faceedge.jobs.calibrate_state import key_of
+from faceedge.quantize.collect import Batches
 from faceedge.quantize.imageset import SetReport
-from faceedge.types import Floats, Image
+from faceedge.types import Image
 
 Progress = Callable[[str, float], None]
-Batches = Callable[[], Iterator[Floats]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """batches: what the flow would feed of the pictures that calibrate; digests: theirs. shown: what the gates see, in
-    words; dropped: labelled people who are in the calibration set. key: by what verdicts are remembered."""
+    """batches: what the flow would feed of the pictures that calibrate; digests: theirs. met: the same of the gates'
+    pictures. shown: these in words. dropped: labelled people who are in the calibration set. key: by what verdicts are
+    remembered."""
 
     batches: Batches
+    met: Batches
     judge: Judge
     digests: tuple[str, ...]
     shown: str
@@ -56,7 +58,8 @@ def split_of(
     seen = [key_of(crop.tobytes().hex()) for crop in shown.crops]
     key = key_of(seen, shown.people.tolist(), gates.model_dump(), case.recipe.fmr, case.recipe.seed)
     digests = tuple(gathered.facts[at].digest for at in kept)
-    return Split(crop_batches(crops, case.package.manifest), judge, digests, shown.words, key, shown.dropped)
+    batches, met = (crop_batches(some, case.package.manifest) for some in (crops, shown.crops))
+    return Split(batches, met, judge, digests, shown.words, key, shown.dropped)
 
 
 def _detector_split(case: Case, source: Source, gathered: Gathered, looked: SetReport) -> Split:
@@ -73,7 +76,8 @@ def _detector_split(case: Case, source: Source, gathered: Gathered, looked: SetR
     judge = DetectorJudge(case.package, source, judging, gates, case.settings, seed=case.recipe.seed)
     words = f"{len(outside)} photos held out of the calibration, with {faces} faces"
     key = key_of(sorted(judging), gates.model_dump(), case.recipe.pixels, case.recipe.seed)
-    return Split(photo_batches(source, set(digests), case.package.manifest), judge, digests, words, key)
+    batches, met = (photo_batches(source, some, case.package.manifest) for some in (set(digests), judging))
+    return Split(batches, met, judge, digests, words, key)
 
 
 def _outside(kept: Sequence[int], gathered: Gathered, case: Case) -> list[int]:
