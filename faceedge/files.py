@@ -34,7 +34,12 @@ def written_whole(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
 
 def sync_folder(folder: Path) -> None:
     """Makes the renames in a folder last."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync(folder, os.O_DIRECTORY)
+
+
+def sync(path: Path, flags: int = 0) -> None:
+    """Makes what is in a file or folder last. flags: further ones of os.open. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:

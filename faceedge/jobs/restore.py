@@ -22,7 +22,7 @@ from typing import cast
 
 from faceedge.database import told
 from faceedge.errors import BadInput, StoreError
-from faceedge.files import sync_folder
+from faceedge.files import sync, sync_folder
 from faceedge.gallery import devicekey, parcel, vault
 from faceedge.gallery.parcel import Opener
 from faceedge.gallery.schema import MIGRATIONS, wrapped_key
@@ -159,15 +159,7 @@ def _own(state: Path, build: Path) -> None:
         for path in (*(Path(folder) / name for name in files), Path(folder)):
             if owner is not None and os.geteuid() == 0:
                 os.chown(path, owner.st_uid, owner.st_gid)
-            sync_folder(path) if path.is_dir() else _sync_file(path)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync(path)
 
 
 def _swap(build: Path, state: Path) -> None:

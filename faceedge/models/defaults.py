@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from faceedge.errors import StoreError
+from faceedge.files import sync
 from faceedge.models import landmarks
 from faceedge.models.importers import dlib
 
@@ -60,7 +60,7 @@ def _import(cache: Path, folder: Path, progress: Progress | None) -> None:
         dlib.import_dlib(dlib.model_folder(), scratch, progress)
         _note(scratch)
         _replace(scratch, folder)
-        _sync(cache)
+        sync(cache)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -71,7 +71,7 @@ def _note(folder: Path) -> None:
     (folder / DIGESTS).write_text(json.dumps(noted, indent=1), encoding="utf-8")
     folder.chmod(0o755)
     for path in (*folder.rglob("*"), folder):
-        _sync(path)
+        sync(path)
 
 
 def _replace(fresh: Path, folder: Path) -> None:
@@ -110,11 +110,3 @@ def _alone(cache: Path) -> Iterator[None]:
     with (cache / "models.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faceedge.errors import PackageError, StoreError
-from faceedge.files import sync_folder
+from faceedge.files import sync, sync_folder
 from faceedge.models.lock import alone
 from faceedge.models.store import DEFAULTS, folders_in
 
@@ -45,7 +44,7 @@ def place(fresh: Path, label: str, state: Path, *, replace: bool = False) -> Pat
     target = state / "models" / name / version
     for path in (*fresh.rglob("*"), fresh):
         path.chmod(0o755 if path.is_dir() else 0o644)
-        _sync(path)
+        sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     _exchange(fresh, target)
     sync_folder(target.parent)
@@ -98,11 +97,3 @@ def remove_package(label: str, state: Path) -> None:
         sync_folder(folder.parent)
         if not any(folder.parent.iterdir()):
             folder.parent.rmdir()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
