@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # here, where a failure can still be told
         return code
     except FaceedgeError as error:
-        print(f"faceedge: {error}", file=sys.stderr)  # noqa: T201
+        text = str(error)  # a path in it may hold anything, a line break too
+        print("faceedge:", text if text.isprintable() else one_line(text, 2000), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -49,3 +49,14 @@ def test_a_word_too_long_for_a_path_is_told_in_one_line(
     told = capsys.readouterr().err
     assert told.startswith("faceedge: ")
     assert told.count("\n") == 1
+
+
+def test_a_line_break_in_a_path_does_not_break_the_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FACEEDGE_STATE", str(tmp_path))
+    monkeypatch.delenv("FACEEDGE_CONFIG", raising=False)
+    assert main(["model", "add", "sface", "--from", str(tmp_path / "one\nfaceedge: two\x1b[31m")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "one faceedge: two [31m: no such folder" in told

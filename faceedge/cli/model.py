@@ -30,26 +30,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="Example: faceedge model add yunet && faceedge model activate yunet",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = _action(
+    listing = opening.add_action(
         actions, "list", list_models, "show the packages, or with --catalogue what can be added",
         "faceedge model list --catalogue",
     )  # fmt: skip
     listing.add_argument("--catalogue", action="store_true", help="networks that `model add NAME` knows where to get")
-    model_add.add(actions, _action)
-    model_verify.add(actions, _action)
-    model_choose.add(actions, _action)
-
-
-def _action(
-    actions: Commands[argparse.ArgumentParser], verb: str, run: Callable[[argparse.Namespace], int], purpose: str,
-    example: str, more: str = "",
-) -> argparse.ArgumentParser:  # fmt: skip
-    parser = actions.add_parser(
-        verb, help=purpose, description=f"{purpose.capitalize()}. {more}".strip(), epilog=f"Example: {example}"
-    )
-    opening.add_common_flags(parser)
-    parser.set_defaults(run=run)
-    return parser
+    model_add.add(actions, opening.add_action)
+    model_verify.add(actions, opening.add_action)
+    model_choose.add(actions, opening.add_action)
 
 
 def list_models(args: argparse.Namespace) -> int:

@@ -35,6 +35,19 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
 
+def add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], verb: str, run: Callable[[argparse.Namespace], int],
+    purpose: str, example: str, more: str = "",
+) -> argparse.ArgumentParser:  # fmt: skip
+    """A command below a command, as `add` of `model`, with the flags that all have."""
+    parser = actions.add_parser(
+        verb, help=purpose, description=f"{purpose.capitalize()}. {more}".strip(), epilog=f"Example: {example}"
+    )
+    add_common_flags(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """`--detector`, `--recognizer` and `--quality`, over those of the configuration."""
     for role in ROLES:

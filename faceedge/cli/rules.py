@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from faceedge.cli import noting, opening, rules_check
@@ -33,29 +33,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="Example: faceedge rules add staff main --at 'mon-fri 08:00-18:00'",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _action(actions, "list", list_rules, "all groups, rules and holidays", "faceedge rules list --json")
+    opening.add_action(actions, "list", list_rules, "all groups, rules and holidays", "faceedge rules list --json")
     _add_add(actions)
-    removing = _action(actions, "remove", remove_rule, "take a rule away", "faceedge rules remove 3f2a91c0")
+    removing = opening.add_action(actions, "remove", remove_rule, "take a rule away", "faceedge rules remove 3f2a91c0")
     removing.add_argument("id", metavar="ID", help="id of the rule, or its beginning, as `rules list` shows it")
     _add_group(actions)
     _add_holiday(actions)
-    rules_check.add(actions, _action)
-
-
-def _action(
-    actions: Commands[argparse.ArgumentParser], verb: str, run: Callable[[argparse.Namespace], int], purpose: str,
-    example: str, more: str = "",
-) -> argparse.ArgumentParser:  # fmt: skip
-    parser = actions.add_parser(
-        verb, help=purpose, description=f"{purpose.capitalize()}. {more}".strip(), epilog=f"Example: {example}"
-    )
-    opening.add_common_flags(parser)
-    parser.set_defaults(run=run)
-    return parser
+    rules_check.add(actions, opening.add_action)
 
 
 def _add_add(actions: Commands[argparse.ArgumentParser]) -> None:
-    parser = _action(
+    parser = opening.add_action(
         actions, "add", add_rule, "let a group pass a door",
         "faceedge rules add visitors main --at 'mon-fri 09:00-17:00' --escort staff --within 20",
         "Hours are what a clock on the wall shows; 22:00-06:00 ends on the next day and belongs to the day it begins.",
@@ -72,7 +60,7 @@ def _add_add(actions: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_group(actions: Commands[argparse.ArgumentParser]) -> None:
-    parser = _action(
+    parser = opening.add_action(
         actions, "group", change_group, "make a group, mark it, or remove it", "faceedge rules group firemen --always",
         "Members of a group marked always pass by its rules without hours even while no clock can be trusted.",
     )  # fmt: skip
@@ -84,7 +72,7 @@ def _add_group(actions: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_holiday(actions: Commands[argparse.ArgumentParser]) -> None:
-    parser = _action(
+    parser = opening.add_action(
         actions, "holiday", change_holiday, "make a date a holiday",
         "faceedge rules holiday 2026-12-25 --name Christmas",
         "On it the hours of `holiday` count, and those of its weekday do not.",
