@@ -95,6 +95,8 @@ def _warnings(package: Package, wish: Wish, site: Site) -> list[str]:
         lines.append(f"a start will refuse it: {error}")
     if package.manifest.selftest is None:
         lines.append("it has no self-test vector: `faceedge model verify` cannot tell whether its answers change")
+    if package.manifest.plain is None:
+        lines.append("it notes no digest of its graph: nobody will see when the file is changed")
     if wish.replace:
         lines.append("a daemon that runs the one replaced goes on with it until its next start")
     return lines

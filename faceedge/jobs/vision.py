@@ -5,7 +5,7 @@ Used by the daemon, by enrolment, and by every command that looks at photos.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -211,8 +211,18 @@ def open_vision(
     for needed in ("detector", "recognizer"):
         if needed not in found:
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
-    notices = warned(found.values(), models.accept_licences)
+    notices = [*warned(found.values(), models.accept_licences), *_unproven(found.values())]
     return Vision(found["detector"], found["recognizer"], engine, found.get("quality"), notices)
+
+
+def _unproven(packages: Iterable[Package]) -> list[str]:
+    """A sentence for each INT8 package that has not shown that it is no worse."""
+    quantised = [package for package in packages if package.manifest.precision == "int8"]
+    if not quantised:
+        return []
+    from faceedge.jobs.proof import doubt  # reports take 60 ms to import, float networks have none
+
+    return [f"{package.label} {why}" for package in quantised if (why := doubt(package))]
 
 
 def _check_role(package: Package, role: Role) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceedge.config import Models
+from faceedge.config import EngineSettings, Models
 from faceedge.errors import PackageError
 from faceedge.jobs import check_model, choose_model
 from faceedge.jobs.add_model import add_model
@@ -17,6 +17,7 @@ from faceedge.jobs.check_model import check_kin, check_package
 from faceedge.jobs.choose_model import activate
 from faceedge.jobs.describe_model import Wish
 from faceedge.jobs.site import Site
+from faceedge.jobs.vision import open_vision
 from faceedge.models.active import chosen
 from faceedge.models.workshop import Workshop
 from faceedge.package import Answer, Fit, InputSize, Manifest, Package, Thresholds, as_toml, read_package
@@ -76,6 +77,24 @@ def test_one_that_was_put_there_by_hand_is_not_activated(
     with pytest.raises(PackageError, match="names the source of toy@1"):
         activate("liar", Site(tmp_path, tmp_path, Models()), lambda text, done: None)
     assert chosen("recognizer", "", tmp_path) == "dlib-resnet"
+
+
+def test_a_package_that_notes_no_digest_of_its_graph_is_added_with_a_warning(packages: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(packages / "models" / "toy" / "1", tmp_path / "bare")
+    rewritten(folder, read_package(folder).manifest.model_copy(update={"plain": None, "fast": None}))
+    wish = Wish(source=str(folder))
+    made = add_model(wish, Site(tmp_path / "state", tmp_path, Models()), lambda text, done: None)
+    assert any("notes no digest of its graph" in line for line in made.warnings)
+
+
+def test_an_unproven_int8_network_that_the_configuration_names_is_told_at_the_start(
+    packages: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(packages / "models", tmp_path / "models")
+    folder = tmp_path / "models" / "seer" / "1"
+    rewritten(folder, read_package(folder).manifest.model_copy(update={"precision": "int8"}))
+    with open_vision(Models(detector="seer", recognizer="toy"), EngineSettings(), tmp_path, tmp_path) as vision:
+        assert vision.notices == ("seer@1 is INT8, but nobody has measured what it costs: its gates are missing",)
 
 
 def test_the_same_network_may_stand_there_twice(packages: Path) -> None:
