@@ -1,9 +1,11 @@
-"""Rows of words as a table: ruled on a terminal, plain columns for a pipe."""
+"""Rows of words as a table: set on a terminal that is wide enough, plain columns otherwise and for a pipe."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+
+_ENDLESS = 10_000
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, folds: str) -> None:
@@ -18,8 +20,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, folds: st
             table.add_column(escape(word), no_wrap=word != folds, overflow="fold")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
-        Console().print(table)
-        return
+        console = Console()
+        needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
+        if needed <= console.width:  # else whole columns would go, and names be cut
+            console.print(table)
+            return
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
