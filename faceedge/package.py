@@ -12,11 +12,11 @@ import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceedge.errors import PackageError, one_line
 from faceedge.toml import read_toml
@@ -25,6 +25,16 @@ Role = Literal["detector", "recognizer", "quality"]
 Numbers = tuple[float, float, float]
 GRAPH, FAST_GRAPH, MANIFEST, FIT = "model.onnx", "onnxruntime.onnx", "model.toml", "fit.toml"
 SHA256 = r"^[0-9a-f]{64}$"
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("not one line of printable letters")
+    return text
+
+
+Line = Annotated[str, Field(max_length=400), AfterValidator(_printable)]
+"""Words of a package that are shown on a terminal: whoever made it must not write there as they like."""
 
 
 class Part(BaseModel):
@@ -60,7 +70,7 @@ class Source(Part):
 
     url: str = ""
     sha256: str = Field(pattern=SHA256)
-    licence: str
+    licence: Line
     note: str = ""
 
 
@@ -69,7 +79,7 @@ class Graph(Part):
     between its outputs and the source's on the self-test picture."""
 
     sha256: str = Field(pattern=SHA256)
-    changes: tuple[str, ...] = ()
+    changes: tuple[Line, ...] = ()
     difference: float = Field(0.0, ge=0)
 
 
@@ -319,7 +329,7 @@ def _read_part(path: Path, part: type[Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(step) for step in first["loc"])
-        fault = one_line(f"{key}: {first['msg'].lower()}", 250)
+        fault = one_line(f"{key}: {first['msg'].removeprefix('Value error, ').lower()}", 250)
         raise PackageError(f"{path}: {fault}; mend the manifest") from error
 
 

@@ -94,6 +94,8 @@ def _source(facts: Facts, found: Origin, wish: Wish, recipe: Recipe | None) -> t
     if found.url:
         parts["url"] = found.url
     if wish.licence:
+        if len(wish.licence) > 200 or not wish.licence.isprintable():
+            raise BadInput("--licence: at most 200 printable letters; say its SPDX name, such as MIT")
         parts["licence"], lines = wish.licence, []
     if "licence" not in parts:
         lines.append("no licence is known: neither file nor recipe names one; say it with --licence")

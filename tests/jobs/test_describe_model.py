@@ -108,6 +108,8 @@ def test_any_file_name_becomes_a_name(name: str) -> None:
         (RECOGNIZER, {"fit": KNOTS}, "--knots: my_net-v2 is a recogniser, which has none"),
         (RECOGNIZER, {"fit": FIT, "name": "Toy One"}, "--name 'Toy One': use a-z"),
         (RECOGNIZER, {"fit": FIT, "version": "../1"}, "--version '../1': use a-z"),
+        (RECOGNIZER, {"fit": FIT, "licence": "MIT\x1b[31m"}, "--licence: at most 200 printable"),
+        (RECOGNIZER, {"fit": FIT, "licence": "M" * 201}, "--licence: at most 200 printable"),
         (RECOGNIZER, {"recipe": "sface", "role": "detector"}, "recipe sface is of a recognizer"),
         (RECOGNIZER, {"recipe": "sface", "family": "yunet"}, "recipe sface is of a embedding"),
         (facts(*YUNET, size=(-1, -1)), {"fit": FIT}, "--thresholds: my_net-v2 is a detector, which has none"),

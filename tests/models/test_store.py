@@ -81,6 +81,21 @@ def test_a_broken_package_is_refused_with_file_and_fault(tmp_path: Path, spoil, 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("words", ["MIT\x1b]0;owned\x07", "MIT\nMIT", "M" * 401])
+@pytest.mark.parametrize("key", ["licence", "changes"])
+def test_what_a_package_says_cannot_write_over_the_terminal(tmp_path: Path, key: str, words: str) -> None:
+    folder = written(tmp_path / "toy", manifest())
+    table = manifest().model_dump(exclude_none=True)
+    if key == "licence":
+        table["source"]["licence"] = words
+    else:
+        table["plain"] = {"sha256": "a" * 64, "changes": [words]}
+    (folder / "model.toml").write_text(tomli_w.dumps(table))
+    with pytest.raises(PackageError, match=r"model.toml: (source.licence|plain.changes.0): ") as caught:
+        read_package(folder)
+    assert str(caught.value).isprintable()
+
+
 def test_a_package_is_made_from_a_recipe_and_keeps_the_digest_of_its_source(tmp_path: Path) -> None:
     graph = tmp_path / "edgeface.onnx"
     graph.write_bytes(b"weights")
