@@ -11,6 +11,7 @@ from pathlib import Path
 
 from faceedge.errors import BadInput, PackageError
 from faceedge.jobs.check_model import check_kin, check_package, misfits
+from faceedge.jobs.choose_model import check_idle
 from faceedge.jobs.describe_model import Wish, describe
 from faceedge.jobs.site import ROLES, Site
 from faceedge.models.apart import prepare, read_facts
@@ -62,7 +63,7 @@ def _copy(found: Origin, wish: Wish, site: Site, fresh: Path) -> tuple[str, ...]
             f"{found.path}: is a package, which says all that itself; leave the flags out, or edit its files"
         )
     copied_folder(found.path, fresh)
-    check_free(read_package(fresh).label, site.state, replace=wish.replace)
+    _check_place(read_package(fresh).label, wish, site)
     return ()
 
 
@@ -74,7 +75,7 @@ def _build(found: Origin, wish: Wish, site: Site, fresh: Path, shop: Workshop) -
         raise PackageError(f"{found.path}: its sha256 is {facts.sha256}, not {expected}; fetch it again")
     draft = describe(facts, found, wish)
     manifest = draft.manifest
-    check_free(f"{manifest.name}@{manifest.version}", site.state, replace=wish.replace)
+    _check_place(f"{manifest.name}@{manifest.version}", wish, site)
     fresh.mkdir()
     made = prepare(
         found.path, fresh, width=manifest.input.width, height=manifest.input.height, max_batch=manifest.max_batch,
@@ -85,6 +86,13 @@ def _build(found: Origin, wish: Wish, site: Site, fresh: Path, shop: Workshop) -
     built = {"plain": made.plain, "fast": made.fast, "selftest": made.selftest, "max_batch": made.max_batch}
     write_parts(fresh, manifest.model_copy(update=built), draft.fit)
     return draft.assumed
+
+
+def _check_place(label: str, wish: Wish, site: Site) -> None:
+    """Nobody's place is taken unasked, and that of one that serves not at all: people may be unknown to the new one."""
+    check_free(label, site.state, replace=wish.replace)
+    if wish.replace:
+        check_idle(label, site)
 
 
 def _warnings(package: Package, wish: Wish, site: Site) -> list[str]:

@@ -74,6 +74,11 @@ def rollback(
 
 def remove(label: str, site: Site) -> None:
     """Deletes a package for good. Raises BadInput for one that serves, or did before, PackageError for none."""
+    remove_package(label, site.state, lambda: check_idle(label, site))
+
+
+def check_idle(label: str, site: Site) -> None:
+    """Raises BadInput when the package serves a role, did before, or is what the configuration names."""
     for role in ROLES:
         now = standing(role, site.state)
         for word, kept in (("active", now.active), ("the previous one", now.previous)):
@@ -81,7 +86,6 @@ def remove(label: str, site: Site) -> None:
                 raise BadInput(f"{label} is {word} as {SPOKEN[role]}; activate another first")
         if site.pinned(role) in (label, label.partition("@")[0]):
             raise BadInput(f"{label} is what the configuration names as {SPOKEN[role]}; name another there first")
-    remove_package(label, site.state)
 
 
 def _choose(

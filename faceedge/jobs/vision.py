@@ -25,7 +25,7 @@ from faceedge.models.active import chosen
 from faceedge.models.landmarks import load_landmarker
 from faceedge.models.licence import check_licence, warned
 from faceedge.models.store import find_package
-from faceedge.package import Fit, Package, Role, Thresholds
+from faceedge.package import Fit, Package, Role, Thresholds, read_package
 from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Floats, Image, Template
 
@@ -64,9 +64,13 @@ class Vision:
             align.check(self.scheme, quality.manifest.alignment)
         self.preprocessor: Preprocessor = CpuPreprocessor()
         self.engines: dict[Role, Engine] = {}
-        self.detector = self._open_detector(detector, settings)
-        self.recognizer = self._open_recognizer(recognizer, settings)
-        self.grader = self._open_grader(quality, settings) if quality is not None else None
+        try:
+            self.detector = self._open_detector(detector, settings)
+            self.recognizer = self._open_recognizer(recognizer, settings)
+            self.grader = self._open_grader(quality, settings) if quality is not None else None
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def thresholds(self) -> Thresholds:
@@ -212,7 +216,12 @@ def open_vision(
         if needed not in found:
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
     notices = [*warned(found.values(), models.accept_licences), *_unproven(found.values())]
-    return Vision(found["detector"], found["recognizer"], engine, found.get("quality"), notices)
+    vision = Vision(found["detector"], found["recognizer"], engine, found.get("quality"), notices)
+    for package in found.values():  # its digest was checked before ONNX Runtime opened it by name
+        if read_package(package.folder).build != package.build:
+            vision.close()
+            raise PackageError(f"{package.label}: was replaced while it was opened; start again")
+    return vision
 
 
 def _unproven(packages: Iterable[Package]) -> list[str]:

@@ -40,6 +40,8 @@ def _check_size(manifest: Manifest, shape: Sequence[int]) -> None:
             raise PackageError(
                 f"{manifest.name}: input.{key}: {said or 'free'} px, but the graph takes {found} px only"
             )
+    if size.fixed and -1 in (width, height):
+        raise PackageError(f"{manifest.name}: input.fixed: true, but the graph takes any size; take the line out")
     if manifest.role == "detector" and width != -1 and not size.fixed:
         raise PackageError(f"{manifest.name}: input.fixed: false, but the graph takes {width}x{height} px only")
 

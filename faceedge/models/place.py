@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,13 +86,17 @@ def check_free(label: str, state: Path, *, replace: bool = False) -> None:
         raise PackageError(f"{label} is there already; choose another --version, or --replace it")
 
 
-def remove_package(label: str, state: Path) -> None:
-    """Deletes the folder of a package that lies in the state directory. Raises PackageError, StoreError."""
+def remove_package(label: str, state: Path, check: Callable[[], None]) -> None:
+    """Deletes the folder of a package that lies in the state directory. Raises PackageError, StoreError.
+
+    check: raises when it must stay; asked while no other process can choose a model.
+    """
     name, _, version = label.partition("@")
     folder = state / "models" / name / version
     if not version or folder not in [inside for outer in folders_in(state / "models") for inside in folders_in(outer)]:
         raise PackageError(f"no model package {label!r} in {state / 'models'}; `faceedge model list` shows them")
     with scratch_folder(state) as scratch:
+        check()
         folder.rename(scratch / "gone")
         sync_folder(folder.parent)
         if not any(folder.parent.iterdir()):

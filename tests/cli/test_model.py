@@ -18,7 +18,7 @@ from faceedge.jobs.add_model import add_model
 from faceedge.jobs.describe_model import Wish
 from faceedge.jobs.site import Site
 from faceedge.journal.reading import entries, reading
-from faceedge.models.active import chosen
+from faceedge.models.active import Standing, chosen, stand
 from faceedge.package import Fit, Package, QualityFit, QualityHead, Thresholds, read_package
 from faceedge.types import Template
 from tests.cli.conftest import Answer, Run
@@ -114,6 +114,16 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_run_and_replaced_on_
     assert any("until its next start" in line for line in answer.document["warnings"])
     assert read_package(state / "models" / "toy" / "1").space != before
     assert folders(state) == ["grade", "seer", "toy", "twin"]
+
+
+def test_one_that_serves_is_not_replaced_under_its_name(run: Run, state: Path, made: Path) -> None:
+    before = read_package(state / "models" / "seer" / "1").build
+    stand("detector", Standing(active="seer@1"), state)
+    words = ("--name", "seer", "--version", "1", "--replace")
+    assert "seer@1 is active as detector; activate another first" in refused(
+        run("model", "add", made / "twin.onnx", *NUMBERS, *words)
+    )
+    assert read_package(state / "models" / "seer" / "1").build == before
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -181,3 +182,19 @@ def test_the_flag_wins_over_the_configuration(state: Path, monkeypatch: pytest.M
         args = parser.parse_args(["--detector", "yunet", "--recognizer", "edgeface-xxs", *words])
         with opening.open_vision(args, lambda text, done: None) as vision:
             assert (vision.grader is not None) is graded
+
+
+def test_a_package_that_is_replaced_while_it_is_opened_serves_nobody(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(state / "models", tmp_path / "models")
+    folder = tmp_path / "models" / "edgeface-xxs" / "1"
+
+    def swapped(_package: object) -> None:
+        graph = onnx.load(folder / "model.onnx")
+        graph.producer_name = "somebody else"
+        onnx.save(graph, folder / "model.onnx")
+
+    monkeypatch.setattr("faceedge.jobs.vision.load_landmarker", swapped)
+    with pytest.raises(PackageError, match="edgeface-xxs@1: was replaced while it was opened"):
+        opened(tmp_path)

@@ -142,10 +142,10 @@ def test_a_state_directory_that_cannot_be_written_is_said(tmp_path: Path) -> Non
 def test_a_removed_package_leaves_nothing_and_others_stay(tmp_path: Path) -> None:
     placed(tmp_path, manifest())
     placed(tmp_path, manifest(version="2"))
-    remove_package("toy@1", tmp_path)
+    remove_package("toy@1", tmp_path, lambda: None)
     assert [one.label for one in every_package(tmp_path, tmp_path)][2:] == ["toy@2"]
-    remove_package("toy@2", tmp_path)
+    remove_package("toy@2", tmp_path, lambda: None)
     assert names(tmp_path) == []
     for label in ("toy@2", "toy", "..@..", "active.toml@", "@"):
         with pytest.raises(PackageError, match="no model package"):
-            remove_package(label, tmp_path)
+            remove_package(label, tmp_path, lambda: None)
