@@ -116,8 +116,11 @@ def _family(outputs: Sequence[TensorSpec], settled: Mapping[str, Any]) -> tuple[
         raise PackageError(
             "it gives one number a picture, which may be anything; if that is quality, add --role quality"
         )
-    wanted = family or role or "known network"
-    raise PackageError(f"its outputs are not those of a {wanted}: {shapes}; name the recipe or family it belongs to")
+    wanted = f"{family or role or 'known'} network"
+    known = ", ".join(sorted(_USUAL))
+    raise PackageError(
+        f"its outputs are not those of a {wanted}: {shapes}; name the --recipe or the --family, one of {known}"
+    )
 
 
 def _told(family: str, names: Mapping[str, str], said: Sequence[str], settled: Mapping[str, Any]) -> list[str]:
