@@ -116,7 +116,7 @@ class Channels:
         labels = self._fresh(node.output[0], weights.shape[axis], -1 if node.op_type == "MatMul" else 1)
         self._carry(node, 1, labels, axis, -1)
         if len(node.input) > 2 and node.input[2]:
-            self._carry(node, 2, labels, 0, -1)
+            self._carry(node, 2, labels, self._network.value(node.input[2]).ndim - 1, -1)
 
     def _takes(self, node: onnx.NodeProto) -> bool:
         """Notes that the weights take the channels of the node's input; False where they cannot."""

@@ -1,4 +1,4 @@
-"""Scales channels so that a tensor with one step for all of them loses less (Nagel et al. 2019, arXiv 1906.04721).
+"""Evens out the channels of activations, which have one step for all (Nagel et al. 2019, arXiv 1906.04721).
 
 In: a network and the ranges of its activations. Out: the same network, equal up to float rounding, in which quiet
 channels are louder and loud ones quieter. Factors move through positively homogeneous operators to the constants that
@@ -7,173 +7,118 @@ make and take the channels; where there is no way, a multiplication is put in fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 
-from faceedge.quantize.channels import Carrier, Channels, Labels
+from faceedge.quantize.centre import can_centre
+from faceedge.quantize.channels import Carrier, Channels
 from faceedge.quantize.network import Network, Weighted
-from faceedge.quantize.ranges import Doubles, Ranges
-from faceedge.types import Floats
+from faceedge.quantize.noise import Taker, best_factors
+from faceedge.quantize.ranges import Doubles, Ranges, Spread
 
-QUIETEST = 1e-3
-"""A channel whose peak is below this share of the loudest one is not made louder than that would be."""
 WORTH_A_NODE_DB = 6.0
 """A multiplication is put in only where it takes this much noise away."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taker:
-    """What a node makes of the channels it takes; one number a channel each.
+class Evened:
+    """gains_db: by how much the noise of each node falls that gains. reach: lowest and highest value that each node
+    takes which is to be centred."""
 
-    loud: power of the weights. peaks: largest magnitude. powers: mean square. tops: largest weights (outputs,
-    channels); None for a depthwise node, whose weights have a step of their own a channel.
-    """
-
-    roots: Labels
-    loud: Doubles
-    peaks: Doubles
-    powers: Doubles
-    tops: Doubles | None
-
-    def noise(self, factors: Doubles) -> float:
-        """Power of the output's rounding errors over its own, in steps of the full scale, channels being divided."""
-        signal = float((self.loud * self.powers).sum())
-        noise = float((self.peaks / factors).max() ** 2 * (self.loud * factors**2).sum())
-        if self.tops is not None:
-            noise += float(((self.tops * factors).max(axis=1) ** 2).sum() * (self.powers / factors**2).sum())
-        return noise / max(signal, 1e-30)
+    network: Network
+    gains_db: Mapping[str, float]
+    reach: Mapping[str, tuple[float, float]]
 
 
-def equalised(network: Network, ranges: Ranges) -> tuple[Network, dict[str, float]]:
-    """The network with its channels evened out; and for each node that gains, by how many dB its noise falls."""
+def equalised(network: Network, ranges: Ranges, *, centre: bool = False) -> Evened:
+    """centre: reckon with `centre.centred` afterwards."""
     own, channels = network.copy(), Channels(network)
-    takers = dict(_takers(network, channels, ranges))
+    takers = dict(_takers(network, channels, ranges, centre))
     factors = np.ones(channels.count)
-    free = {name: taker for name, taker in takers.items() if channels.are_free(taker.roots)}
+    free = {name: taker for name, taker in takers.items() if channels.are_free(taker.labels)}
     for names in _groups(free):
-        roots, best = _best([free[name] for name in names])
-        factors[roots] = best
+        labels, best = best_factors([free[name] for name in names])
+        factors[labels] = best
     every = channels.roots(np.arange(channels.count))
     for carrier in channels.carriers:
         _rescale(own, carrier, factors[every[carrier.labels]])
-    gains = {name: _gain(taker, factors[taker.roots]) for name, taker in takers.items()}
-    for node in network.weighted():
-        taker = takers.get(node.name)
-        if taker is not None and node.name not in free:
-            gains[node.name] = _put_in_front(own, node, taker)
-    return own, {name: gain for name, gain in gains.items() if gain > 0}
+    found = {name: factors[taker.labels] for name, taker in free.items()}
+    found |= {name: _put_in_front(own, network, name, taker) for name, taker in takers.items() if name not in free}
+    gains = {name: takers[name].gain_db(chosen) for name, chosen in found.items()}
+    reach = {name: _reach(takers[name], chosen) for name, chosen in found.items() if takers[name].is_centred}
+    return Evened(own, {name: gain for name, gain in gains.items() if gain > 0}, reach)
 
 
-def _takers(network: Network, channels: Channels, ranges: Ranges) -> Iterator[tuple[str, Taker]]:
+def _takers(network: Network, channels: Channels, ranges: Ranges, centre: bool) -> Iterator[tuple[str, Taker]]:
     for node in network.weighted():
-        weights, spread = network.value(node.weight).astype(np.float64), ranges[node.data]
-        count = len(spread.peak)
-        labelled = channels.tensors.get(node.data)
-        roots = channels.roots(labelled.labels) if labelled is not None else -1 - np.arange(count)
-        area = int(np.prod(weights.shape[2:]))
-        if node.groups == 1 and weights.shape[1 - node.axis] == count:
-            rows = np.moveaxis(weights, (node.axis, 1 - node.axis), (0, 1)).reshape(-1, count, area)
-            tops = np.abs(rows).max(axis=2)
-            yield node.name, Taker(roots, (rows**2).sum(axis=(0, 2)), spread.peak, spread.mean_square * area, tops)
-        elif node.kind == "Conv" and weights.shape[1] == 1 and node.groups == count:
-            loud = (weights**2).reshape(count, -1).sum(axis=1)
-            yield node.name, Taker(roots, loud, spread.peak, spread.mean_square, None)
+        spread, labelled = ranges[node.data], channels.tensors.get(node.data)
+        unknown = -1 - np.arange(len(spread.low))
+        taker = _taker(network.value(node.weight).astype(np.float64), node, spread)
+        if taker is not None:
+            labels = unknown if labelled is None else channels.roots(labelled.labels)
+            yield node.name, replace(taker, labels=labels, is_centred=centre and can_centre(network, node))
+
+
+def _taker(weights: Doubles, node: Weighted, spread: Spread) -> Taker | None:
+    count, area = len(spread.low), int(np.prod(weights.shape[2:]))
+    nobody = np.zeros(0, np.int64)
+    if node.groups == 1 and weights.ndim >= 2 and weights.shape[1 - node.axis] == count:
+        rows = np.moveaxis(weights, (node.axis, 1 - node.axis), (0, 1)).reshape(-1, count, area)
+        loud, tops = (rows**2).sum(axis=(0, 2)), np.abs(rows).max(axis=2)
+        return Taker(nobody, loud, spread.low, spread.high, spread.mean_square * area, tops)
+    if node.kind == "Conv" and weights.shape[1] == 1 and node.groups == count:
+        loud = (weights**2).reshape(count, -1).sum(axis=1)
+        return Taker(nobody, loud, spread.low, spread.high, spread.mean_square, None)
+    return None
 
 
 def _groups(takers: Mapping[str, Taker]) -> list[list[str]]:
     """Nodes whose channels hang together."""
     groups: list[tuple[set[int], list[str]]] = []
     for name, taker in takers.items():
-        roots, names = set(taker.roots.tolist()), [name]
-        for other in [group for group in groups if group[0] & roots]:
+        labels, names = set(taker.labels.tolist()), [name]
+        for other in [group for group in groups if group[0] & labels]:
             groups.remove(other)
-            roots, names = roots | other[0], other[1] + names
-        groups.append((roots, names))
+            labels, names = labels | other[0], other[1] + names
+        groups.append((labels, names))
     return [names for _, names in groups]
-
-
-def _best(takers: Sequence[Taker]) -> tuple[Labels, Doubles]:
-    """The roots of a group, sorted, and their factors with the least noise over all its nodes."""
-    roots = np.unique(np.concatenate([taker.roots for taker in takers]))
-    places = [np.searchsorted(roots, taker.roots) for taker in takers]
-    peaks = _mean([(taker.peaks, place) for taker, place in zip(takers, places, strict=True)], len(roots))
-    tops = _mean(
-        [
-            (taker.tops.max(axis=0), place)
-            for taker, place in zip(takers, places, strict=True)
-            if taker.tops is not None
-        ],
-        len(roots),
-    )
-    best, least = np.ones(len(roots)), np.inf
-    for factors in _candidates(peaks, tops):
-        noise = sum(taker.noise(factors[place]) for taker, place in zip(takers, places, strict=True))
-        if noise < least * 0.999:
-            best, least = factors, noise
-    return roots, best
-
-
-def _mean(parts: Sequence[tuple[Doubles, Labels]], count: int) -> Doubles:
-    """Geometric mean over the nodes of what each says of a channel, relative to its loudest one."""
-    total, seen = np.zeros(count), np.zeros(count)
-    for values, place in parts:
-        merged = np.zeros(count)
-        np.maximum.at(merged, place, values)
-        there = np.bincount(place, minlength=count) > 0
-        logs = np.log(np.maximum(merged, QUIETEST * max(float(values.max()), 1e-30)) / max(float(values.max()), 1e-30))
-        total, seen = total + np.where(there, logs, 0), seen + there
-    return np.asarray(np.exp(total / np.maximum(seen, 1)))
-
-
-def _candidates(peaks: Doubles, tops: Doubles) -> Iterator[Doubles]:
-    """None, then what evens out the peaks, in full or in part, at the weights' cost or not."""
-    yield np.ones(len(peaks))
-    for share in np.linspace(0.1, 1.0, 10):
-        for cost in (0.0, 0.5, 1.0):
-            factors = peaks**share / tops ** (cost * (1 - share))
-            yield factors / np.exp(np.log(factors).mean())
-
-
-def _gain(taker: Taker, factors: Doubles) -> float:
-    return 10 * float(np.log10(taker.noise(np.ones(len(factors))) / taker.noise(factors)))
 
 
 def _rescale(network: Network, carrier: Carrier, factors: Doubles) -> None:
     if (factors == 1).all():
         return
     node = network.node(carrier.node)
-    value = network.value(node.input[carrier.index]).astype(np.float64)
+    name = network.own(node, carrier.index)
+    value = network.value(name).astype(np.float64)
     value = value.reshape((1,) * (carrier.rank - value.ndim) + value.shape)
     shape = [1] * value.ndim
     shape[carrier.axis] = -1
-    name = network.own(node, carrier.index)
     network.put(name, (value * factors.reshape(shape) ** carrier.power).astype(np.float32))
 
 
-def _put_in_front(network: Network, node: Weighted, taker: Taker) -> float:
-    """A multiplication before a node whose channels are not free; returns the gain, 0 where it is not worth it."""
-    alone = Taker(np.arange(len(taker.roots)), taker.loud, taker.peaks, taker.powers, taker.tops)
-    _, factors = _best([alone])
-    gain = _gain(alone, factors)
-    if gain < WORTH_A_NODE_DB:
-        return 0.0
-    target = network.node(node.name)
-    weights = network.value(network.own(target, 1)).astype(np.float64)
-    labels = np.arange(len(factors))
-    axis = 0 if node.groups > 1 else 1 - node.axis
-    factors = factors if node.groups == 1 else np.repeat(factors, weights.shape[0] // node.groups)
-    _rescale(network, Carrier(node.name, 1, labels, axis, weights.ndim, 1), factors)
-    _insert(network, target, (1 / factors).astype(np.float32), 0 if node.kind in ("MatMul", "Gemm") else 2)
-    return gain
+def _put_in_front(own: Network, network: Network, name: str, taker: Taker) -> Doubles:
+    """A multiplication before a node whose channels are not free; returns the factors, 1 where it is not worth it."""
+    alone = replace(taker, labels=np.arange(len(taker.labels)))
+    _, factors = best_factors([alone])
+    if alone.gain_db(factors) < WORTH_A_NODE_DB:
+        return np.ones(len(factors))
+    node = next(one for one in network.weighted() if one.name == name)
+    weights = network.value(node.weight)
+    axis, spread = (
+        (1 - node.axis, factors) if node.groups == 1 else (0, np.repeat(factors, len(weights) // node.groups))
+    )
+    _rescale(own, Carrier(name, 1, np.arange(len(spread)), axis, weights.ndim, 1), spread)
+    target, inserted = own.node(name), f"{name}/evened"
+    shape = (-1,) + (1,) * (0 if node.kind in ("MatMul", "Gemm") else weights.ndim - 2)
+    own.put(f"{inserted}/factors", (1 / factors).reshape(shape).astype(np.float32))
+    product = onnx.helper.make_node("Mul", [target.input[0], f"{inserted}/factors"], [inserted], name=inserted)
+    target.input[0] = inserted
+    own.nodes.insert(list(own.nodes).index(target), product)
+    return factors
 
 
-def _insert(network: Network, target: onnx.NodeProto, factors: Floats, spatial: int) -> None:
-    name = f"{target.name}/evened"
-    network.put(f"{name}/factors", factors.reshape((-1,) + (1,) * spatial))
-    node = onnx.helper.make_node("Mul", [target.input[0], f"{name}/factors"], [name], name=name)
-    place = next(index for index, one in enumerate(network.nodes) if one.name == target.name)
-    target.input[0] = name
-    network.nodes.insert(place, node)
+def _reach(taker: Taker, factors: Doubles) -> tuple[float, float]:
+    return float((taker.low / factors).min()), float((taker.high / factors).max())

@@ -90,10 +90,12 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def rows_of(batches: Iterable[Floats], limit: int) -> Iterator[Floats]:
-    """The batches until `limit` rows have passed."""
+def spread_rows(batches: Iterable[Floats], total: int, wanted: int) -> Iterator[Floats]:
+    """`wanted` rows, evenly from `total`: what comes first is no better than what comes last."""
+    start = 0
     for batch in batches:
-        if limit <= 0:
-            return
-        yield np.asarray(batch[:limit])
-        limit -= len(batch)
+        numbers = np.arange(start, start + len(batch)) * min(wanted, total) // max(total, 1)
+        before = (np.arange(start, start + len(batch)) - 1) * min(wanted, total) // max(total, 1)
+        start += len(batch)
+        if (chosen := numbers > before).any():
+            yield np.asarray(batch[chosen])

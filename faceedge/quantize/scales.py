@@ -5,15 +5,12 @@ In: histograms of magnitudes, weights. Out: scales, so that value = step * integ
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from numpy.typing import NDArray
 
+from faceedge.quantize.options import Method
 from faceedge.quantize.ranges import BINS, Doubles, Spread
 from faceedge.types import Floats
 
-Method = Literal["entropy", "minmax", "percentile", "error"]
 LEVELS = 127
 PERCENTILE = 0.9999
 FLOOR = 1e-8
@@ -26,17 +23,14 @@ def activation_scale(spread: Spread, method: Method) -> float:
     return max(limit / LEVELS, FLOOR)
 
 
-def weight_scales(weights: Floats, axis: int, method: Method, importance: Doubles | None = None) -> Floats:
-    """float32 (channels,): one scale an output channel. importance: how much an error counts, of the weights' shape."""
-    rows = _rows(weights, axis)
+def weight_scales(weights: Floats, axis: int, method: Method) -> Floats:
+    """float32 (channels,): one scale an output channel; with `error`, the one with the least square error."""
+    rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1).astype(np.float64)
     peaks = np.maximum(np.abs(rows).max(axis=1), FLOOR * LEVELS)
-    if method != "error":
-        return np.asarray(peaks / LEVELS, np.float32)
-    worth = _rows(np.broadcast_to(importance, weights.shape), axis) if importance is not None else np.ones_like(rows)
     best, scales = np.full(len(rows), np.inf), peaks / LEVELS
-    for share in np.linspace(1.0, 0.5, 51):
+    for share in np.linspace(1.0, 0.5, 51) if method == "error" else ():
         steps = np.asarray(peaks * share / LEVELS)[:, None]
-        errors = (worth * (rows - np.clip(np.rint(rows / steps), -LEVELS, LEVELS) * steps) ** 2).sum(axis=1)
+        errors = ((rows - np.clip(np.rint(rows / steps), -LEVELS, LEVELS) * steps) ** 2).sum(axis=1)
         better = errors < best * (1 - 1e-9)
         best, scales = np.where(better, errors, best), np.where(better, steps[:, 0], scales)
     return np.asarray(scales, np.float32)
@@ -48,10 +42,6 @@ def rounded(weights: Floats, scales: Floats, axis: int) -> Floats:
     shape[axis] = -1
     steps = scales.reshape(shape)
     return np.asarray(np.clip(np.rint(weights / steps), -LEVELS, LEVELS) * steps, np.float32)
-
-
-def _rows(weights: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
-    return np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1).astype(np.float64)
 
 
 def _whole(spread: Spread) -> float:

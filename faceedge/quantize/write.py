@@ -70,6 +70,7 @@ def _cleaned(model: onnx.ModelProto, quantised: Collection[str]) -> onnx.ModelPr
         if node.name not in quantised:
             for index, name in enumerate(node.input):
                 node.input[index] = rounded.get(name, name)
+    _sort(model)
     for index in reversed(range(len(model.opset_import))):
         if model.opset_import[index].domain not in ("", "ai.onnx"):
             del model.opset_import[index]
@@ -85,3 +86,24 @@ def _rounded(model: onnx.ModelProto) -> dict[str, str]:
         for node in model.graph.node
         if node.op_type == "DequantizeLinear" and quantised.get(node.input[0], "") not in constants | {""}
     }
+
+
+def _sort(model: onnx.ModelProto) -> None:
+    """Every node after those that make what it takes; the quantiser leaves its own at the end."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    done: set[str] = set()
+    ordered: list[onnx.NodeProto] = []
+    for root in model.graph.node:
+        waiting = [root]
+        while waiting:
+            node = waiting[-1]
+            before = [makers[name] for name in node.input if name in makers and makers[name].output[0] not in done]
+            waiting.extend(before)
+            if not before:
+                waiting.pop()
+                if node.output[0] not in done:
+                    done.add(node.output[0])
+                    ordered.append(node)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
