@@ -40,9 +40,9 @@ NETWORKS = (
     *(Network(name, f"{name}.onnx", {"input": SMALL_CANVAS})
       for name in ("retinaface_mnet025", "yunet_n", "scrfd_500m", "scrfd_2.5g")),
     *(Network(name, f"{name}.onnx") for name in (
-        "mobilefacenet_128", "mobilefacenet_128_fast", "mobilefacenet_casia_128", "mobileface_v2_256",
-        "edgeface_xxs_512", "edgeface_xs_512", "lightqnet",
+        "mobilefacenet_128_fast", "mobileface_v2_256", "edgeface_xxs_512", "edgeface_xs_512", "lightqnet",
     )),
+    *(Network(name, f"{name}.onnx", max_batch=3) for name in ("mobilefacenet_128", "mobilefacenet_casia_128")),
     Network("age_gender_62", "age_gender_62.onnx", {"input": (3, 62, 62)}),
     *(Network(name, f"{name}.onnx", {"input": (3, 80, 80)}) for name in ("minifasnet_v2", "minifasnet_v1se")),
     Network("bench_iresnet50_noweights", "bench_iresnet50_noweights.onnx", max_batch=2, turns=1, slow=True),
