@@ -38,10 +38,13 @@ from tests.jobs.made_up_calibration import quiet
 pytestmark = [pytest.mark.assets, pytest.mark.system, pytest.mark.timeout(300)]
 
 NETWORK, RECIPE = "mobileface_v2_256.onnx", "mobileface-v2"
-COUNT = 72
-"""Crops that calibrate; the gates see as many of other people."""
-GATES = Gates(min_crops=60, rounds=20)
-QUICK = Recipe(methods=("error",), images=COUNT, budget_s=0, gates=GATES, floors=Floors(least=64))
+COUNT, JUDGED, APART = 72, 120, 24
+"""Crops that calibrate, of twice as many; that the gates see, so many that the worst one alone decides nothing; and
+that are measured on here. All of different people."""
+QUICK = Recipe(
+    methods=("percentile",), images=COUNT, budget_s=0, gates=Gates(rounds=20), floors=Floors(least=64)
+)  # fmt: skip
+DEFAULT = QUICK.model_copy(update={"methods": ("error",)})
 HARMLESS = 0.985
 """Mean cosine to FP32, measured here by plain ONNX Runtime, from which a calibration did no harm."""
 Change = Callable[[onnx.ModelProto], None]
@@ -59,10 +62,10 @@ def crops(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, l
         photo = read_photo(min(person.iterdir()))
         crop = eyes.picture(photo, eyes.faces(person.name, photo))
         found += [] if crop is None else [crop]
-        if len(found) == 4 * COUNT:
+        if len(found) == 2 * COUNT + JUDGED + APART:
             break
     eyes.close()
-    return {"all": found[: 2 * COUNT], "gates": found[2 * COUNT : 3 * COUNT], "apart": found[3 * COUNT :]}
+    return {"all": found[: 2 * COUNT], "gates": found[2 * COUNT : -APART], "apart": found[-APART:]}
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +93,9 @@ def saved(images: list[Image], folder: Path) -> Path:
     return folder
 
 
-def run(site: Site, images: Path, people: Path, seed: int = 1) -> Calibrated:
+def run(site: Site, images: Path, people: Path, seed: int = 1, recipe: Recipe = QUICK) -> Calibrated:
     order = Order(role="recognizer", model=RECIPE, images=images, people=people, crops=True, seed=seed, most_float=0.0)
-    return calibrate(order, site, EngineSettings(), quiet, QUICK)
+    return calibrate(order, site, EngineSettings(), quiet, recipe)
 
 
 def likeness(done: Calibrated, crops: list[Image]) -> float:
@@ -112,9 +115,10 @@ def likeness(done: Calibrated, crops: list[Image]) -> float:
 def test_good_calibrations_pass_whatever_the_seed(
     site: Site, crops: dict[str, list[Image]], people: Path, tmp_path: Path, seed: int
 ) -> None:
-    done = run(site, saved(crops["all"], tmp_path / "images"), people, seed)
+    recipe = DEFAULT if seed % 4 == 0 else QUICK  # the default takes twice the time
+    done = run(site, saved(crops["all"], tmp_path / "images"), people, seed, recipe)
     assert done.passed, done.build.judged.verdict.sentence
-    assert likeness(done, crops["apart"][:24]) >= HARMLESS
+    assert likeness(done, crops["apart"]) >= HARMLESS
     assert read_package(done.package.folder).space == done.source.space
 
 
@@ -204,7 +208,7 @@ GRAPHS: dict[str, Change] = {
 def told(done: Calibrated, crops: list[Image]) -> str:
     """Fails when a worse build passed, or a harmless one passed without a word."""
     verdict = done.build.judged.verdict
-    found = likeness(done, crops[:24])
+    found = likeness(done, crops)
     if found < HARMLESS:
         assert verdict.outcome == "failed", f"mean cosine {found:.4f}, and {verdict.sentence}"
     elif verdict.passed:
