@@ -31,10 +31,14 @@ from faceedge.jobs.calibrate_write import label_of, write
 from faceedge.jobs.site import Site
 from faceedge.models.place import check_free
 from faceedge.package import Package
+from faceedge.quantize.fast import write_fast
 from faceedge.quantize.gates import verdict
 from faceedge.quantize.imageset import SetReport, check_set
+from faceedge.quantize.observe import spread_rows
 
 Progress = Callable[[str, float], None]
+FAST_ON = 64
+"""Images from which the form for ONNX Runtime takes the ranges of outputs."""
 REVISION = 1
 """Raised when the same pictures and options would give another graph: what was remembered is then of no use."""
 
@@ -113,7 +117,19 @@ def _built(case: Case, split: Split, looked: SetReport, steps: Steps, tell: Prog
     tell("looking for oddities", 0.98)
     odd = (*looked.remarks, *bench.oddities(build.made.graph, split.met))
     judged = replace(judged, verdict=verdict(judged.verdict.findings, odd))
-    return replace(build, judged=judged)
+    return _with_fast(replace(build, judged=judged), case, split, steps, odd)
+
+
+def _with_fast(build: Build, case: Case, split: Split, steps: Steps, odd: tuple[str, ...]) -> Build:
+    """With the form for this CPU beside it, where there is one that passes the same gates."""
+    if not build.judged.verdict.passed or case.settings.providers != ("cpu",):
+        return build
+    target = steps.folder / "fast.onnx"
+    images = spread_rows(split.batches(), len(split.digests), FAST_ON)
+    if not write_fast(build.made.graph, target, images):
+        return build
+    judged = split.judge.judge(target, odd)
+    return replace(build, judged=judged, fast=target) if judged.verdict.passed else build
 
 
 def _chosen(case: Case, build: Build, split: Split) -> precision.Choice:
@@ -122,7 +138,7 @@ def _chosen(case: Case, build: Build, split: Split) -> precision.Choice:
     kind: precision.Precision = "mixed" if build.returned else "int8"
     candidates = (
         precision.Candidate(package.label, "fp32", package.fast_graph),
-        precision.Candidate(label, kind, build.made.graph),
+        precision.Candidate(label, kind, build.fast or build.made.graph),
     )
     picture = np.ascontiguousarray(next(split.batches())[:1])
     timings = precision.time_all(candidates, package.manifest, picture, case.settings)

@@ -80,7 +80,8 @@ class Point:
 @dataclass(frozen=True, slots=True, eq=False)
 class Build:
     """The build that was settled on, passed or not. returned: nodes that the search brought back to float, most
-    harmful first, from the beginning of `ranking`. ended: why the search stopped without success, in words."""
+    harmful first, from the beginning of `ranking`. ended: why the search stopped without success, in words. fast: the
+    form that ONNX Runtime runs on a CPU, where it passed its gates, too; `judged` is then of it."""
 
     made: Made
     judged: Judged
@@ -89,6 +90,7 @@ class Build:
     curve: tuple[Point, ...]
     ranking: tuple[Harm, ...] = ()
     ended: str = ""
+    fast: Path | None = None
 
 
 class Search:
