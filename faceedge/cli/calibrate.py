@@ -25,7 +25,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "calibrate",
         help="make an INT8 build of a network and prove that it is no worse",
         description="Quantises the network of a role to INT8 on photos of yours, holds it against its float source in "
-        "terms of recognition, returns nodes to float where a gate fails, re-fits the thresholds, times what passed. The "
+        "terms of recognition, returns nodes to float where a gate fails, re-fits the thresholds, and times both. The "
         "new package lies beside its source with its report. An interrupted calibration goes on when it is started "
         "again. Exit code 1 when a gate failed.",
         epilog="Example: faceedge calibrate recognizer --images photos/ --people people/ --activate",

@@ -96,7 +96,8 @@ def _gathered(source: Source, case: Case, tell: Progress) -> Gathered:
 
 def _looked(gathered: Gathered, source: Source, case: Case) -> SetReport:
     """Raises BadInput for a set that is not fit to calibrate."""
-    match = case.package.fit.thresholds.match if case.package.fit else None
+    fit, metric = case.package.fit, case.package.manifest.metric
+    match = gathered.as_cosine(fit.thresholds.match, metric) if fit else None
     looked = check_set(gathered.facts, "detector" if case.is_detector else "recognizer", case.recipe.floors, match)
     if looked.refused:
         raise BadInput(f"the calibration images are refused: {looked.refused}")

@@ -26,11 +26,19 @@ Progress = Callable[[str, float], None]
 
 @dataclass(slots=True, eq=False)
 class Gathered:
-    """facts: of every picture. crops: of a recogniser, by place; None where there is no face. people: by place."""
+    """facts: of every picture. crops: of a recogniser, by place; None where there is no face. people: by place.
+    powers: squared lengths of the recogniser's outputs."""
 
     facts: list[ImageFacts] = field(default_factory=list)
     crops: list[Image | None] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
+    powers: list[float] = field(default_factory=list)
+
+    def as_cosine(self, similarity: float, metric: str) -> float:
+        """What a similarity of this metric is between outputs brought to length 1."""
+        if metric != "euclidean" or not self.powers:
+            return similarity
+        return 1 - (1 - similarity) / max(float(np.mean(self.powers)), 1e-9)
 
 
 class Embedder:
@@ -74,6 +82,7 @@ def gather(source: Source, embedder: Embedder | None, progress: Progress) -> Gat
 def _take(found: Gathered, waiting: list[Sample], embedder: Embedder) -> None:
     """Empties `waiting` into `found`, in order."""
     raw = embedder.raw([sample.picture for sample in waiting if sample.picture.size])
+    found.powers += (raw * raw).sum(axis=1).tolist()
     units = iter(raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12))
     for sample in waiting:
         cut = Cut(sample.picture, np.asarray(next(units), np.float32)) if sample.picture.size else None

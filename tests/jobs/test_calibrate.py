@@ -68,7 +68,7 @@ def test_the_new_package_lies_beside_its_source_in_the_same_space(passed: tuple[
     assert done.package.space == done.source.space
     assert done.package.build != done.source.build
     assert sorted(path.name for path in done.package.folder.iterdir()) == [
-        "fit.toml", "model.onnx", "model.toml", "report.html", "report.json",
+        "fit.toml", "model.onnx", "model.toml", "onnxruntime.onnx", "report.html", "report.json",
     ]  # fmt: skip
 
 
