@@ -71,8 +71,8 @@ class Channels:
         return np.array([self._root(int(label)) for label in labels], np.int64)
 
     def are_free(self, labels: Labels) -> bool:
-        """Whether all of these channels may be scaled."""
-        return self._frozen.isdisjoint(self.roots(labels).tolist())
+        """Whether all of these channels may be scaled; labels below 0 are of tensors that bear none."""
+        return bool((labels >= 0).all()) and self._frozen.isdisjoint(self.roots(labels).tolist())
 
     def _root(self, label: int) -> int:
         while self._parents[label] != label:
