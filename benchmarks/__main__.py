@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import against_dlib, engines, enrolment, families, journal, latency, pipeline, rewritten
+from benchmarks import against_dlib, engines, enrolment, families, journal, latency, pipeline, precision, rewritten
 from benchmarks.measure import Row, machine
 
 SUITES = {
@@ -19,6 +19,7 @@ SUITES = {
     "latency": latency.rows,
     "enrolment": enrolment.rows,
     "journal": journal.rows,
+    "precision": precision.rows,
     "families": families.rows,
     "rewritten": rewritten.rows,
 }
