@@ -11,13 +11,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
+import onnx
 
 from benchmarks.measure import Row, compare_times, interleaved
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.config import cache_dir
 from faceedge.models.defaults import default_models
+from faceedge.models.prelu import rewritten
 from faceedge.quantize.build import Options, Quantiser
 from faceedge.quantize.fast import write_fast
 from faceedge.types import Floats
@@ -49,20 +52,31 @@ def _measured(job: Job) -> Iterator[Row]:
         quick = Options(method="minmax", equalise=False, centre=False, correct_bias=False)
         made = Quantiser(job.graph, lambda: iter([pictures]), quick).write(plain)
         int8 = fast if write_fast(plain, fast, [pictures]) else plain
-        yield _time(job, int8, pictures[:1])
+        yield _time(job, int8, _floats(job.graph, Path(scratch)), pictures[:1])
     before, after = made.weights_before / 1e6, made.weights_after / 1e6
     spread = {"ours": [round(after, 3)] * 2, "theirs": [round(before, 3)] * 2}
     name = f"{job.name}: weights in INT8 against FP32"
     yield Row(name, round(after, 3), round(before, 3), "MB", round(before / after, 2), round(WEIGHTS, 2), spread)
 
 
-def _time(job: Job, int8: Path, picture: Floats) -> Row:
-    """As `auto` chooses: INT8 where it is worth it, else FP32, which is then FP32 against itself."""
-    engines = [OnnxEngine(graph, max_batch=1) for graph in (int8, job.graph)]
+def _floats(graph: Path, scratch: Path) -> list[Path]:
+    """The forms in which FP32 may serve: as it is, and with PReLU rewritten where there is any."""
+    found = rewritten(onnx.shape_inference.infer_shapes(onnx.load(graph)))
+    if found is None:
+        return [graph]
+    onnx.save(found[0], scratch / "rewritten.onnx")
+    return [graph, scratch / "rewritten.onnx"]
+
+
+def _time(job: Job, int8: Path, floats: list[Path], picture: Floats) -> Row:
+    """As `auto` chooses: INT8 where it is worth it, else FP32, which is then FP32 against itself. Of two forms of FP32
+    the faster one counts."""
+    engines = [OnnxEngine(graph, max_batch=1) for graph in (int8, *floats)]
     inputs = {engines[0].inputs[0].name: picture}
-    ours, theirs = interleaved(TURNS, *(lambda engine=engine: engine.infer(inputs) for engine in engines))
+    ours, *sides = interleaved(TURNS, *(lambda engine=engine: engine.infer(inputs) for engine in engines))
     for engine in engines:
         engine.close()
+    theirs = min(sides, key=median)
     ratio = float(np.median(np.array(theirs) / np.array(ours)))
     if ratio >= WORTH:
         return compare_times(f"{job.name}: auto chose INT8, against FP32, 1 thread", ours, theirs, 1, job.goal)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from faceedge.files import write_whole
+from faceedge.models.prelu import rewritten
 from faceedge.quantize.observe import observed
 from faceedge.quantize.scales import FLOOR, LEVELS
 from faceedge.types import Floats
@@ -34,7 +35,8 @@ def write_fast(build: Path, target: Path, images: Iterable[Floats]) -> int:
     if not form.rounded:
         return 0
     form.rewrite(_ranges(form, images))
-    write_whole(target, form.model.SerializeToString())
+    found = rewritten(form.model)  # PReLU, which ONNX Runtime computes slowly
+    write_whole(target, (found[0] if found else form.model).SerializeToString())
     return len(form.rounded)
 
 

@@ -52,7 +52,7 @@ def test_convolutions_are_computed_on_integers_and_what_is_rectified_needs_no_re
     assert kinds.count("QLinearConv") == count == 2
     assert "Conv" not in kinds
     assert "Relu" not in kinds
-    assert kinds.count("PRelu") == 1
+    assert "PRelu" not in kinds, "ONNX Runtime computes it slowly"
 
 
 def test_a_graph_without_rounded_convolutions_has_no_fast_form(tmp_path: Path) -> None:
