@@ -67,6 +67,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=("auto", "int8", "fp32"), default="auto", help="what serves: the fastest, or this"
     )
     parser.add_argument("--activate", action="store_true", help="let what was chosen serve from the next start on")
+    parser.add_argument("--show-pairs", action="store_true", help="show the faces that moved most in the report")
     parser.add_argument("--replace", action="store_true", help="also when there is an INT8 build already")
 
 
@@ -98,6 +99,7 @@ def _order(args: argparse.Namespace, capture: config.Capture | None) -> Order:
         role=args.role, images=args.images, capture=capture, model=args.model, crops=args.crops,
         people=args.people, pairs=args.pairs, limit=args.limit, seed=args.seed, budget_s=args.budget_s,
         most_float=args.most_float, method=args.method, precision=args.precision, replace=args.replace,
+        show_pairs=args.show_pairs,
     )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ SEARCHED_PX = 2_000_000
 class Order:
     """What somebody asks for. model: name of the package; without it the one that serves. crops: the files are aligned
     crops. people, pairs: labelled people for the gates; without either the enrolled. capture: the daemon's crops
-    under these settings, or source: anything else, in place of `images`. The rest stands over the recipe."""
+    under these settings, or source: anything else, in place of `images`. show_pairs: the report shows faces. The rest
+    stands over the recipe."""
 
     role: Role
     images: Path | None = None
@@ -45,6 +46,7 @@ class Order:
     method: str = ""
     precision: Literal["auto", "int8", "fp32"] = "auto"
     replace: bool = False
+    show_pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

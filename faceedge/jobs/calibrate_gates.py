@@ -11,6 +11,7 @@ import numpy as np
 
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, EngineError
+from faceedge.gallery.rows import crop_to_png
 from faceedge.jobs.calibrate_eyes import open_detector, open_engine
 from faceedge.jobs.calibrate_gather import Embedder
 from faceedge.jobs.calibrate_source import Source
@@ -19,8 +20,9 @@ from faceedge.quantize.boxes import Agreement, agreement
 from faceedge.quantize.findings import Recognised, detector_findings, recogniser_findings
 from faceedge.quantize.gates import Gates, Verdict, verdict
 from faceedge.quantize.pairs import Numbers, Pairs
+from faceedge.quantize.report import WorstPair
 from faceedge.quantize.scores import agreement as similar
-from faceedge.quantize.scores import scored
+from faceedge.quantize.scores import moved_most, scored
 from faceedge.quantize.thresholds import Refit, refit
 from faceedge.types import Face, Floats, Image
 
@@ -101,6 +103,20 @@ class RecogniserJudge:
         at_build = fitted.fit.thresholds.match if fitted else fit.thresholds.match
         seen = Recognised(cosines, pairs, fit.thresholds.match, at_build)
         return Judged(self._verdict(seen, oddities), seen, fitted, why)
+
+    def worst(self, judged: Judged, count: int = 12) -> tuple[WorstPair, ...]:
+        """The pairs that INT8 moved most, as pictures; none without labelled people."""
+        pairs, scores = self._shown.pairs, judged.seen.pairs if isinstance(judged.seen, Recognised) else None
+        if pairs is None or scores is None:
+            return ()
+        crops = self._shown.crops
+        return tuple(
+            WorstPair(
+                crop_to_png(crops[int(pairs.first[at])]), crop_to_png(crops[int(pairs.second[at])]),
+                (int(scores.one[at]), int(scores.other[at])), float(scores.source[at]), float(scores.build[at]),
+            )
+            for at in moved_most(scores, count)
+        )  # fmt: skip
 
     @property
     def _fit(self) -> Fit:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from faceedge.jobs.calibrate_gates import RecogniserJudge
 from faceedge.jobs.calibrate_report import Story, method_words, report_of
 from faceedge.models.apart import Workshop, prepare, try_graph
 from faceedge.models.graph import Prepared
@@ -13,7 +14,7 @@ from faceedge.models.landmarks import FILE as LANDMARKS
 from faceedge.models.place import place, scratch_folder
 from faceedge.models.store import DEFAULTS, INT8, write_parts
 from faceedge.package import FAST_GRAPH, Fit, Graph, Package, read_package
-from faceedge.quantize.report import write_report
+from faceedge.quantize.report import WorstPair, write_report
 
 LONGEST_VERSION, LONGEST_NAME = 32, 64
 
@@ -41,7 +42,7 @@ def write(story: Story) -> Package:
         parts = {
             "name": name, "version": version, "precision": "int8", "fast": fast, "selftest": made.selftest,
             "plain": made.plain.model_copy(update={"changes": changes}), "max_batch": made.max_batch,
-            "calibration": report.calibration(write_report(report, fresh)),
+            "calibration": report.calibration(write_report(report, fresh, _worst(story))),
         }  # fmt: skip
         write_parts(fresh, manifest.model_copy(update=parts), _fit(story))
         if (source.folder / LANDMARKS).exists():
@@ -60,6 +61,14 @@ def _fast(story: Story, fresh: Path, made: Prepared, shop: Workshop) -> Graph | 
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     words = "convolutions compute in INT8, and round their outputs, too; judged by the same gates"
     return Graph(sha256=digest, changes=(words,), difference=float(f"{apart:.7g}"))
+
+
+def _worst(story: Story) -> tuple[WorstPair, ...]:
+    """Pictures of people for the report, only where somebody asked for them."""
+    judge = story.split.judge
+    if not story.case.order.show_pairs or not isinstance(judge, RecogniserJudge):
+        return ()
+    return judge.worst(story.build.judged)
 
 
 def _names(package: Package) -> tuple[str, str]:

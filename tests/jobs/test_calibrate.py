@@ -354,6 +354,15 @@ def test_asked_for_precision_is_chosen_and_the_speed_is_still_told(site: Site, p
     assert "asked for with --precision int8; by speed alone: " in done.choice.why
 
 
+def test_faces_are_in_the_report_only_where_somebody_asked_for_them(
+    passed: tuple[Site, Calibrated], site: Site, pictures: Path
+) -> None:
+    assert "data:image/png" not in (passed[1].package.folder / "report.html").read_text()
+    done = run(site, pictures, show_pairs=True)
+    assert "data:image/png" in (done.package.folder / "report.html").read_text()
+    assert "data:image" not in (done.package.folder / "report.json").read_text()
+
+
 def test_the_report_is_one_json_document_without_numbers_that_are_none(passed: tuple[Site, Calibrated]) -> None:
     text = (passed[1].package.folder / "report.json").read_text()
     json.loads(text, parse_constant=pytest.fail)
