@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from faceedge.quantize.observe import Observer
+from faceedge.quantize.observe import Observer, Tensors
 from faceedge.types import Floats
 
 
@@ -61,16 +61,19 @@ def only(rounded: onnx.ModelProto, name: str) -> onnx.ModelProto:
     return model
 
 
-def _outputs(model: onnx.ModelProto, names: Sequence[str], images: Sequence[Floats]) -> list[NDArray[np.float32]]:
-    """By output, (images, values)."""
+def _outputs(model: onnx.ModelProto, names: Sequence[str], images: Sequence[Floats]) -> list[Tensors]:
+    """The outputs of every run; images of several sizes are runs of their own."""
     observer = Observer(model, names)
-    rows = [run for batch in images for run in observer.run(batch)]
-    return [np.concatenate([row[name].reshape(len(row[name]), -1) for row in rows]) for name in names]
+    return [run for batch in images for run in observer.run(batch)]
 
 
-def _distance(wanted: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]]) -> float:
-    parts = []
-    for a, b in zip(wanted, found, strict=True):
-        power = np.maximum((a.astype(np.float64) ** 2).sum(axis=1), 1e-20)
-        parts.append((((a - b).astype(np.float64) ** 2).sum(axis=1) / power).mean())
-    return float(np.mean(parts))
+def _distance(wanted: Sequence[Tensors], found: Sequence[Tensors]) -> float:
+    shares = [_relative(a[name], b[name]) for a, b in zip(wanted, found, strict=True) for name in a]
+    return float(np.concatenate(shares).mean())
+
+
+def _relative(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Error power over power, an image."""
+    rows = wanted.reshape(len(wanted), -1).astype(np.float64)
+    errors = found.reshape(len(found), -1) - rows
+    return np.asarray((errors**2).sum(axis=1) / np.maximum((rows**2).sum(axis=1), 1e-20))
