@@ -70,7 +70,9 @@ def _recipe(found: Origin, wish: Wish) -> Recipe | None:
     recipe = read_recipe(name) if name else None
     for key, said in (("role", wish.role), ("family", wish.family)):
         if recipe is not None and said and recipe.model[key] != said:
-            raise BadInput(f"--{key} {said}: the {key} of recipe {name} is {recipe.model[key]}; leave one of the two out")
+            raise BadInput(
+                f"--{key} {said}: the {key} of recipe {name} is {recipe.model[key]}; leave one of the two out"
+            )
     return recipe
 
 
