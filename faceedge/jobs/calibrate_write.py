@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faceedge.jobs.calibrate_gates import RecogniserJudge
 from faceedge.jobs.calibrate_report import Story, method_words, report_of
+from faceedge.jobs.check_model import FREE_SIDE_PX
 from faceedge.models.apart import Workshop, prepare, try_graph
 from faceedge.models.graph import Prepared
 from faceedge.models.landmarks import FILE as LANDMARKS
@@ -32,8 +33,8 @@ def write(story: Story) -> Package:
         fresh = scratch / "package"
         fresh.mkdir()
         made = prepare(
-            build.made.graph, fresh, width=manifest.input.width, height=manifest.input.height,
-            max_batch=manifest.max_batch, shop=shop,
+            build.made.graph, fresh, width=manifest.input.width or FREE_SIDE_PX,
+            height=manifest.input.height or FREE_SIDE_PX, max_batch=manifest.max_batch, shop=shop,
         )  # fmt: skip
         report = report_of(story, label, made.plain.sha256)
         changes = (*(manifest.plain.changes if manifest.plain else ()), f"quantised to INT8: {method_words(build)}")
