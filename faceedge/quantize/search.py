@@ -1,8 +1,9 @@
 """Finds the steps of activations by what matters: the error that they make in the outputs of the nodes that take them.
 
 In: a network, the ranges of its activations and some images. Out: one scale a tensor. Each candidate rounds the float
-activation; the node computes with it and with its rounded weights, and the squared error, relative to the image's own
-output, is squared again before it is averaged: a step that fails a few pictures badly is no good step.
+activation; the node computes with it and with its rounded weights. Error power counts squared, position by position:
+a photo is mostly background, and a step that serves it best cuts off what a face makes (on SCRFD, errors averaged over
+the photo cost five faces in five hundred).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from faceedge.quantize.collect import channel_axis
 from faceedge.quantize.network import Network, Weighted
 from faceedge.quantize.observe import observed, open_session
 from faceedge.quantize.ranges import Doubles, Ranges
@@ -49,13 +51,13 @@ class _Trial:
         self._session = open_session(_model(network.node(node.name), weights, rounded(weights, scales, node.axis)))
 
     def error(self, values: NDArray[Any], step: float) -> float:
-        """Sum over the images of the squared relative error power."""
+        """Sum over the images of the mean squared error power of a position, over the image's mean power squared."""
         error, power = self._session.run(None, {"x": values, "step": np.array(step, np.float32)})
-        return float(((error / np.maximum(power, 1e-20)) ** 2).sum())
+        return float(((error**2).mean(axis=1) / np.maximum(power.mean(axis=1), 1e-20) ** 2).sum())
 
 
 def _model(node: onnx.NodeProto, weights: Floats, coarse: Floats) -> onnx.ModelProto:
-    """x, step -> per image: power of the error in the node's output, and of the output itself, both without bias."""
+    """x, step -> per image and position: power of the error in the output, and of the output, both without bias."""
     exact, trial = onnx.NodeProto(), onnx.NodeProto()
     for copy, inputs, output in ((exact, ("x", "exact"), "y"), (trial, ("near", "coarse"), "y8")):
         copy.CopyFrom(node)
@@ -68,8 +70,9 @@ def _model(node: onnx.NodeProto, weights: Floats, coarse: Floats) -> onnx.ModelP
         helper.make_node("Sub", ["y8", "y"], ["difference"]),
     ]
     for source, target in (("difference", "error"), ("y", "power")):
-        nodes.append(helper.make_node("Flatten", [source], [f"{target} flat"]))
-        nodes.append(helper.make_node("ReduceSumSquare", [f"{target} flat"], [target], axes=[1], keepdims=0))
+        axis = channel_axis(node.op_type)
+        nodes.append(helper.make_node("ReduceSumSquare", [source], [f"{target} map"], axes=[axis], keepdims=1))
+        nodes.append(helper.make_node("Flatten", [f"{target} map"], [target]))
     constants = {"exact": weights, "coarse": coarse, "zero": np.zeros((), np.int8)}
     graph = helper.make_graph(
         nodes,
