@@ -19,7 +19,7 @@ from faceedge.quantize.imageset import SetReport, check_set
 from faceedge.quantize.set_faults import Taker
 from faceedge.types import Image
 
-pytestmark = pytest.mark.assets
+pytestmark = [pytest.mark.assets, pytest.mark.system]
 COUNT = 70
 Photos = list[Image]
 
