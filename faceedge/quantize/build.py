@@ -95,13 +95,19 @@ class Quantiser:
         return self._facts(target, scales, names)
 
     def ranking(self, method: Method | None = None) -> list[Harm]:
-        """The nodes in int8, the most harm for each multiply-add first. Biases are left as they were."""
-        scales, _ = self._measured(method or self._options.method)
+        """The nodes in int8, the most harm for each multiply-add first."""
+        scales, errors = self._measured(method or self._options.method)
         network, ranges = self._prepared
-        rounded = write_qdq(network, scales, self._nodes)
         shares = {name: share(self._counts, {name}) for name in self._nodes}
-        self._tell("ranking the nodes by harm", 0.0)
-        return harms(network.model, rounded, shares, spread_rows(self._batches(), ranges.images, RANKED_ON))
+        images = spread_rows(self._batches(), ranges.images, RANKED_ON)
+        return harms(network.model, self._alone(network, scales, errors), shares, images)
+
+    def _alone(
+        self, network: Network, scales: Scales, errors: dict[str, Doubles]
+    ) -> Iterator[tuple[str, onnx.ModelProto]]:
+        for number, name in enumerate(self._nodes):
+            self._tell("ranking the nodes by harm", number / len(self._nodes))
+            yield name, write_qdq(_with_biases(network, errors, [name]), scales, [name])
 
     @cached_property
     def _prepared(self) -> tuple[Network, Ranges]:
@@ -112,7 +118,8 @@ class Quantiser:
         self._evened: dict[str, float] = {}
         if not self._options.equalise:
             return network, ranges
-        evened = equalised(network, ranges, centre=self._options.centre)
+        # What is taken off before a node leaves its weights' rounding errors behind, for the biases to take.
+        evened = equalised(network, ranges, centre=self._options.centre and self._options.correct_bias)
         network = centred(evened.network, evened.reach)
         self._evened = dict(evened.gains_db)
         self._tell("collecting ranges of the evened network", 0.4)

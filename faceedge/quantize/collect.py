@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from faceedge.errors import BadInput
 from faceedge.quantize.network import Network
 from faceedge.quantize.observe import Observer
 from faceedge.quantize.ranges import Ranges
@@ -27,7 +28,8 @@ def collect(
     """The ranges of all tensors that nodes with weights take.
 
     batches: gives the same batches, float32 (n, …), in the same order at each call. state: a folder of these images for
-    what must outlive an interruption; the file in it bears the digest of the graph. Raises EngineError, StoreError.
+    what must outlive an interruption; the file in it bears the digest of the graph. Raises EngineError, StoreError, BadInput
+    when there is no batch.
     """
     axes = {node.data: channel_axis(node.kind) for node in network.weighted()}
     ranges, observer = Ranges(axes), Observer(network.model, list(axes))
@@ -43,6 +45,8 @@ def collect(
         if path is not None and clock() - saved > SAVE_EVERY_S:
             ranges.save(path, digest)
             saved = clock()
+    if not ranges.images:
+        raise BadInput("there is no image to calibrate with; name a folder that holds some")
     ranges.is_whole = True
     if path is not None:
         ranges.save(path, digest)

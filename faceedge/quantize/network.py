@@ -120,20 +120,29 @@ class Network:
 
 def read_network(path: Path) -> Network:
     """Reads a graph, folds batch-norms and constants, and infers shapes. Raises PackageError when it cannot be used."""
-    from onnxruntime.quantization.preprocess import quant_pre_process
-
-    with tempfile.TemporaryDirectory(prefix="faceedge-") as scratch:
-        target = Path(scratch) / "prepared.onnx"
-        try:
-            quant_pre_process(path, target, skip_symbolic_shape=True)
-            model = onnx.shape_inference.infer_shapes(onnx.load(target))
-        except Exception as error:  # both libraries raise their own untyped exceptions
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise PackageError(f"{path}: cannot be prepared for quantisation ({reason[:200]}); verify it") from error
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    try:
+        model = onnx.shape_inference.infer_shapes(_folded(path))
+    except Exception as error:  # both libraries raise their own untyped exceptions
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PackageError(f"{path}: cannot be prepared for quantisation ({reason[:200]}); verify it") from error
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < MIN_OPSET:
         raise PackageError(f"{path}: opset {opset} has no scales per channel; export it with opset {MIN_OPSET} or more")
     return Network(model)
+
+
+def _folded(path: Path) -> onnx.ModelProto:
+    """What ONNX Runtime makes of a graph by its basic optimisations, which stay within ONNX's own operators."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    with tempfile.TemporaryDirectory(prefix="faceedge-") as scratch:
+        options.optimized_model_filepath = str(Path(scratch) / "folded.onnx")
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
 
 
 def attribute(node: onnx.NodeProto, name: str, otherwise: Any) -> Any:

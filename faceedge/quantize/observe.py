@@ -25,16 +25,18 @@ class Observer:
         self._input, inside = _split(model, self.tensors)
         self._inside = [name for name in self.tensors if name != self._input]
         self._session = open_session(_with_outputs(model, inside), threads)
-        self._rows = 1
 
     def run(self, batch: Floats) -> Iterator[Tensors]:
-        """The tensors for a few rows of the batch at a time. Raises EngineError when the network fails."""
-        start = 0
+        """The tensors for a few rows of the batch at a time. Raises EngineError when the network fails.
+
+        The first row is alone and shows how many fit: a batch is cut the same way whatever came before it.
+        """
+        start, fit = 0, 1
         while start < len(batch):
-            rows = batch[start : start + self._rows]
+            rows = batch[start : start + fit]
             start += len(rows)
             found = self._tensors(rows)
-            self._rows = max(1, int(ROWS_BYTES * len(rows) / max(1, sum(one.nbytes for one in found.values()))))
+            fit = max(1, int(ROWS_BYTES * len(rows) / max(1, sum(one.nbytes for one in found.values()))))
             yield found
 
     def _tensors(self, rows: Floats) -> Tensors:

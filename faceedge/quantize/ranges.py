@@ -122,7 +122,7 @@ class Ranges:
     def load(self, path: Path, key: str) -> bool:
         """Takes up what was saved under this key; False, and nothing changes, when there is no such thing."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 if str(arrays["key"]) != key:
                     return False
                 spreads = [_spread(arrays, number) for number in range(len(self.spreads))]
