@@ -28,8 +28,8 @@ def collect(
     """The ranges of all tensors that nodes with weights take.
 
     batches: gives the same batches, float32 (n, …), in the same order at each call. state: a folder of these images for
-    what must outlive an interruption; the file in it bears the digest of the graph. Raises EngineError, StoreError, BadInput
-    when there is no batch.
+    what must outlive an interruption; the file in it bears the digest of the graph. Raises EngineError, StoreError,
+    and BadInput when there is no batch.
     """
     axes = {node.data: channel_axis(node.kind) for node in network.weighted()}
     ranges, observer = Ranges(axes), Observer(network.model, list(axes))
