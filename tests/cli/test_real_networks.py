@@ -25,6 +25,7 @@ def answer(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str,
     return code, captured.out, captured.err
 
 
+@pytest.mark.system
 def test_from_photo_to_gallery_and_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = answer(capsys, "enroll", "Eileen Collins", astronaut_path(), "--json")
     assert code == 0

@@ -41,6 +41,7 @@ def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 @pytest.mark.broker
 @needs_broker
 @pytest.mark.usefixtures("default_models")
+@pytest.mark.system
 def test_the_astronaut_opens_the_door(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +150,7 @@ def test_what_cannot_end_well_is_refused_at_once(wishes: demo.Wishes, words: str
 @pytest.mark.broker
 @needs_broker
 @pytest.mark.usefixtures("default_models")
+@pytest.mark.system
 def test_a_camera_that_gives_no_picture_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"no film")
     with pytest.raises(FaceedgeError, match="not a video"):

@@ -104,6 +104,7 @@ def test_a_tiny_frame_holds_no_face(detector: Detector, side: int) -> None:
     assert detector.detect([np.full((side, side, 3), 99, np.uint8)]) == [[]]
 
 
+@pytest.mark.system
 def test_a_huge_frame_is_shrunk_and_its_faces_are_mapped_back(detector: Detector, manifest: Manifest) -> None:
     image = photo("library/skimage/data/astronaut.png")
     small = max(detector.detect([image])[0], key=lambda face: face.score)

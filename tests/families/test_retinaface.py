@@ -50,5 +50,6 @@ def test_the_variances_of_training_scale_what_the_network_says() -> None:
 
 
 @pytest.mark.assets
+@pytest.mark.system
 def test_real_photos_hold_the_faces_of_the_plain_loop(assets: Path, tmp_path: Path) -> None:
     assert sees_what_the_reference_sees("retinaface_mnet025", "retinaface", assets, tmp_path) > 15

@@ -36,5 +36,6 @@ def test_both_anchors_of_a_cell_measure_from_its_corner(
 
 @pytest.mark.assets
 @pytest.mark.parametrize(("graph", "recipe"), [("scrfd_500m", "scrfd-500m"), ("scrfd_2.5g", "scrfd-2.5g")])
+@pytest.mark.system
 def test_real_photos_hold_the_faces_of_the_plain_loop(graph: str, recipe: str, assets: Path, tmp_path: Path) -> None:
     assert sees_what_the_reference_sees(graph, recipe, assets, tmp_path) > 15

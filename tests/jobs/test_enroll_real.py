@@ -25,6 +25,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default_models: Path)
     return tmp_path / "state"
 
 
+@pytest.mark.system
 def test_a_person_is_enrolled_from_a_clip(state: Path) -> None:
     clip, _ = cached(cache_dir())
     assert main(["enroll", "Astronaut", "--camera", f"file:{clip}", "--yes"]) == 0
@@ -33,6 +34,7 @@ def test_a_person_is_enrolled_from_a_clip(state: Path) -> None:
         assert [(one.name, one.templates) for one in gallery.people()] == [("Astronaut", 6)]
 
 
+@pytest.mark.system
 def test_the_daemon_recognises_and_learns_nothing(state: Path, tmp_path: Path) -> None:
     clip, _ = cached(cache_dir())
     source, short = cv2.VideoCapture(str(clip)), tmp_path / "short.avi"

@@ -137,6 +137,7 @@ def test_a_copy_of_a_captured_crop_is_found(gallery: Gallery, state: Path) -> No
     assert {found.path for found in receipt.scan.found} == {"sealed", "png", "pixels"}
 
 
+@pytest.mark.system
 def test_no_copy_is_left_where_rows_were_moved(state: Path) -> None:
     """SQLite moves rows between pages; what it leaves in a gap would be found, and the file rebuilt."""
     rng = np.random.default_rng(7)
@@ -286,6 +287,7 @@ def test_flat_parts_of_a_picture_are_not_found_everywhere(tmp_path: Path) -> Non
     assert Prints.from_json(prints.as_json()) == prints
 
 
+@pytest.mark.system
 def test_a_thousand_windows_are_looked_for_in_100_megabytes_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(os.urandom(100_000_000))
     prints = fingerprint([os.urandom(600) for _ in range(50)])

@@ -52,6 +52,7 @@ def run(config: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("default_models")
+@pytest.mark.system
 def test_a_daemon_writes_down_start_decisions_and_stop(config: Path, state: Path, tmp_path: Path) -> None:
     told = [event for event in run(config) if event["event"] == "decision"]
     with reading(state / "journal.db") as connection:
@@ -68,6 +69,7 @@ def test_a_daemon_writes_down_start_decisions_and_stop(config: Path, state: Path
 
 
 @pytest.mark.usefixtures("default_models")
+@pytest.mark.system
 def test_a_damaged_journal_is_told_once_and_keeps_no_daemon_from_running(config: Path, state: Path) -> None:
     state.mkdir()
     (state / "journal.db").write_bytes(b"rubbish " * 2000)

@@ -15,6 +15,7 @@ PAIRS = 90
 
 
 @pytest.mark.assets
+@pytest.mark.system
 def test_no_pair_is_decided_otherwise_than_by_dlib(
     assets: Path, default_models: Path, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:

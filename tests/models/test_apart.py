@@ -143,6 +143,7 @@ def test_a_full_disk_is_not_blamed_on_the_file(shop: Workshop, tmp_path: Path) -
         prepare(source, tmp_path / "absent", width=32, height=32, max_batch=1, shop=shop)
 
 
+@pytest.mark.system
 def test_a_graph_that_does_not_end_is_ended_and_the_next_is_served(tmp_path: Path) -> None:
     slow = graphs.saved(endless(), tmp_path / "slow.onnx")
     with Workshop(limit_s=2) as hasty:

@@ -284,6 +284,7 @@ def importer(cache: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", IMPORT, str(cache), *more], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.system
 def test_two_processes_at_once_import_once(tmp_path: Path) -> None:
     both = [importer(tmp_path), importer(tmp_path)]
     said = [process.communicate(timeout=60)[0] for process in both]
@@ -292,6 +293,7 @@ def test_two_processes_at_once_import_once(tmp_path: Path) -> None:
     assert defaults.is_whole(tmp_path / "models")
 
 
+@pytest.mark.system
 def test_an_import_that_was_killed_leaves_nothing_half_done(tmp_path: Path, steps: list[str]) -> None:
     process = importer(tmp_path, "face recogniser")
     process.communicate(timeout=60)

@@ -36,6 +36,7 @@ def largest(vision: Vision, image: Image) -> Floats:
 
 
 @pytest.mark.assets
+@pytest.mark.system
 def test_yunet_feeds_the_resnet_of_dlib(assets: Path, state: Path, default_models: Path) -> None:
     with opened("yunet", "dlib-resnet", state, default_models) as vision:
         for name in PHOTOS:
@@ -45,6 +46,7 @@ def test_yunet_feeds_the_resnet_of_dlib(assets: Path, state: Path, default_model
 
 
 @pytest.mark.assets
+@pytest.mark.system
 def test_mmod_feeds_a_recogniser_of_arcface_crops(assets: Path, state: Path, default_models: Path) -> None:
     with (
         opened("yunet", "edgeface-xxs", state, default_models) as native,

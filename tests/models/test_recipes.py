@@ -67,6 +67,7 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
 
 
 @pytest.mark.assets
+@pytest.mark.system
 def test_what_is_guessed_from_a_graph_is_what_its_recipe_says(assets: Path) -> None:
     with Workshop() as shop:
         for name, file in AT_HAND.items():

@@ -44,6 +44,7 @@ def agree(assets: Path, pairs: list[Pair], combinations: tuple[Combination, ...]
 
 @pytest.mark.assets
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=" + ".join)
+@pytest.mark.system
 def test_some_pairs_are_those_of_the_plain_loop(combination: Combination, assets: Path) -> None:
     part = COMBINATIONS.index(combination)
     agree(assets, sample(assets, 40)[part :: len(COMBINATIONS)], (combination,))
