@@ -30,18 +30,34 @@ class Section(BaseModel):
 
 
 class Broker(Section):
-    """Where MQTT is. TLS is required off loopback unless `insecure` says otherwise, which shows in state."""
+    """Where MQTT is. TLS is required off loopback unless `insecure` says otherwise, which shows in state.
+
+    password_credential: name of a systemd credential, in place of password_file. pin: SHA-256 of the broker's
+    certificate in hex, in place of ca_file.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(1883, ge=1, le=65535)
     username: str = ""
     password_file: Path | None = None
+    password_credential: str = Field("", pattern=r"^[A-Za-z0-9_.-]{0,64}$")
     tls: bool = False
+    pin: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
     insecure: bool = False
     keepalive_s: int = Field(10, ge=2, le=120)
+
+    @model_validator(mode="after")
+    def _ways_in_hold(self) -> Broker:
+        if self.password_file is not None and self.password_credential:
+            raise ValueError("password_file and password_credential are two ways to say the same; keep one")
+        if self.pin and not self.tls:
+            raise ValueError("pin needs tls = true")
+        if self.pin and self.ca_file is not None:
+            raise ValueError("pin takes the place of ca_file; keep one")
+        return self
 
 
 class Models(Section):
@@ -123,6 +139,20 @@ class JournalSettings(Section):
     keep_entries: int = Field(1_000_000, ge=10_000, le=100_000_000)
 
 
+class Events(Section):
+    """Events that the broker has not taken yet: what is older, or more than these, is dropped, oldest first."""
+
+    keep_days: int = Field(30, ge=1, le=365)
+    keep_most: int = Field(100_000, ge=100, le=1_000_000)
+
+
+class HomeAssistant(Section):
+    """discovery: publish what Home Assistant needs to find this device, below `prefix`."""
+
+    discovery: bool = False
+    prefix: str = Field("homeassistant", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+
 class Capture(Section):
     """Crops of faces kept, sealed, to calibrate with; off unless `on`. crops: the most there are; none gets older than
     `days`. every_s: one a person, or a stranger's track, and band of quality in this time. strangers: also of people
@@ -149,6 +179,8 @@ class Config(Section):
     clock: Clock = Clock()
     journal: JournalSettings = JournalSettings()
     capture: Capture = Capture()
+    events: Events = Events()
+    home_assistant: HomeAssistant = HomeAssistant()
 
     @model_validator(mode="after")
     def _names_hold(self) -> Config:
@@ -240,6 +272,7 @@ def _section(steps: Sequence[str]) -> type[BaseModel]:
     parts: dict[str, type[BaseModel]] = {
         "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
         "clock": Clock, "journal": JournalSettings, "capture": Capture,
+        "events": Events, "home_assistant": HomeAssistant,
     }  # fmt: skip
     return parts.get(steps[0], Config) if steps else Config
 

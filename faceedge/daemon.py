@@ -5,6 +5,7 @@ The only module beside the command line that sees the whole configuration.
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
@@ -22,6 +23,7 @@ from faceedge.config import Camera, Config, Door
 from faceedge.decide import Judge
 from faceedge.door.keys import load_keys
 from faceedge.door.link import DoorLink, GrantResult
+from faceedge.door.uplink import Uplink
 from faceedge.errors import ConfigError
 from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
@@ -68,6 +70,8 @@ class Daemon:
         self._is_leaving = False
         self._kids: dict[str, str] = {}
         self._systemd = Systemd()
+        self._uplink: Uplink | None = None
+        self._link: DoorLink | None = None
 
     def run(self) -> int:
         """Builds all parts, runs until a signal or the end of every file, and stops in reverse order."""
@@ -102,9 +106,7 @@ class Daemon:
         parts.callback(gallery.close)
         self._collector = self._open_collector(gallery, parts)
         self._roster = Roster(gallery, self._vision.metric, self._vision.space)
-        self._link = self._open_link()
-        if self._link is not None:
-            parts.callback(self._link.stop)
+        self._open_link(parts)
         judge = Judge(config.decide, self._vision.door_thresholds, partial(similarity, metric=self._vision.metric))
         self._publisher = Publisher(
             self._link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once,
@@ -123,8 +125,8 @@ class Daemon:
             lossless=self._once,
             on_ended=lambda camera: self._tell({"event": "ended", "camera": camera}),
         )
-        if self._link is not None:
-            self._link.start()
+        if self._uplink is not None:
+            self._uplink.start()
 
     def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame | None]:
         frames = partial(
@@ -170,13 +172,15 @@ class Daemon:
         doors = {camera: [door.name for door in doors] for camera, doors in self._doors_by_camera().items()}
         return Permit(lambda: self._roster.book, doors, wall.now, self._retry)
 
-    def _open_link(self) -> DoorLink | None:
+    def _open_link(self, parts: ExitStack) -> None:
         if not self._config.door:
             log.warning("no [[door]] is configured: decisions are told, nothing can open")
-            return None
+            return
         keys = load_keys(self._state, self._config.door)
-        self._kids = {f"{door}/{controller}": key.kid for (door, controller), key in keys.items()}
-        return DoorLink(self._config.broker, self._config.device, self._config.door, keys, on_result=self._result)
+        self._kids = {f"{door}/{controller}": known[0].kid for (door, controller), known in keys.items()}
+        self._uplink = Uplink(self._config.broker, self._config.device)
+        self._link = DoorLink(self._uplink, self._config.device, self._config.door, keys, self._result)
+        parts.callback(self._uplink.stop)
 
     def _result(self, result: GrantResult) -> None:
         self._publisher.result(result)
@@ -205,9 +209,9 @@ class Daemon:
                 self._systemd.alive()
                 self._roster.follow()
                 self._sync.look()
-            if self._link is not None and now - state >= STATE_S:
+            if self._uplink is not None and now - state >= STATE_S:
                 state = now
-                self._link.publish_state(self._health())
+                self._uplink.retain(f"{self._uplink.prefix}/state", _json(self._health()))
         return 0
 
     def _await_verdicts(self) -> None:
@@ -229,7 +233,7 @@ class Daemon:
             "notices": list(self._vision.notices),
             "doors": [{"name": door.name, "liveness": door.liveness} for door in self._config.door],
             "insecure": self._config.broker.insecure,
-            "mqtt": self._link.protocol if self._link else None,
+            "mqtt": self._uplink.protocol if self._uplink else None,
             "ignored": self._link.counts if self._link else {},
             "counters": self._counters(),
             "journal": {"ok": journal.trouble is None, "head": head.as_json() if head else None},
@@ -242,6 +246,10 @@ class Daemon:
     def _stop_pipeline(self) -> None:
         if left := self._pipeline.stop():
             log.error("threads did not end in time: %s", ", ".join(left))
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def run_until_signal(daemon: Daemon) -> int:

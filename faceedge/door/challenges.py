@@ -18,18 +18,21 @@ from dataclasses import dataclass
 from faceedge.door.contract import BadMessage, Challenge, DoorKey, unseal
 
 FRESH_S = 2.0
+ANSWERS_S = 3.5
+"""Three challenges may be missed before a controller counts as silent."""
 MAX_BOOTS = 8
 MAX_LEFT = 64
 
 
 @dataclass(slots=True)
 class Heard:
-    """The last challenge of one boot. at: monotonic second of its arrival."""
+    """The last challenge of one boot. at: monotonic second of its arrival. key: sealed it, and seals the answer."""
 
     boot: str
     nonce: str
     ctr: int
     at: float
+    key: DoorKey
     is_spent: bool = False
 
 
@@ -47,24 +50,25 @@ class Challenges:
     def receive(self, wire: bytes) -> bool:
         """Remembers a challenge if it is genuine and newer than what is known; says whether it was."""
         try:
-            challenge, _ = unseal(Challenge, wire, self._keys)
+            challenge, key = unseal(Challenge, wire, self._keys)
         except BadMessage as bad:
             self.counts[f"challenge {bad}"] += 1
             return False
         if not self._is_new(challenge):
             self.counts["challenge replayed"] += 1
             return False
-        self._heard[challenge.boot] = Heard(challenge.boot, challenge.n, challenge.ctr, self._clock())
+        self._heard[challenge.boot] = Heard(challenge.boot, challenge.n, challenge.ctr, self._clock(), key)
         self._forget_oldest()
         return True
 
     def fresh(self) -> Heard | None:
         """The challenge to answer now: unspent and heard within `FRESH_S`, of the boot most likely alive."""
-        since = self._clock() - FRESH_S
-        recent = [heard for heard in self._heard.values() if heard.at >= since]
-        alive = [heard for heard in recent if heard.boot == self._proven] or recent
-        unspent = [heard for heard in alive if not heard.is_spent]
+        unspent = [heard for heard in self._alive(FRESH_S) if not heard.is_spent]
         return max(unspent, key=lambda heard: heard.at, default=None)
+
+    def living(self) -> Heard | None:
+        """The last challenge, spent or not, heard within `ANSWERS_S`: the controller is there."""
+        return max(self._alive(ANSWERS_S), key=lambda heard: heard.at, default=None)
 
     def expire(self) -> None:
         """The connection they were heard on is gone: wait for one that shows the way to be whole again."""
@@ -78,6 +82,12 @@ class Challenges:
         self._left.extend({*self._heard, self._proven} - {boot, ""})
         self._heard = {known: heard for known, heard in self._heard.items() if known == boot}
         self._proven = boot
+
+    def _alive(self, within_s: float) -> list[Heard]:
+        """The recent challenges of the proven boot, else of all."""
+        since = self._clock() - within_s
+        recent = [heard for heard in self._heard.values() if heard.at >= since]
+        return [heard for heard in recent if heard.boot == self._proven] or recent
 
     def _is_new(self, challenge: Challenge) -> bool:
         if challenge.boot in self._left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import paho.mqtt.client as paho
@@ -31,6 +31,28 @@ class Message:
     qos: int = 0
     retain: bool = False
     expiry_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a message of QoS 1. refusals: of its connection, by message number, filled as they come."""
+
+    info: paho.MQTTMessageInfo
+    refusals: Mapping[int, str]
+    lives: Callable[[], bool]
+
+    def is_done(self) -> bool:
+        """The broker has answered; see `refusal` for what."""
+        return self.info.is_published()
+
+    def is_dead(self) -> bool:
+        """Its connection is gone and the broker had not answered: nobody knows whether it arrived."""
+        return not self.lives() and not self.is_done()
+
+    @property
+    def refusal(self) -> str:
+        """Why the broker did not take it (MQTT 5 only), else empty."""
+        return self.refusals.get(self.info.mid, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def prefix(device: str) -> str:
 
 def fresh_token() -> str:
     """128 random bits, 22 characters."""
-    return _base64url(secrets.token_bytes(16))
+    return base64url(secrets.token_bytes(16))
 
 
 def seal(key: DoorKey, body: Body) -> bytes:
@@ -165,10 +165,11 @@ def parse(kind: type[B], text: bytes) -> B:
 
 
 def _mac(key: DoorKey, label: str, text: bytes) -> bytes:
-    return _base64url(hmac.digest(key.secret, label.encode("ascii") + b"\0" + text, "sha256")).encode("ascii")
+    return base64url(hmac.digest(key.secret, label.encode("ascii") + b"\0" + text, "sha256")).encode("ascii")
 
 
-def _base64url(octets: bytes) -> str:
+def base64url(octets: bytes) -> str:
+    """Without padding."""
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
 
 

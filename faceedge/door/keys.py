@@ -1,4 +1,7 @@
-"""Door keys on disk: one file a controller, 0600, in `<state>/keys`. Made once, never sent over MQTT."""
+"""Door keys on disk: one file a controller, 0600, in `<state>/keys`, and a second one while a rotation runs.
+
+Made by the command line, read by the daemon and by `door` commands. Never sent over MQTT.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,28 @@ def key_path(state: Path, door: str, controller: str) -> Path:
     return state / "keys" / f"door-{door}.{controller}.key"
 
 
+def next_path(state: Path, door: str, controller: str) -> Path:
+    """Where the new key of a controller lies while both are good."""
+    return key_path(state, door, controller).with_suffix(".next.key")
+
+
 def make_key(state: Path, door: str, controller: str) -> Path:
     """Makes a new key file and returns its path. Raises BadInput on a bad name, StoreError when one exists."""
     path = key_path(state, checked_name(door), checked_name(controller))
+    write_key(path, f"the controller has a key already; a new one is made with: faceedge door key rotate {door}")
+    return path
+
+
+def write_key(path: Path, if_there: str) -> None:
+    """Writes a fresh random key. Raises StoreError when it cannot be written, or with `if_there` when one is there."""
     text = base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create(path, text)
     except FileExistsError as error:
-        raise StoreError(f"{path} exists already; delete it first if the controller shall get a new key") from error
+        raise StoreError(f"{path}: {if_there}") from error
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror}); check the state directory") from error
-    return path
 
 
 def checked_name(name: str) -> str:
@@ -51,10 +64,16 @@ def read_key(path: Path) -> DoorKey:
     return DoorKey(base64.urlsafe_b64decode(text))
 
 
-def load_keys(state: Path, doors: Iterable[Door]) -> dict[tuple[str, str], DoorKey]:
+def keys_of(state: Path, door: str, controller: str) -> tuple[DoorKey, ...]:
+    """The key of a controller, and behind it the new one while a rotation runs. Raises StoreError as `read_key`."""
+    current, fresh = key_path(state, door, controller), next_path(state, door, controller)
+    return (read_key(current), read_key(fresh)) if os.path.lexists(fresh) else (read_key(current),)
+
+
+def load_keys(state: Path, doors: Iterable[Door]) -> dict[tuple[str, str], tuple[DoorKey, ...]]:
     """Keys of all controllers of all doors, by (door, controller). Raises StoreError as `read_key`."""
     return {
-        (door.name, controller): read_key(key_path(state, door.name, controller))
+        (door.name, controller): keys_of(state, door.name, controller)
         for door in doors
         for controller in door.controllers
     }

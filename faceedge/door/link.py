@@ -14,11 +14,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from faceedge.config import Broker, Door
+from faceedge.config import Door
 from faceedge.door.challenges import Challenges
 from faceedge.door.contract import (
     Address,
@@ -27,11 +28,12 @@ from faceedge.door.contract import (
     Grant,
     Verdict,
     fresh_token,
-    prefix,
     seal,
     unseal,
 )
-from faceedge.door.mqtt import Message, MqttClient, Session
+from faceedge.door.mqtt import Message
+from faceedge.door.uplink import Uplink
+from faceedge.door.watch import View, Watch
 
 log = logging.getLogger(__name__)
 
@@ -60,61 +62,48 @@ class _Sent:
 
 
 class DoorLink:
-    """All doors of one device over one broker. Every grant that was sent gets one result a controller."""
+    """All doors of one device over one uplink. Every grant that was sent gets one result a controller."""
 
     def __init__(
         self,
-        broker: Broker,
+        uplink: Uplink,
         device: str,
         doors: Sequence[Door],
-        keys: Mapping[tuple[str, str], DoorKey],
+        keys: Mapping[tuple[str, str], Sequence[DoorKey]],
         on_result: Callable[[GrantResult], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """keys: by (door, controller). Raises ConfigError or StoreError when the broker's settings are unusable."""
-        self._prefix = prefix(device)
+        """keys: by (door, controller). Make it before the uplink is started."""
+        self._uplink = uplink
         self._addresses = {door.name: [Address(device, door.name, ctl) for ctl in door.controllers] for door in doors}
         self._keys = {at: keys[at.door, at.controller] for ats in self._addresses.values() for at in ats}
         self._on_result = on_result
         self._clock = clock
         self._lock = threading.Lock()
-        self._challenges = {address: Challenges([key], clock) for address, key in self._keys.items()}
+        self._challenges = {address: Challenges(known, clock) for address, known in self._keys.items()}
+        self._watches = {at: Watch(known, self._challenges[at]) for at, known in self._keys.items()}
         self._sent: dict[str, _Sent] = {}
         self._unsent: deque[GrantResult] = deque()
-        self._state: bytes | None = None
         self._counts: Counter[str] = Counter()
-        self._routes = {at.topic("challenge"): (self._on_challenge, at) for at in self._keys}
-        self._routes |= {at.topic("verdict"): (self._on_verdict, at) for at in self._keys}
-        subscriptions = tuple((topic, int(topic.endswith("/verdict"))) for topic in self._routes)
-        self._mqtt = MqttClient(
-            broker, Session(f"faceedge.{device}", subscriptions, self._offline, self._on_up, self._on_message)
-        )
-
-    @property
-    def connected(self) -> bool:
-        """The broker has accepted us. No proof that a grant arrives: only a verdict is."""
-        return self._mqtt.connected
-
-    @property
-    def protocol(self) -> str:
-        """MQTT version spoken: 5, or 3.1.1 where the broker refused 5 from the start."""
-        return self._mqtt.protocol
+        for address in self._keys:
+            uplink.subscribe(address.topic("challenge"), 0, partial(self._on_challenge, address))
+            uplink.subscribe(address.topic("verdict"), 1, partial(self._on_verdict, address))
+            uplink.subscribe(address.topic("status"), 1, partial(self._on_status, address))
+        uplink.on_up(self._on_up)
 
     @property
     def counts(self) -> dict[str, int]:
         """Messages that were ignored, by why; floods show here and change nothing."""
         with self._lock:
-            return dict(sum((book.counts for book in self._challenges.values()), self._counts))
+            heard = sum((book.counts for book in self._challenges.values()), self._counts)
+            return dict(sum((watch.counts for watch in self._watches.values()), heard))
 
-    def start(self) -> None:
-        self._mqtt.start()
-
-    def stop(self) -> None:
-        """Says `offline`, leaves, and ends the thread; below 2 s. Grants still out are lost."""
-        self._mqtt.stop()
-
-    def wait_connected(self, timeout_s: float) -> bool:
-        return self._mqtt.wait_connected(timeout_s)
+    def views(self) -> dict[str, dict[str, View]]:
+        """What can be believed of each controller, by door and name."""
+        with self._lock:
+            return {
+                door: {at.controller: self._watches[at].view() for at in ats} for door, ats in self._addresses.items()
+            }
 
     def has_challenge(self, door: str) -> bool:
         """Whether a grant for this door could be sent now."""
@@ -126,7 +115,7 @@ class DoorLink:
 
         When some were sent, the others are lost and get their result at the next `sweep`.
         """
-        if not self.connected:
+        if not self._uplink.connected:
             return "offline"
         draft = {"reason": reason, "sub": sub, "pulse_ms": pulse_ms}
         refusals = {address: self._send(address, draft, ttl_ms, token) for address in self._addresses[door]}
@@ -150,12 +139,8 @@ class DoorLink:
     def publish_decision(self, decision: Mapping[str, str]) -> None:
         """Tells people and home automation outcome, reason and band; whatever else is in there stays here."""
         body = {name: decision[name] for name in ("outcome", "reason", "band")}
-        self._mqtt.publish(Message(f"{self._prefix}/decision", _json(body)))
-
-    def publish_state(self, state: Mapping[str, Any]) -> None:
-        """Publishes the retained state now, or as soon as the broker is back."""
-        self._state = _json(state)
-        self._publish_state()
+        text = json.dumps(body, separators=(",", ":")).encode("ascii")
+        self._uplink.publish(Message(f"{self._uplink.prefix}/decision", text))
 
     def _send(self, address: Address, draft: Mapping[str, Any], ttl_ms: int, token: str) -> str | None:
         now = self._clock()
@@ -168,31 +153,26 @@ class DoorLink:
             died_ms = ttl_ms + math.floor(1000 * (now - heard.at))
             grant_id = fresh_token()
             try:
-                wire = self._seal(address, {**draft, "id": grant_id, "n": heard.nonce, "ttl_ms": died_ms})
+                wire = _sealed(heard.key, address, {**draft, "id": grant_id, "n": heard.nonce, "ttl_ms": died_ms})
             except ValidationError as error:
                 log.error("grant not sent, %s is wrong: %s", error.errors()[0]["loc"], error.errors()[0]["msg"])
                 return "the grant cannot be written"
             self._sent[grant_id] = _Sent(token, address, now, now + ttl_ms / 1000)
             heard.is_spent = True
         message = Message(address.topic("grant"), wire, expiry_s=math.ceil(ttl_ms / 1000))
-        if self._mqtt.publish(message):
+        if self._uplink.publish(message):
             return None
         with self._lock:
             self._sent.pop(grant_id, None)
         return "offline"
 
-    def _seal(self, address: Address, draft: Mapping[str, Any]) -> bytes:
-        key = self._keys[address]
-        return seal(key, Grant(dev=address.device, door=address.door, ctl=address.controller, kid=key.kid, **draft))
-
-    def _on_message(self, topic: str, wire: bytes) -> None:
-        if route := self._routes.get(topic):  # a broker may send what was not asked for
-            receive, address = route
-            receive(address, wire)
-
     def _on_challenge(self, address: Address, wire: bytes) -> None:
         with self._lock:
             self._challenges[address].receive(wire)
+
+    def _on_status(self, address: Address, wire: bytes) -> None:
+        with self._lock:
+            self._watches[address].receive(wire)
 
     def _on_verdict(self, address: Address, wire: bytes) -> None:
         now = self._clock()
@@ -207,7 +187,7 @@ class DoorLink:
     def _genuine_verdict(self, address: Address, wire: bytes) -> Verdict | None:
         """A verdict on a grant that is out, from the controller it was sent to."""
         try:
-            verdict, _ = unseal(Verdict, wire, [self._keys[address]])
+            verdict, _ = unseal(Verdict, wire, self._keys[address])
         except BadMessage as bad:
             self._counts[f"verdict {bad}"] += 1
             return None
@@ -217,20 +197,11 @@ class DoorLink:
             return None
         return verdict
 
-    def _offline(self) -> Message:
-        return Message(f"{self._prefix}/availability", b"offline", qos=1, retain=True)
-
     def _on_up(self) -> None:
         with self._lock:
             for challenges in self._challenges.values():
                 challenges.expire()
-        self._mqtt.publish(Message(f"{self._prefix}/availability", b"online", qos=1, retain=True))
-        self._publish_state()
-
-    def _publish_state(self) -> None:
-        if self._state is not None:
-            self._mqtt.publish(Message(f"{self._prefix}/state", self._state, qos=1, retain=True))
 
 
-def _json(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
+def _sealed(key: DoorKey, at: Address, draft: Mapping[str, Any]) -> bytes:
+    return seal(key, Grant(dev=at.device, door=at.door, ctl=at.controller, kid=key.kid, **draft))

@@ -16,9 +16,9 @@ from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from faceedge.config import Broker
-from faceedge.door.connection import CONNECT_S, Access, Message, Session, abort, make_client, send
+from faceedge.door.connection import CONNECT_S, Access, Message, Receipt, Session, abort, make_client, send
 
-__all__ = ["Message", "MqttClient", "Session"]
+__all__ = ["Message", "MqttClient", "Receipt", "Session"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class MqttClient:
         self._has_spoken_v5 = False
         self._asks_version = False
         self._client: paho.Client | None = None
+        self._refusals: dict[int, str] = {}
         self._is_up = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mqtt {session.client_id}", daemon=True)
@@ -69,7 +70,14 @@ class MqttClient:
 
     def publish(self, message: Message) -> bool:
         """Hands a message to the connection, or drops it and says False: offline, or the link is slow or refuses."""
-        return self._publish(message) is not None
+        return self._send(self._client, message) is not None
+
+    def post(self, message: Message) -> Receipt | None:
+        """As `publish`, for a message of QoS 1 whose arrival at the broker matters; None when it was dropped."""
+        client = self._client
+        refusals = self._refusals  # of this client, or of a later one; then the receipt is dead anyway
+        info = self._send(client, message)
+        return None if info is None else Receipt(info, refusals, lambda: self._client is client)
 
     def stop(self) -> None:
         """Says the last word, leaves, and waits for the thread; below 2 s."""
@@ -78,15 +86,14 @@ class MqttClient:
             self._thread.join(CONNECT_S)
         self._stopping.set()
 
-    def _publish(self, message: Message) -> paho.MQTTMessageInfo | None:
-        client = self._client
+    def _send(self, client: paho.Client | None, message: Message) -> paho.MQTTMessageInfo | None:
         if client is None or not self.connected or self._unsent_s(client) > SLOW_S:
             return None
         receipt = send(client, self._protocol, message)
         return receipt if receipt.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def _leave(self) -> None:
-        receipt = self._publish(self._session.last_word())
+        receipt = self._send(self._client, self._session.last_word())
         if receipt is not None:
             try:
                 receipt.wait_for_publish(FAREWELL_S)
@@ -113,6 +120,8 @@ class MqttClient:
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        self._refusals = {}
         self._client = client
         was_up = False
         try:
@@ -187,6 +196,14 @@ class MqttClient:
         for (topic, _), reason in zip(self._session.subscriptions, reasons, strict=False):
             if reason.is_failure:
                 log.error("the broker refuses subscription to %s: %s; check its access list", topic, reason)
+
+    def _on_publish(
+        self, _client: paho.Client, _userdata: object, mid: int, reason: ReasonCode, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            self._refusals[mid] = str(reason)
+        else:
+            self._refusals.pop(mid, None)  # numbers come round again
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         self._session.on_message(message.topic, bytes(message.payload))

@@ -63,10 +63,18 @@ class PublicKey:
     def holds(self, label: str, head: Head) -> bool:
         """Whether this key signed exactly this."""
         try:
-            self._key.verify(base64.urlsafe_b64decode(head.signature), _statement(label, head.seq, head.hash))
-        except (InvalidSignature, ValueError):
+            signature = base64.urlsafe_b64decode(head.signature)
+        except ValueError:
             return False
-        return head.key == self.name
+        return head.key == self.name and self.verify(_statement(label, head.seq, head.hash), signature)
+
+    def verify(self, statement: bytes, signature: bytes) -> bool:
+        """Whether this key made the signature over the statement."""
+        try:
+            self._key.verify(signature, statement)
+        except InvalidSignature:
+            return False
+        return True
 
     def pem(self) -> bytes:
         """As openssl reads it."""
@@ -82,8 +90,12 @@ class Signer:
 
     def head(self, seq: int, digest: bytes, label: str = HEAD) -> Head:
         """The signed statement."""
-        signature = base64.urlsafe_b64encode(self._key.sign(_statement(label, seq, digest))).decode("ascii")
+        signature = base64.urlsafe_b64encode(self.sign(_statement(label, seq, digest))).decode("ascii")
         return Head(seq, digest, self.public.name, signature)
+
+    def sign(self, statement: bytes) -> bytes:
+        """Ed25519 signature, 64 bytes, over a statement that begins with a label of its own."""
+        return self._key.sign(statement)
 
 
 def open_signer(state: Path) -> Signer:

@@ -11,6 +11,7 @@ from faceedge.config import Broker, Door
 from faceedge.door.contract import Address
 from faceedge.door.controller import Controller, DoorEvent
 from faceedge.door.link import DoorLink, GrantResult
+from faceedge.door.uplink import Uplink
 from tests.door.conftest import ADDRESS, KEY
 from tests.fakes.clock import FakeClock
 
@@ -37,21 +38,22 @@ class Running:
         self.results: list[GrantResult] = []
         self.events: list[DoorEvent] = []
         self.door = Door(name=address.door, controllers=(address.controller,), pulse_ms=100)
-        keys = {(address.door, address.controller): KEY}
-        self.link = DoorLink(device, address.device, [self.door], keys, self.results.append, clock)
+        keys = {(address.door, address.controller): (KEY,)}
+        self.uplink = Uplink(device, address.device)
+        self.link = DoorLink(self.uplink, address.device, [self.door], keys, self.results.append, clock)
         self.controller = Controller(controller, address, [KEY], self.events.append, clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.controller.run, args=(self._stop,))
 
     def __enter__(self) -> Running:
-        self.link.start()
+        self.uplink.start()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.link.stop()
+        self.uplink.stop()
         self._stop.set()
         self._thread.join()
 
@@ -66,7 +68,7 @@ class Running:
     def ready(self, within_s: float = 10.0) -> None:
         """Waits until a grant could be sent; a clock that stands still is moved on to the next challenge."""
         deadline = time.monotonic() + within_s
-        while not (self.link.connected and self.link.has_challenge(self.door.name)):
+        while not (self.uplink.connected and self.link.has_challenge(self.door.name)):
             assert time.monotonic() < deadline, f"no challenge within {within_s} s"
             time.sleep(0.01)
             if isinstance(self._clock, FakeClock):

@@ -18,6 +18,7 @@ from faceedge.config import Broker, Door
 from faceedge.door.broker import LocalBroker
 from faceedge.door.keys import key_path, load_keys, make_key
 from faceedge.door.link import DoorLink, GrantResult
+from faceedge.door.uplink import Uplink
 from tests.door.running import until
 
 
@@ -27,7 +28,7 @@ def test_door_add_makes_a_key_and_never_prints_it(tmp_path: Path, capsys: pytest
     path = key_path(tmp_path, "main", "inner")
     assert said["path"] == str(path)
     assert path.read_text().strip() not in str(said)
-    assert said["kid"] == load_keys(tmp_path, [Door(controllers=("inner",))])["main", "inner"].kid
+    assert said["kid"] == load_keys(tmp_path, [Door(controllers=("inner",))])["main", "inner"][0].kid
 
 
 @pytest.mark.parametrize(
@@ -61,8 +62,9 @@ def test_the_simulated_controller_opens_tells_it_as_json_and_ends_on_sigterm(
     make_key(tmp_path, "main", "main")
     results: list[GrantResult] = []
     door = Door()
-    link = DoorLink(Broker(port=real_broker.port), "dev", [door], load_keys(tmp_path, [door]), results.append)
-    link.start()
+    uplink = Uplink(Broker(port=real_broker.port), "dev")
+    link = DoorLink(uplink, "dev", [door], load_keys(tmp_path, [door]), results.append)
+    uplink.start()
     with simulated(tmp_path, real_broker, "--json") as process:
         until(lambda: link.has_challenge("main"), within_s=30)
         link.send_grant("main", reason="match", sub="somebody", pulse_ms=100, ttl_ms=1500, token="t")
@@ -73,7 +75,7 @@ def test_the_simulated_controller_opens_tells_it_as_json_and_ends_on_sigterm(
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
         assert time.monotonic() - start < 2.0
-    link.stop()
+    uplink.stop()
     assert results[0].verdict == "opened"
     assert [event["event"] for event in events] == ["connected", "opened", "closed"]
     assert (events[1]["reason"], events[1]["sub"], events[1]["pulse_ms"]) == ("match", "somebody", 100)

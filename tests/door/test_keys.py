@@ -32,7 +32,7 @@ def test_an_existing_key_is_never_replaced(tmp_path: Path) -> None:
     before = keys.read_key(keys.make_key(tmp_path, "main", "inner"))
     with pytest.raises(StoreError, match="exists already"):
         keys.make_key(tmp_path, "main", "inner")
-    assert keys.load_keys(tmp_path, [Door(name="main", controllers=("inner",))]) == {("main", "inner"): before}
+    assert keys.load_keys(tmp_path, [Door(name="main", controllers=("inner",))]) == {("main", "inner"): (before,)}
 
 
 def test_a_crash_while_writing_leaves_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

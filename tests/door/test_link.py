@@ -9,11 +9,12 @@ import pytest
 
 from faceedge.config import Broker, Door
 from faceedge.door import controller as controller_module
-from faceedge.door import link as link_module
+from faceedge.door import uplink as uplink_module
 from faceedge.door.connection import Message
 from faceedge.door.contract import Address, DoorKey, Status, Verdict, fresh_token, seal, unseal
 from faceedge.door.controller import Controller, DoorEvent
 from faceedge.door.link import DoorLink, GrantResult
+from faceedge.door.uplink import Uplink
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_mqtt import MemoryBroker
 
@@ -26,19 +27,23 @@ class Scene:
     def __init__(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = clock
         self.broker = MemoryBroker()
-        for module in (link_module, controller_module):
+        for module in (uplink_module, controller_module):
             monkeypatch.setattr(module, "MqttClient", self.broker.client)
         self.results: list[GrantResult] = []
         self.events: list[DoorEvent] = []
         door = Door(name="main", controllers=("inner", "outer"))
-        self.link = DoorLink(Broker(), "dev", [door], KEYS, self.results.append, clock)
+        self.uplink = Uplink(Broker(), "dev")
+        keys = {at: (key,) for at, key in KEYS.items()}
+        self.link = DoorLink(self.uplink, "dev", [door], keys, self.results.append, clock)
         self.inner, self.outer = self.controller("inner"), self.controller("outer")
 
     def controller(self, name: str) -> Controller:
         return Controller(Broker(), Address("dev", "main", name), [KEYS["main", name]], self.events.append, self.clock)
 
     def start(self) -> None:
-        for client in self.broker.clients:
+        self.uplink.start()
+        self.broker.clients.insert(0, self.broker.clients.pop())
+        for client in self.broker.clients[1:]:
             client.start()
 
     def send(self, token: str = "t1", ttl_ms: int = 1500) -> str | None:
@@ -98,7 +103,7 @@ def test_after_an_open_the_next_grant_can_follow_at_once(scene: Scene) -> None:
 
 
 def test_a_controller_that_is_away_loses_its_grant_and_the_other_opens(scene: Scene) -> None:
-    scene.link._mqtt.start()
+    scene.uplink.start()
     scene.inner._mqtt.start()
     assert scene.send() is None
     assert scene.verdicts == [("inner", "opened", "")]
@@ -165,7 +170,7 @@ def test_a_verdict_that_is_forged_or_replayed_changes_nothing(scene: Scene) -> N
     topic = Address("dev", "main", "inner").topic("verdict")
     forged = Verdict(id=fresh_token(), opened=True, why="", boot=fresh_token(), ctr=1)
     for wire in (seal(DoorKey(b"x" * 32), forged), seal(KEYS["main", "inner"], forged), b"", b"x" * 1000):
-        scene.link._on_message(topic, wire)
+        scene.uplink._dispatch(topic, wire)
     assert scene.results == []
     assert scene.link.counts == {"verdict mac": 1, "verdict late or replayed": 1, "verdict size": 2}
 
@@ -176,7 +181,7 @@ def test_a_verdict_of_one_controller_does_not_count_for_another(scene: Scene) ->
     scene.send()
     (outer,) = [grant_id for grant_id, sent in scene.link._sent.items() if sent.address.controller == "outer"]
     stolen = seal(KEYS["main", "inner"], Verdict(id=outer, opened=True, why="", boot=fresh_token(), ctr=9))
-    scene.link._on_message(Address("dev", "main", "inner").topic("verdict"), stolen)
+    scene.uplink._dispatch(Address("dev", "main", "inner").topic("verdict"), stolen)
     assert scene.results == []
 
 
@@ -217,7 +222,7 @@ def test_a_decision_tells_outcome_reason_and_band_only(scene: Scene) -> None:
 
 
 def test_birth_and_state_are_retained_and_told_again_after_a_reconnect(scene: Scene) -> None:
-    scene.link.publish_state({"version": "1"})
+    scene.uplink.retain("faceedge/dev/state", b'{"version":"1"}')
     assert scene.broker.sent == []
     scene.start()
     client = scene.broker.clients[0]
@@ -226,7 +231,7 @@ def test_birth_and_state_are_retained_and_told_again_after_a_reconnect(scene: Sc
     client.start()
     assert scene.broker.retained["faceedge/dev/availability"] == b"online"
     assert scene.broker.on("dev/state") == [b'{"version":"1"}'] * 2
-    scene.link.stop()
+    scene.uplink.stop()
     assert scene.broker.retained["faceedge/dev/availability"] == b"offline"
 
 
@@ -272,5 +277,5 @@ def test_a_flood_at_the_controller_is_one_event_a_second(scene: Scene) -> None:
 
 
 def test_a_message_on_a_topic_that_was_not_asked_for_is_ignored(scene: Scene) -> None:
-    scene.link._on_message("faceedge/dev/elsewhere", b"{}")
+    scene.uplink._dispatch("faceedge/dev/elsewhere", b"{}")
     assert scene.link.counts == {}

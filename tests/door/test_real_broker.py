@@ -12,13 +12,12 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
-from faceedge.config import Broker, Door
+from faceedge.config import Broker
 from faceedge.door.broker import LocalBroker, local_broker
 from faceedge.door.connection import Message, Session
-from faceedge.door.link import DoorLink
 from faceedge.door.mqtt import MqttClient
+from faceedge.door.uplink import Uplink
 from tests.door.certificates import write_certificates
-from tests.door.conftest import KEY
 from tests.door.running import Running, until
 from tests.fakes.clock import FakeClock
 from tests.fakes.swallowing_proxy import SwallowingProxy
@@ -53,7 +52,7 @@ def test_a_grant_crosses_mosquitto_and_its_verdict_returns(real_broker: LocalBro
         running.open("one")
         running.open("two")
         assert running.opened == 2
-        assert running.link.protocol == running.controller.protocol == "5"
+        assert running.uplink.protocol == running.controller.protocol == "5"
         until(lambda: "closed" in [event.event for event in running.events])
 
 
@@ -75,7 +74,7 @@ def test_a_clean_leave_says_offline_and_is_quick(real_broker: LocalBroker) -> No
 def test_a_broken_connection_lets_the_broker_say_offline(real_broker: LocalBroker) -> None:
     listener = Listener(real_broker)
     with SwallowingProxy(real_broker.host, real_broker.port) as proxy:
-        link = DoorLink(settings(proxy), "dev", [Door()], {("main", "main"): KEY}, list.append)  # type: ignore[arg-type]
+        link = Uplink(settings(proxy), "dev")
         link.start()
         until(lambda: listener.last.get("faceedge/dev/availability") == b"online")
         proxy.close()
@@ -119,7 +118,7 @@ def test_bytes_held_on_a_half_open_link_arrive_late_and_open_nothing(
         running.open("before")
         running.ready()
         proxy.hold()
-        assert running.link.connected, "connected is no proof"
+        assert running.uplink.connected, "connected is no proof"
         assert running.send("held") is None
         until(lambda: proxy.swallowed > 0)
         clock.advance(10.0)
@@ -196,12 +195,13 @@ def test_tls_is_spoken_and_a_broker_with_a_strange_certificate_is_not_believed(t
         with Running(trusting, trusting) as running:
             running.open("over TLS")
         doubting = Broker(host="localhost", port=broker.port, tls=True, ca_file=files.stranger)
-        link = DoorLink(doubting, "dev", [Door()], {("main", "main"): KEY}, list.append)  # type: ignore[arg-type]
+        link = Uplink(doubting, "dev")
         link.start()
         assert not link.wait_connected(0.5)
         link.stop()
 
 
+@pytest.mark.system
 def test_the_embedded_broker_refuses_version_5_and_is_spoken_to_in_3_1_1(caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("amqtt")
     caplog.set_level(logging.ERROR)
@@ -210,6 +210,6 @@ def test_the_embedded_broker_refuses_version_5_and_is_spoken_to_in_3_1_1(caplog:
         Running(settings(broker), settings(broker)) as running,
     ):
         running.open("one")
-        assert running.link.protocol == running.controller.protocol == "3.1.1"
+        assert running.uplink.protocol == running.controller.protocol == "3.1.1"
         running.open("two")
     assert caplog.records == []

@@ -70,6 +70,29 @@ class MemoryClient:
             self.broker.deliver(message)
         return self.connected
 
+    def post(self, message: Message) -> MemoryReceipt | None:
+        """Acknowledged once the broker has delivered it."""
+        return MemoryReceipt(self, message) if self.publish(message) else None
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        return self.connected
+
     def stop(self) -> None:
         self.publish(self.session.last_word())
         self.connected = False
+
+
+class MemoryReceipt:
+    """As Receipt: a broker that holds messages back has not acknowledged them either."""
+
+    refusal = ""
+
+    def __init__(self, client: MemoryClient, message: Message) -> None:
+        self._client = client
+        self._message = message
+
+    def is_done(self) -> bool:
+        return any(sent is self._message for sent in self._client.broker.sent)
+
+    def is_dead(self) -> bool:
+        return not self._client.connected and not self.is_done()
