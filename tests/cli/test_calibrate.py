@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from faceedge.models.active import chosen
 from faceedge.package import MANIFEST
 from faceedge.quantize.gates import Gates
 from tests.cli.conftest import Answer
-from tests.jobs.made_up_calibration import SMALL, people_folder, site_with
+from tests.jobs.made_up_calibration import SMALL, hurry, people_folder, site_with
 
 Run = Callable[..., Answer]
 STRICT = SMALL.model_copy(update={"gates": Gates(min_crops=24, rounds=20, cosine_mean=1.0, cosine_p1=1.0)})
@@ -44,25 +46,31 @@ def run(
     monkeypatch.setenv("FACEEDGE_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("FACEEDGE_CONFIG", raising=False)
     monkeypatch.setattr(choose_model, "check_package", lambda package, shop: None)
+    hurry(monkeypatch)
     use(monkeypatch, SMALL)
     site_with(tmp_path / "state")
 
     def call(*argv: object) -> Answer:
-        parser = argparse.ArgumentParser(prog="faceedge")
-        commands = parser.add_subparsers(required=True)
-        for module in (command, model):
-            module.add(commands)
-        try:
-            args = parser.parse_args([str(word) for word in argv])
-            code, text = int(args.run(args)), ""
-        except FaceedgeError as error:
-            code, text = error.exit_code, str(error)
-        except SystemExit as end:
-            code, text = int(end.code or 0), ""
+        code, text = called(*argv)
         captured = capsys.readouterr()
         return Answer(code, captured.out, captured.err + text)
 
     return call
+
+
+def called(*argv: object) -> tuple[int, str]:
+    """Exit code, and the line of a refusal."""
+    parser = argparse.ArgumentParser(prog="faceedge")
+    commands = parser.add_subparsers(required=True)
+    for module in (command, model):
+        module.add(commands)
+    try:
+        args = parser.parse_args([str(word) for word in argv])
+        return int(args.run(args)), ""
+    except FaceedgeError as error:
+        return error.exit_code, str(error)
+    except SystemExit as end:
+        return int(end.code or 0), ""
 
 
 def use(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> None:
@@ -79,11 +87,36 @@ def journal(state: Path) -> list[dict[str, object]]:
         return [dict(entry.body) for entry in entries(rows, "kind = ?", "model")]
 
 
+@pytest.fixture(scope="module")
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory, default_models: Path) -> Path:
+    """State directories after a calibration that held its gates, `held`, and one that did not, `failed`."""
+    folder = tmp_path_factory.mktemp("finished")
+    for name, recipe, code in (("held", SMALL, 0), ("failed", STRICT, 1)):
+        site_with(folder / name)
+        with pytest.MonkeyPatch.context() as patched, redirect_stdout(io.StringIO()):
+            patched.setenv("FACEEDGE_STATE", str(folder / name))
+            patched.delenv("FACEEDGE_CONFIG", raising=False)
+            hurry(patched)
+            use(patched, recipe)
+            assert called(*words(pictures, "--most-float", "0", "--json")) == (code, "")
+    return folder
+
+
 @pytest.fixture
-def failed(run: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """A build whose gates failed, in the store."""
-    use(monkeypatch, STRICT)
-    return run(*words(pictures, "--most-float", "0", "--json"))
+def held(run: Run, finished: Path, tmp_path: Path) -> Path:
+    """The state that `run` works on, with a build whose gates held."""
+    return taken(finished / "held", tmp_path / "state")
+
+
+@pytest.fixture
+def failed(run: Run, finished: Path, tmp_path: Path) -> Path:
+    """The same with a build whose gates failed."""
+    return taken(finished / "failed", tmp_path / "state")
+
+
+def taken(finished: Path, state: Path) -> Path:
+    shutil.rmtree(state)
+    return Path(shutil.copytree(finished, state))
 
 
 def test_the_document_says_everything_and_the_journal_what_was_done(run: Run, pictures: Path, tmp_path: Path) -> None:
@@ -128,8 +161,7 @@ def test_a_failure_is_the_answer_no_and_says_how_to_insist(
     assert chosen("recognizer", "", tmp_path / "state") == "dlib-resnet", "--activate does not insist"
 
 
-def test_a_failed_build_is_refused_in_one_line_that_says_why(run: Run, failed: Answer) -> None:
-    assert failed.code == 1
+def test_a_failed_build_is_refused_in_one_line_that_says_why(run: Run, failed: Path) -> None:
     answer = run("model", "activate", "toy@1-int8")
     assert answer.code == 2
     assert answer.err.count("\n") == 0
@@ -137,7 +169,7 @@ def test_a_failed_build_is_refused_in_one_line_that_says_why(run: Run, failed: A
     assert "--accept-worse REASON" in answer.err
 
 
-def test_a_worse_build_serves_for_a_reason_that_the_journal_keeps(run: Run, failed: Answer, tmp_path: Path) -> None:
+def test_a_worse_build_serves_for_a_reason_that_the_journal_keeps(run: Run, failed: Path, tmp_path: Path) -> None:
     reason = "heat: the float build throttles"
     assert run("model", "activate", "toy@1-int8", "--accept-worse", reason).code == 0
     assert chosen("recognizer", "", tmp_path / "state") == "toy@1-int8"
@@ -145,15 +177,14 @@ def test_a_worse_build_serves_for_a_reason_that_the_journal_keeps(run: Run, fail
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 400, "\n"])
-def test_a_reason_must_say_something(run: Run, failed: Answer, text: str, tmp_path: Path) -> None:
+def test_a_reason_must_say_something(run: Run, failed: Path, text: str, tmp_path: Path) -> None:
     answer = run("model", "activate", "toy@1-int8", "--accept-worse", text)
     assert answer.code == 2
     assert "say in 1 to 300 letters why" in answer.err
     assert chosen("recognizer", "", tmp_path / "state") == "dlib-resnet"
 
 
-def test_nothing_is_accepted_as_worse_that_is_not(run: Run, pictures: Path) -> None:
-    run(*words(pictures))
+def test_nothing_is_accepted_as_worse_that_is_not(run: Run, held: Path) -> None:
     answer = run("model", "activate", "toy@1-int8", "--accept-worse", "why not")
     assert answer.code == 2
     assert "is no worse by its gates" in answer.err
@@ -161,16 +192,15 @@ def test_nothing_is_accepted_as_worse_that_is_not(run: Run, pictures: Path) -> N
     assert run("model", "activate", "toy@1-int8").code == 0
 
 
-def test_rollback_asks_for_the_gates_too(run: Run, failed: Answer) -> None:
+def test_rollback_asks_for_the_gates_too(run: Run, failed: Path) -> None:
     assert run("model", "activate", "toy@1-int8", "--accept-worse", "a trial").code == 0
     assert run("model", "activate", "toy@1").code == 0
     assert "--accept-worse REASON" in run("model", "rollback", "recognizer").err
     assert run("model", "rollback", "recognizer", "--accept-worse", "the trial goes on").code == 0
 
 
-def test_int8_whose_gates_are_missing_is_refused(run: Run, pictures: Path, tmp_path: Path) -> None:
-    run(*words(pictures))
-    manifest = tmp_path / "state" / "models" / "toy" / "1-int8" / MANIFEST
+def test_int8_whose_gates_are_missing_is_refused(run: Run, held: Path) -> None:
+    manifest = held / "models" / "toy" / "1-int8" / MANIFEST
     manifest.write_text(manifest.read_text().partition("[calibration]")[0])
     answer = run("model", "activate", "toy@1-int8")
     assert "nobody has measured what it costs: its gates are missing" in answer.err
@@ -178,11 +208,8 @@ def test_int8_whose_gates_are_missing_is_refused(run: Run, pictures: Path, tmp_p
 
 
 @pytest.mark.parametrize("spoiled", ["gone", "changed", "of another"])
-def test_a_verdict_that_its_report_does_not_bear_out_is_refused(
-    run: Run, pictures: Path, tmp_path: Path, spoiled: str
-) -> None:
-    run(*words(pictures))
-    folder = tmp_path / "state" / "models" / "toy" / "1-int8"
+def test_a_verdict_that_its_report_does_not_bear_out_is_refused(run: Run, held: Path, spoiled: str) -> None:
+    folder = held / "models" / "toy" / "1-int8"
     report, manifest = folder / "report.json", folder / MANIFEST
     if spoiled == "gone":
         report.unlink()
@@ -200,7 +227,7 @@ def test_a_verdict_that_its_report_does_not_bear_out_is_refused(
     assert answer.err.count("\n") == 0
 
 
-def test_list_and_verify_show_precision_and_verdict(run: Run, failed: Answer, default_models: Path) -> None:
+def test_list_and_verify_show_precision_and_verdict(run: Run, failed: Path, default_models: Path) -> None:
     rows = {row["package"]: row for row in run("model", "list", "--json").document["models"]}
     assert (rows["toy@1-int8"]["precision"], rows["toy@1-int8"]["verdict"]) == ("int8", "failed")
     assert rows["toy@1"]["verdict"] is None

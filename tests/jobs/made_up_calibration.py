@@ -7,12 +7,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from faceedge.config import Models, cache_dir
+from faceedge.jobs import choose_precision
 from faceedge.jobs.calibrate_recipe import Recipe
 from faceedge.jobs.site import Site
 from faceedge.models.store import write_parts
 from faceedge.package import Fit, InputSize, Manifest, Normalisation, Source, Thresholds
+from faceedge.quantize import plots
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.set_faults import Floors
 from faceedge.types import Image
@@ -26,6 +29,12 @@ SMALL = Recipe(
 
 def quiet(_text: str, _done: float) -> None:
     """Nobody watches."""
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report without its plots, the speed from the fewest turns: for tests that are about neither."""
+    monkeypatch.setattr(plots, "drawn", lambda report: {})
+    monkeypatch.setattr(choose_precision, "BUDGET_S", 0.0)
 
 
 def site_with(state: Path, name: str = "toy", graph: Path | None = None) -> Site:

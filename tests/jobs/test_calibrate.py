@@ -29,7 +29,7 @@ from faceedge.package import read_package
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.report import read_report
 from faceedge.types import Template
-from tests.jobs.made_up_calibration import SMALL, face, people_folder, quiet, site_with
+from tests.jobs.made_up_calibration import SMALL, face, hurry, people_folder, quiet, site_with
 
 STRICT = SMALL.model_copy(update={"gates": Gates(min_crops=24, rounds=20, cosine_mean=0.999999, cosine_p1=0.99999)})
 """Gates that nothing in INT8 holds."""
@@ -42,6 +42,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people_folder(folder / "images", range(30), 2)
     people_folder(folder / "people", range(100, 116), 3)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
 
 
 @pytest.fixture

@@ -18,7 +18,12 @@ from faceedge.jobs.calibrate_case import Order
 from faceedge.jobs.site import Site
 from faceedge.package import read_package
 from faceedge.types import Template
-from tests.jobs.made_up_calibration import SMALL, face, quiet, site_with
+from tests.jobs.made_up_calibration import SMALL, face, hurry, quiet, site_with
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
 
 
 @pytest.fixture
