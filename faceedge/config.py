@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from faceedge.errors import ConfigError
+from faceedge.overrides import explain, override
 from faceedge.toml import read_toml
 
 DEFAULT_PATH = Path("/etc/faceedge/faceedge.toml")
-ENV_PREFIX = "FACEEDGE__"
 Words = BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
 """A list that a variable of the environment names with commas."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
@@ -207,64 +205,14 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     if chosen is None and DEFAULT_PATH.exists():
         chosen = DEFAULT_PATH
     values = read_toml(chosen, ConfigError, "mend it or name another with --config") if chosen else {}
-    overrides = _override(values, environ)
+    overrides = override(values, environ)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         # An unknown key first: it is often the misspelling of one that is then found missing.
         fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
         origin = overrides.get(tuple(map(str, fault["loc"])), chosen or "environment")
-        raise ConfigError(f"{origin}: {_explain(fault)}") from error
-
-
-def _override(values: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
-    """FACEEDGE__SECTION__FIELD=value, in a list of the file FACEEDGE__SECTION__0__FIELD; returns the variables used."""
-    variables = {}
-    for key, text in environ.items():
-        if key.startswith(ENV_PREFIX):
-            path = tuple(key[len(ENV_PREFIX) :].lower().split("__"))
-            _table(values, path[:-1], key)[path[-1]] = text
-            variables[path] = key
-    return variables
-
-
-def _table(values: dict[str, Any], path: tuple[str, ...], key: str) -> dict[str, Any]:
-    """The table of the file that a variable means, made where there is none."""
-    table: Any = values
-    for name in path:
-        if isinstance(table, list):
-            table = table[int(name)] if name.isdecimal() and int(name) < len(table) else None
-        else:
-            table = table.setdefault(name, {})
-        if isinstance(table, list) and name == path[-1]:
-            raise ConfigError(
-                f"{key}: [[{name}]] is a list; name one of the file, as in {ENV_PREFIX}{name.upper()}__0__…"
-            )
-        if not isinstance(table, dict | list):
-            raise ConfigError(f"{key}: the file has no section {'.'.join(path)}; set it there")
-    assert isinstance(table, dict)
-    return table
-
-
-def _explain(fault: ErrorDetails) -> str:
-    steps = [str(step) for step in fault["loc"]]
-    where = f"{'.'.join(steps)}: " if steps else ""
-    if fault["type"] == "extra_forbidden":
-        known = sorted(_section(steps[:-1]).model_fields)
-        nearest = difflib.get_close_matches(steps[-1], known, n=1)
-        return (
-            where + "unknown key; " + (f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}")
-        )
-    if fault["type"] == "value_error":
-        return f"{where}{fault['ctx']['error']}"
-    return where + _EXPECTED.get(fault["type"], fault["msg"])
-
-
-_EXPECTED = {
-    "missing": "is missing; add it",
-    "string_pattern_mismatch": "use up to 32 of a-z, 0-9, _ and -, beginning with a letter or digit",
-    "tuple_type": "is a list: write [[camera]] or [[door]] sections, or names in square brackets",
-}
+        raise ConfigError(f"{origin}: {explain(fault, _section)}") from error
 
 
 def _section(steps: Sequence[str]) -> type[BaseModel]:
