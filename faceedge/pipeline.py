@@ -90,6 +90,18 @@ class Pipeline:
                   (("passed", c.passed), ("dropped", c.dropped))}  # fmt: skip
         return queues | {f"{heart.name}_faults": heart.faults.total() for heart in self.hearts.values()}
 
+    def stages(self) -> list[dict[str, Any]]:
+        """Every thread of the table above: alive, stuck, how often it has raised."""
+        return [
+            {"name": thread.name, "alive": thread.is_alive(), "stuck": self.hearts[thread.name].is_stuck,
+             "faults": self.hearts[thread.name].faults.total()}
+            for thread in self._threads
+        ]  # fmt: skip
+
+    def queues(self) -> dict[str, int]:
+        """How many items wait in each queue."""
+        return {channel.name: len(channel) for channel in (self.frames, self.shots)}
+
     def _spawn(self, name: str, silence_s: float, loop: Callable[..., None], *args: str) -> None:
         self.hearts[name] = Heart(name, silence_s)
         self._threads.append(threading.Thread(target=loop, args=(self.hearts[name], *args), name=name, daemon=True))

@@ -1,0 +1,101 @@
+"""All parts of a running daemon in, the JSON of `…/state` out. The daemon says when."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from faceedge import __version__
+from faceedge.config import Door
+from faceedge.door.link import DoorLink
+from faceedge.door.uplink import Uplink
+from faceedge.door.watch import View
+from faceedge.health.cameras import CameraHealth
+from faceedge.jobs.collector import Collector
+from faceedge.jobs.vision import Vision
+from faceedge.journal.writer import Journal
+from faceedge.pipeline import Pipeline
+from faceedge.publish import Publisher
+
+EVERY_S = 10.0
+APART_S = 1.0
+"""News are told at once, but not more often than this."""
+UNKNOWN = View("unknown", False)
+
+
+@dataclass(slots=True)
+class Report:
+    """What the device says about itself. more: parts that are only there with a broker, by name."""
+
+    doors: Sequence[Door]
+    vision: Vision
+    pipeline: Pipeline
+    publisher: Publisher
+    journal: Journal
+    cameras: CameraHealth
+    collector: Collector
+    link: DoorLink | None
+    uplink: Uplink | None
+    insecure: bool
+    more: Callable[[], dict[str, Any]]
+
+    def state(self) -> dict[str, Any]:
+        """As documented in docs/mqtt.md."""
+        head = self.journal.head()
+        return {
+            "version": __version__,
+            "builds": dict(self.vision.builds),
+            "notices": list(self.vision.notices),
+            "cameras": self.cameras.as_json(),
+            "doors": self._doors(),
+            "stages": self.pipeline.stages(),
+            "queues": self.pipeline.queues(),
+            "counters": self.counters(),
+            "journal": {"ok": self.journal.trouble is None, "head": head.as_json() if head else None},
+            "capture": self.collector.as_json(),
+            "insecure": self.insecure,
+            "mqtt": self.uplink.protocol if self.uplink else None,
+            "ignored": self.link.counts if self.link else {},
+            **self.more(),
+        }
+
+    def counters(self) -> dict[str, int]:
+        """What has passed, what was dropped, what was decided, since the start."""
+        return self.pipeline.counters() | dict(self.publisher.counters)
+
+    def _doors(self) -> list[dict[str, Any]]:
+        views = self.link.views() if self.link else {}
+        return [
+            {"name": door.name, "liveness": door.liveness,
+             "controllers": [
+                {"name": name, **views.get(door.name, {}).get(name, UNKNOWN)._asdict()} for name in door.controllers
+             ]}
+            for door in self.doors
+        ]  # fmt: skip
+
+
+@dataclass(slots=True)
+class StateFeed:
+    """Publishes the state every 10 s, and soon after `hurry`, which any thread may call. clock: monotonic."""
+
+    state: Callable[[], dict[str, Any]]
+    retain: Callable[[bytes], None]
+    clock: Callable[[], float] = time.monotonic
+    _at: float = field(default=float("-inf"))
+    _news: threading.Event = field(default_factory=threading.Event)
+
+    def hurry(self) -> None:
+        """Something changed that others wait for."""
+        self._news.set()
+
+    def tick(self) -> None:
+        """Call it every 50 ms or so."""
+        since_s = self.clock() - self._at
+        if since_s >= EVERY_S or (self._news.is_set() and since_s >= APART_S):
+            self._news.clear()
+            self._at = self.clock()
+            self.retain(json.dumps(self.state(), separators=(",", ":"), allow_nan=False).encode("ascii"))
