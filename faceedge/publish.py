@@ -6,7 +6,6 @@ without a link, or without a verdict in time it is lost and said so.
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 import uuid
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 from faceedge.config import Door
 from faceedge.door.link import GrantResult
 from faceedge.errors import FaceedgeError
-from faceedge.journal.bodies import decision_body, grant_body, seen, unsent_body, verdict_body
+from faceedge.journal.bodies import asked_body, decision_body, grant_body, seen, unsent_body, verdict_body
 from faceedge.types import Decision
 
 Event = dict[str, Any]
@@ -55,12 +54,15 @@ class Diary(Protocol):
 
 @dataclass(slots=True)
 class _Attempt:
-    """One decision; when it is a grant, at `doors` that have not answered yet. id: names it in journal and events."""
+    """One decision; when it is a grant, at `doors` that have not answered yet."""
 
     decision: Decision
     doors: int
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
     opened: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.decision.id
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Publisher:
     tell: receives one event a decision. retry: a grant opened no door, the track may be decided anew.
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
     journal: without one nothing is written down. limits: the thresholds that its entries name.
+    ask: asks for a second factor, told of every review that could open one of its doors.
     """
 
     link: GrantSender | None
@@ -90,6 +93,7 @@ class Publisher:
     clock: Callable[[], float] = time.monotonic
     journal: Diary | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    ask: Callable[[Decision], None] | None = None
     counters: Counter[str] = field(default_factory=Counter)
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,14 +103,17 @@ class Publisher:
         """Whether a grant is still on its way."""
         return bool(self._pending)
 
-    def publish(self, decision: Decision) -> None:
-        """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
+    def publish(self, decision: Decision) -> Decision:
+        """Writes down, then sends a grant or tells a refusal; drops what is past its deadline.
+
+        Returns the decision as it was told: the doors it is good for, or the refusal that was left of it.
+        """
         self.counters[f"decision_{decision.outcome}"] += 1
         if self._is_late(decision):
             attempt = _Attempt(decision, 1)
             self._note_decision(attempt)
             self._lost(attempt, _nowhere(TOO_LATE))
-            return
+            return decision
         decision, doors = self._narrowed(decision)
         attempt = _Attempt(decision, len(doors))
         self._note_decision(attempt)
@@ -114,6 +121,8 @@ class Publisher:
             self._grant(self.link, attempt, doors)
         else:
             self._say(attempt, None, "")
+            self._ask(decision)
+        return attempt.decision
 
     def result(self, result: GrantResult) -> None:
         """What a controller answered, or that it did not; called by the link's threads."""
@@ -138,16 +147,24 @@ class Publisher:
             self._lost(pending.attempt, pending.worst)
 
     def _narrowed(self, decision: Decision) -> tuple[Decision, list[Door]]:
-        """The doors that a decision may open, and the refusal that is left of a grant when there are none."""
+        """The doors that a decision may open, and the refusal that is left of it when there are none."""
         watched = self.doors.get(decision.camera, ())
-        ruled = [door for door in watched if door.name in decision.doors]
-        if decision.outcome == "grant" and watched and not ruled:
-            decision = replace(decision, outcome="deny", reason="not_here", band="none")
+        asked = decision.doors if decision.factor is None else decision.factor.doors
+        ruled = [door for door in watched if door.name in decision.doors and door.name in asked]
         # No liveness model can be loaded yet, so a door that demands one opens for nobody.
         doors = [door for door in ruled if door.liveness == "off"]
-        if decision.outcome == "grant" and watched and not doors:
-            decision = replace(decision, outcome="deny", reason="no_liveness", band="none")
-        return decision, doors
+        if decision.outcome != "deny" and watched and not doors:
+            reason = "no_liveness" if ruled else "not_here"
+            return replace(decision, outcome="deny", reason=reason, band="none", doors=()), []
+        return replace(decision, doors=tuple(door.name for door in doors)), doors
+
+    def _ask(self, decision: Decision) -> None:
+        """A film that is played has nobody to ask."""
+        if decision.outcome != "review" or not decision.doors or self.ask is None or not self.realtime:
+            return
+        if self.journal is not None:
+            self.journal.append("second_factor", asked_body(decision))
+        self.ask(decision)
 
     def _is_late(self, decision: Decision) -> bool:
         return self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline

@@ -6,6 +6,7 @@ monotonic clock; `score`, `quality` are 0..1.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -124,12 +125,29 @@ class Evidence:
     """Why the picture was poor, in words, worst first."""
 
 
+SECOND_FACTOR_S = 30.0
+"""A review may be confirmed for so long, by the clock of the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """The second factor that a grant rests on. review: id of the decision that asked for it. key: who confirmed it.
+
+    doors: those that were asked about; no other opens.
+    """
+
+    review: str
+    key: str
+    doors: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the door is told and why. `deadline`: after this monotonic second it must not be acted upon.
 
     segment: rises when the track was split because another face took its place.
     doors: those that the rules allow, by name; empty as long as the rules were not asked, and then nothing opens.
+    id: names it in journal and events; a copy with another outcome is the same decision.
     """
 
     camera: str
@@ -142,3 +160,5 @@ class Decision:
     evidence: Evidence
     deadline: float
     doors: tuple[str, ...] = ()
+    factor: Factor | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)

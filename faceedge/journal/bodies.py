@@ -8,7 +8,7 @@ from typing import Any
 
 from faceedge.config import Door
 from faceedge.door.link import GrantResult
-from faceedge.types import Decision
+from faceedge.types import SECOND_FACTOR_S, Decision
 
 
 def seen(decision: Decision) -> dict[str, Any]:
@@ -38,7 +38,20 @@ def decision_body(matter: str, decision: Decision, limits: Mapping[str, float], 
 
     age_ms: from the picture to the decision, None when a file was played at its own speed.
     """
-    return {"id": matter, **seen(decision), "limits": dict(limits), "age_ms": age_ms}
+    factor = decision.factor
+    rests_on = {"factor": {"review": factor.review, "key": factor.key}} if factor is not None else {}
+    return {"id": matter, **seen(decision), **rests_on, "limits": dict(limits), "age_ms": age_ms}
+
+
+def asked_body(review: Decision) -> dict[str, Any]:
+    """A review that asks for a second factor, which would open these doors."""
+    valid_ms = round(1000 * SECOND_FACTOR_S)
+    return {"id": review.id, "person": review.person, "doors": list(review.doors), "valid_ms": valid_ms}
+
+
+def confirm_body(review: str, key: str, why: str) -> dict[str, Any]:
+    """A second factor that was refused, by whose key it came, and why. One that held is a decision with `factor`."""
+    return {"id": review, "key": key, "why": why}
 
 
 def grant_body(matter: str, decision: Decision, doors: Sequence[Door]) -> dict[str, Any]:
