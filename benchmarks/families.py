@@ -28,7 +28,8 @@ from faceedge.families.nms import overlap
 from faceedge.jobs.add_model import add_model
 from faceedge.jobs.describe_model import Wish
 from faceedge.jobs.site import Site
-from faceedge.package import InputSize, Package
+from faceedge.manifest import InputSize
+from faceedge.package import Package
 from faceedge.recognize import Recognizer
 from faceedge.types import Image
 

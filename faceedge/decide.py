@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from faceedge.config import Decide
-from faceedge.package import Thresholds
+from faceedge.fit import Thresholds
 from faceedge.types import Band, Decision, Evidence, Match, Outcome, Shot, Template
 
 USABLE_QUALITY = 0.4

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from faceedge.backends.base import Canvas, Engine, Preprocessor
 from faceedge.families.base import DetectorFamily
-from faceedge.package import Normalisation
+from faceedge.manifest import Normalisation
 from faceedge.types import Face, Floats, Image
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from faceedge.backends.base import Engine, Preprocessor
 from faceedge.errors import EngineError
-from faceedge.package import Manifest, QualityHead
+from faceedge.fit import QualityHead
+from faceedge.manifest import Manifest
 from faceedge.types import Image
 
 QUALITY = "quality"

@@ -8,7 +8,7 @@ import numpy as np
 
 from faceedge.backends.base import Engine, Preprocessor, Tensor
 from faceedge.errors import EngineError
-from faceedge.package import Manifest
+from faceedge.manifest import Manifest
 from faceedge.types import Floats, Image, Template
 
 EMBEDDING = "embedding"

@@ -9,7 +9,7 @@ import pytest
 
 from faceedge.config import Decide
 from faceedge.decide import Judge
-from faceedge.package import Thresholds
+from faceedge.fit import Thresholds
 from faceedge.types import Assessment, Decision, Face, Match, Shot, Template
 
 THRESHOLDS = Thresholds(grey=0.5, match=0.6, strict=0.7)

@@ -12,8 +12,9 @@ from faceedge.assess import UNCLEAR, lowered
 from faceedge.backends.base import Memory, Tensor, TensorSpec
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.errors import EngineError
+from faceedge.fit import QualityHead
 from faceedge.grade import Grader
-from faceedge.package import Manifest, Normalisation, QualityHead, Source
+from faceedge.manifest import Manifest, Normalisation, Source
 from faceedge.types import Assessment
 
 HEAD = QualityHead(knots=((0.0, 0.0), (100.0, 1.0)))

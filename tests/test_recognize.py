@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.errors import EngineError
-from faceedge.package import Manifest, Normalisation, Source
+from faceedge.manifest import Manifest, Normalisation, Source
 from faceedge.recognize import Recognizer
 
 SIDE_PX = 2

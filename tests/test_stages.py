@@ -11,7 +11,7 @@ import numpy as np
 
 from faceedge.config import Decide
 from faceedge.decide import Judge
-from faceedge.package import Thresholds
+from faceedge.fit import Thresholds
 from faceedge.stages import RecogniseStage
 from faceedge.types import Assessment, Decision, Face, Image, Match, Shot, Template
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceedge.package import Normalisation
+from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
 
 Tensor = NDArray[np.generic]

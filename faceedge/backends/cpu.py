@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faceedge.backends.base import Canvas, CropSpec, Level
 from faceedge.backends.chips import pyramid_chip
 from faceedge.errors import BadInput
-from faceedge.package import Normalisation
+from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
 
 _BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

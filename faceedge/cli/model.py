@@ -13,8 +13,8 @@ from faceedge.cli.model_table import print_table
 
 if TYPE_CHECKING:
     from faceedge.jobs.list_models import Row
+    from faceedge.manifest import Manifest
     from faceedge.models.catalogue import Entry
-    from faceedge.package import Manifest
 
 Commands = argparse._SubParsersAction
 Action = Callable[..., argparse.ArgumentParser]

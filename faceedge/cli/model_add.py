@@ -11,8 +11,8 @@ from faceedge.cli.model_site import ROLES, open_site
 from faceedge.errors import BadInput
 
 if TYPE_CHECKING:
+    from faceedge.fit import Fit, QualityFit
     from faceedge.jobs.add_model import Added
-    from faceedge.package import Fit, QualityFit
 
 
 def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _fit(args: argparse.Namespace) -> Fit | QualityFit | None:
     """The numbers of the command line. Raises BadInput: not numbers, or without evidence."""
-    from faceedge.package import Fit, QualityFit, QualityHead, Thresholds
+    from faceedge.fit import Fit, QualityFit, QualityHead, Thresholds
 
     if args.thresholds is None and args.knots is None:
         if args.evidence is not None:

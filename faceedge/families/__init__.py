@@ -10,7 +10,7 @@ from faceedge.families.mmod import Mmod
 from faceedge.families.retinaface import Retinaface
 from faceedge.families.scrfd import Scrfd
 from faceedge.families.yunet import Yunet
-from faceedge.package import Manifest
+from faceedge.manifest import Manifest
 
 FAMILIES: dict[str, Callable[[Manifest], DetectorFamily]] = {
     "mmod": Mmod,

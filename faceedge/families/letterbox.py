@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faceedge.backends.base import Canvas, Level
-from faceedge.package import InputSize
+from faceedge.manifest import InputSize
 
 STEP_PX = 32
 """The coarsest stride: sides of a free canvas are multiples of it."""

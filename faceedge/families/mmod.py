@@ -13,7 +13,7 @@ from faceedge.backends.base import Canvas, Level
 from faceedge.errors import EngineError
 from faceedge.families.base import Detections
 from faceedge.families.nms import MAX_CANDIDATES
-from faceedge.package import Manifest
+from faceedge.manifest import Manifest
 from faceedge.types import Floats
 
 WINDOW_PX = 80

@@ -15,7 +15,7 @@ from faceedge.errors import EngineError
 from faceedge.families.base import Detections
 from faceedge.families.letterbox import Letterbox
 from faceedge.families.nms import keep_best
-from faceedge.package import Manifest
+from faceedge.manifest import Manifest
 
 STRIDES = (8, 16, 32)
 Rows = NDArray[np.float64]

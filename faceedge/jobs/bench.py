@@ -11,7 +11,7 @@ from faceedge.assess import assess
 from faceedge.health.machine import Resident, resident
 from faceedge.jobs.turns import LEAST, Clock, Lap, Progress, Seconds, Spread, Work, slowed, spread, take_turns
 from faceedge.jobs.vision import Vision
-from faceedge.package import Role
+from faceedge.manifest import Role
 from faceedge.types import Face, Image
 
 WALK_SHARE = 0.3

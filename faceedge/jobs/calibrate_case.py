@@ -15,9 +15,10 @@ from faceedge.jobs.calibrate_source import Crops, Photos, Source, choose, files_
 from faceedge.jobs.calibrate_state import Steps
 from faceedge.jobs.captured_source import Drawn, captured_crops
 from faceedge.jobs.site import SPOKEN, Site
+from faceedge.manifest import Role
 from faceedge.models.licence import check_licence
 from faceedge.models.store import find_package
-from faceedge.package import Package, Role
+from faceedge.package import Package
 
 Progress = Callable[[str, float], None]
 SEARCHED_PX = 2_000_000

@@ -21,8 +21,9 @@ from faceedge.config import EngineSettings
 from faceedge.detect import Detector
 from faceedge.errors import StoreError
 from faceedge.families import detector_family
+from faceedge.manifest import Manifest
 from faceedge.models.landmarks import load_landmarker
-from faceedge.package import Manifest, Package
+from faceedge.package import Package
 from faceedge.types import Face, Image
 
 

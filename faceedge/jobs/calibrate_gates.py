@@ -11,11 +11,12 @@ import numpy as np
 
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, EngineError
+from faceedge.fit import Fit
 from faceedge.gallery.rows import crop_to_png
 from faceedge.jobs.calibrate_eyes import open_detector, open_engine
 from faceedge.jobs.calibrate_gather import Embedder
 from faceedge.jobs.calibrate_source import Source
-from faceedge.package import Fit, Package
+from faceedge.package import Package
 from faceedge.quantize.boxes import Agreement, agreement
 from faceedge.quantize.findings import Recognised, detector_findings, recogniser_findings
 from faceedge.quantize.gates import Gates, Verdict, verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from faceedge.errors import BadInput
-from faceedge.package import Part, Role
+from faceedge.manifest import Part, Role
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.options import Method
 from faceedge.quantize.set_faults import Floors

@@ -6,15 +6,17 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from faceedge.fit import Fit
 from faceedge.jobs.calibrate_gates import RecogniserJudge
 from faceedge.jobs.calibrate_report import Story, method_words, report_of
 from faceedge.jobs.check_model import FREE_SIDE_PX
+from faceedge.manifest import Graph
 from faceedge.models.apart import Workshop, prepare, try_graph
 from faceedge.models.graph import Prepared
 from faceedge.models.landmarks import FILE as LANDMARKS
 from faceedge.models.place import place, scratch_folder
 from faceedge.models.store import DEFAULTS, INT8, write_parts
-from faceedge.package import FAST_GRAPH, Fit, Graph, Package, read_package
+from faceedge.package import FAST_GRAPH, Package, read_package
 from faceedge.quantize.report import WorstPair, write_report
 
 LONGEST_VERSION, LONGEST_NAME = 32, 64

@@ -17,13 +17,14 @@ from faceedge.errors import EngineError, FaceedgeError, PackageError
 from faceedge.families import detector_family
 from faceedge.grade import Grader
 from faceedge.jobs.proof import doubt
+from faceedge.manifest import Manifest
 from faceedge.models.agree import check_agreement
 from faceedge.models.apart import read_facts, try_graph
 from faceedge.models.landmarks import load_landmarker
 from faceedge.models.selftest import deviation, picture
 from faceedge.models.store import Found
 from faceedge.models.workshop import Workshop
-from faceedge.package import FAST_GRAPH, GRAPH, Manifest, Package
+from faceedge.package import FAST_GRAPH, GRAPH, Package
 from faceedge.recognize import EMBEDDING, Recognizer
 
 MOST_DEVIATION = 1e-3

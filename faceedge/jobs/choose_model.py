@@ -13,12 +13,13 @@ from faceedge.gallery.store import Gallery
 from faceedge.jobs.check_model import check_kin, check_package, misfits
 from faceedge.jobs.proof import check_proven
 from faceedge.jobs.site import ROLES, SPOKEN, Site
+from faceedge.manifest import Role
 from faceedge.models.active import BUILT_IN, Standing, stand, standing
 from faceedge.models.licence import check_licence
 from faceedge.models.place import remove_package
 from faceedge.models.store import DEFAULTS, every_package, find_package
 from faceedge.models.workshop import Workshop
-from faceedge.package import Package, Role, read_package
+from faceedge.package import Package, read_package
 
 Progress = Callable[[str, float], None]
 

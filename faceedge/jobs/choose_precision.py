@@ -23,7 +23,7 @@ from faceedge.errors import StoreError
 from faceedge.files import write_whole
 from faceedge.health.machine import cores, machine_name
 from faceedge.jobs.calibrate_eyes import open_engine
-from faceedge.package import Manifest, Part
+from faceedge.manifest import Manifest, Part
 from faceedge.toml import read_toml
 from faceedge.types import Floats
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from faceedge.decide import TRUSTED_QUALITY, USABLE_QUALITY
 from faceedge.errors import BadInput
+from faceedge.fit import Thresholds
 from faceedge.jobs.photos import read_photo, shown
-from faceedge.package import Thresholds
 
 if TYPE_CHECKING:
     from faceedge.jobs.enroll import Eyes

@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from faceedge.errors import BadInput, PackageError
+from faceedge.fit import Fit, QualityFit
 from faceedge.jobs.site import SPOKEN
+from faceedge.manifest import Manifest, Source
 from faceedge.models.agree import check_agreement
 from faceedge.models.bring import Origin
 from faceedge.models.graph import Facts
 from faceedge.models.guess import guess, guess_source
 from faceedge.models.recipe import Recipe, read_recipe
-from faceedge.package import Fit, Manifest, QualityFit, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

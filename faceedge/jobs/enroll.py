@@ -11,11 +11,11 @@ import numpy as np
 
 from faceedge.decide import USABLE_QUALITY
 from faceedge.errors import BadInput
+from faceedge.fit import Thresholds
 from faceedge.gallery.base import Origin, PeopleStore, Person
 from faceedge.gallery.rows import clean_name
 from faceedge.gallery.search import Index, similarity
 from faceedge.jobs.photos import read_photo, shown
-from faceedge.package import Thresholds
 from faceedge.types import Image, Template
 
 if TYPE_CHECKING:

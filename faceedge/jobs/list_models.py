@@ -7,10 +7,10 @@ from pathlib import Path
 
 from faceedge.errors import StoreError
 from faceedge.jobs.site import ROLES, Site
+from faceedge.manifest import Role
 from faceedge.models.active import BUILT_IN, chosen, standing
 from faceedge.models.licence import is_allowed
 from faceedge.models.store import Found, every_package
-from faceedge.package import Role
 
 
 @dataclass(frozen=True, slots=True)

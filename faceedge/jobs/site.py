@@ -8,10 +8,11 @@ from pathlib import Path
 
 from faceedge.config import Models
 from faceedge.errors import FaceedgeError
+from faceedge.manifest import Role
 from faceedge.models.active import chosen
 from faceedge.models.defaults import FOLDER, is_whole
 from faceedge.models.store import DEFAULTS, find_package
-from faceedge.package import Package, Role
+from faceedge.package import Package
 
 Progress = Callable[[str, float], None]
 ROLES: tuple[Role, ...] = ("detector", "recognizer", "quality")

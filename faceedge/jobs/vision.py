@@ -19,13 +19,15 @@ from faceedge.config import EngineSettings, Models
 from faceedge.detect import Detector
 from faceedge.errors import PackageError
 from faceedge.families import detector_family
+from faceedge.fit import Fit, Thresholds
 from faceedge.grade import Grader
 from faceedge.jobs.reduce import enlarged, reduced
+from faceedge.manifest import Role
 from faceedge.models.active import chosen
 from faceedge.models.landmarks import load_landmarker
 from faceedge.models.licence import check_licence, warned
 from faceedge.models.store import find_package
-from faceedge.package import Fit, Package, Role, Thresholds, read_package
+from faceedge.package import Package, read_package
 from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Floats, Image, Template
 

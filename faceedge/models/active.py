@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from faceedge.errors import StoreError
 from faceedge.files import write_whole
+from faceedge.manifest import Role
 from faceedge.models.lock import alone
-from faceedge.package import Role
 from faceedge.toml import read_toml
 
 FILE = "active.toml"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from faceedge.backends.base import TensorSpec
 from faceedge.errors import PackageError
 from faceedge.families import FAMILY_OUTPUTS
-from faceedge.package import Manifest
+from faceedge.manifest import Manifest
 
 OUTPUTS = FAMILY_OUTPUTS | {"quality": ("quality",)}
 EMBEDDING = "embedding"

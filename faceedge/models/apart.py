@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from faceedge.errors import PackageError, one_line
+from faceedge.manifest import SelfTest
 from faceedge.models.graph import Facts, Prepared
 from faceedge.models.workshop import CRASHED, Workshop
-from faceedge.package import SelfTest
 
 __all__ = ["Workshop", "prepare", "read_facts", "try_graph"]
 

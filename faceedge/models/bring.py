@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceedge.errors import BadInput, PackageError
+from faceedge.manifest import SHA256
 from faceedge.models.catalogue import Entry, entry, read_catalogue
 from faceedge.models.download import fetch, from_folder
 from faceedge.models.graph import MAX_BYTES
-from faceedge.package import MANIFEST, SHA256
+from faceedge.package import MANIFEST
 
 Progress = Callable[[str, float], None]
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceedge.errors import PackageError
-from faceedge.package import SHA256, Role
+from faceedge.manifest import SHA256, Role
 from faceedge.toml import read_toml
 
 FILE = "catalogue.toml"

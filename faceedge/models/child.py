@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from faceedge.errors import PackageError
+from faceedge.manifest import SelfTest
 from faceedge.models import prepare
 from faceedge.models.graph import Facts, Prepared
-from faceedge.package import SelfTest
 
 MAX_LINE_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 4 << 20

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from faceedge.errors import PackageError
+from faceedge.manifest import Graph
 from faceedge.models import selftest
 from faceedge.models.batch import SAME, freed, holds
 from faceedge.models.optimise import as_bytes, folded
 from faceedge.models.prelu import rewritten
 from faceedge.models.running import Network, Outputs
 from faceedge.models.timing import times_as_fast
-from faceedge.package import GRAPH, Graph
+from faceedge.package import GRAPH
 from faceedge.types import Floats
 
 WORTH = 1.1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from faceedge.backends.base import TensorSpec
 from faceedge.errors import PackageError
-from faceedge.package import Graph, SelfTest
+from faceedge.manifest import Graph, SelfTest
 
 MAX_BYTES = 512 << 20
 MIN_BYTES = 16

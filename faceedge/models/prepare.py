@@ -11,13 +11,14 @@ import numpy as np
 
 from faceedge.errors import PackageError
 from faceedge.files import write_whole
+from faceedge.manifest import SelfTest
 from faceedge.models import foreign, selftest
 from faceedge.models.forms import answers_of, as_it_is, fast_form, with_batch, with_folds
 from faceedge.models.graph import Facts, Prepared, read_graph
 from faceedge.models.measured import facts_of, picture_size
 from faceedge.models.optimise import as_bytes
 from faceedge.models.running import Network
-from faceedge.package import FAST_GRAPH, GRAPH, SelfTest
+from faceedge.package import FAST_GRAPH, GRAPH
 
 
 def read_facts(path: Path) -> Facts:

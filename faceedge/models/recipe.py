@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from faceedge.errors import PackageError
-from faceedge.package import Fit, QualityFit
+from faceedge.fit import Fit, QualityFit
 from faceedge.toml import read_toml
 
 

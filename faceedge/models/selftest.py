@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faceedge.backends.base import Tensor
 from faceedge.errors import PackageError
-from faceedge.package import Answer, SelfTest
+from faceedge.manifest import Answer, SelfTest
 from faceedge.types import Floats, Image
 
 VALUES = 16

@@ -11,21 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceedge.errors import FaceedgeError, PackageError
+from faceedge.fit import Fit, QualityFit
+from faceedge.manifest import Manifest, Part, Source
 from faceedge.models.defaults import FOLDER, default_models, is_whole
 from faceedge.models.recipe import read_recipe
-from faceedge.package import (
-    FIT,
-    GRAPH,
-    MANIFEST,
-    Fit,
-    Manifest,
-    Package,
-    Part,
-    QualityFit,
-    Source,
-    as_toml,
-    read_package,
-)
+from faceedge.package import FIT, GRAPH, MANIFEST, Package, as_toml, read_package
 
 DEFAULTS = ("dlib-mmod", "dlib-resnet")
 DEFAULT_VERSION = "1"

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from faceedge.package import Part
+from faceedge.manifest import Part
 from faceedge.quantize.intervals import Drawing, Interval
 
 Outcome: TypeAlias = Literal["passed", "failed", "unusual"]

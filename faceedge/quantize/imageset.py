@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from faceedge.package import Part
+from faceedge.manifest import Part
 from faceedge.quantize.imagefacts import HASH_BITS, ImageFacts
 from faceedge.quantize.pairs import Mask
 from faceedge.quantize.set_faults import (

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from faceedge.errors import BadInput, MissingExtra, PackageError
 from faceedge.files import write_whole
-from faceedge.package import SHA256, Calibration, Part
+from faceedge.manifest import SHA256, Calibration, Part
 from faceedge.quantize.gates import Gates, Verdict
 from faceedge.quantize.imageset import SetReport
 from faceedge.quantize.summaries import ErrorCurve, Histogram, ScoreSummary

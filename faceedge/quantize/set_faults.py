@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from pydantic import Field
 
-from faceedge.package import Part
+from faceedge.manifest import Part
 from faceedge.quantize.imagefacts import ImageFacts
 
 Taker: TypeAlias = Literal["detector", "recognizer"]

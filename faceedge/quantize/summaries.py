@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from faceedge.package import Part
+from faceedge.manifest import Part
 from faceedge.quantize.intervals import RULE_OF_30
 from faceedge.quantize.scores import PairScores, Scores, threshold_at
 

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from faceedge.errors import BadInput
-from faceedge.package import Fit, Part, Thresholds
+from faceedge.fit import Fit, Thresholds
+from faceedge.manifest import Part
 from faceedge.quantize.intervals import RULE_OF_30, wilson
 from faceedge.quantize.scores import PairScores, Scores, threshold_at
 

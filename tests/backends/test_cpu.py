@@ -13,7 +13,8 @@ from faceedge.backends.base import Canvas, CropSpec, Level
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.errors import BadInput
-from faceedge.package import Normalisation, read_package
+from faceedge.manifest import Normalisation
+from faceedge.package import read_package
 from faceedge.types import Floats, Image
 from tests.golden import GoldenFace, golden, photo
 

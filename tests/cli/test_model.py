@@ -11,6 +11,7 @@ import pytest
 
 from faceedge import align
 from faceedge.config import Models, cache_dir
+from faceedge.fit import Fit, QualityFit, QualityHead, Thresholds
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import check_model, choose_model
@@ -19,7 +20,7 @@ from faceedge.jobs.describe_model import Wish
 from faceedge.jobs.site import Site
 from faceedge.journal.reading import entries, reading
 from faceedge.models.active import Standing, chosen, stand
-from faceedge.package import Fit, Package, QualityFit, QualityHead, Thresholds, read_package
+from faceedge.package import Package, read_package
 from faceedge.types import Template
 from tests.cli.conftest import Answer, Run
 from tests.fakes.small_networks import crop_network, yunet_network

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceedge.package import Thresholds
+from faceedge.fit import Thresholds
 from faceedge.types import Assessment, Face, Image, Template
 
 CELL_PX = 40

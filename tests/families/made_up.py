@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from faceedge.backends.base import Canvas
-from faceedge.package import InputSize, Manifest, Normalisation, Source
+from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.types import Floats
 
 STRIDES = (8, 16, 32)

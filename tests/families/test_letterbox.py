@@ -6,7 +6,7 @@ import pytest
 
 from faceedge.backends.base import Canvas, Level
 from faceedge.families.letterbox import Letterbox
-from faceedge.package import InputSize
+from faceedge.manifest import InputSize
 
 FREE = Letterbox.of(InputSize(width=640, height=640))
 

@@ -16,8 +16,9 @@ from faceedge.errors import EngineError, PackageError
 from faceedge.families import detector_family
 from faceedge.families.mmod import Mmod, tiled_pyramid
 from faceedge.families.nms import overlap
+from faceedge.manifest import Manifest
 from faceedge.models.landmarks import load_landmarker
-from faceedge.package import Manifest, read_package
+from faceedge.package import read_package
 from faceedge.types import Face, Floats, Image
 from tests.golden import GoldenFace, golden, photo
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -10,11 +13,13 @@ import numpy as np
 import pytest
 
 from faceedge.config import Models, cache_dir
-from faceedge.jobs import choose_precision
+from faceedge.fit import Fit, Thresholds
+from faceedge.jobs import calibrate_write, choose_precision
 from faceedge.jobs.calibrate_recipe import Recipe
 from faceedge.jobs.site import Site
+from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.store import write_parts
-from faceedge.package import Fit, InputSize, Manifest, Normalisation, Source, Thresholds
+from faceedge.models.workshop import Workshop
 from faceedge.quantize import plots
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.set_faults import Floors
@@ -32,9 +37,18 @@ def quiet(_text: str, _done: float) -> None:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report without its plots, the speed from the fewest turns: for tests that are about neither."""
+    """The report without its plots, the speed from the fewest turns, one process for strangers' files for all: for
+    tests that are about none of these."""
     monkeypatch.setattr(plots, "drawn", lambda report: {})
     monkeypatch.setattr(choose_precision, "BUDGET_S", 0.0)
+    monkeypatch.setattr(calibrate_write, "Workshop", lambda: nullcontext(_shop()))
+
+
+@cache
+def _shop() -> Workshop:
+    shop = Workshop()
+    atexit.register(shop.close)
+    return shop
 
 
 def site_with(state: Path, name: str = "toy", graph: Path | None = None) -> Site:

@@ -10,7 +10,7 @@ import pytest
 from faceedge.errors import BadInput
 from faceedge.jobs import calibrate_recipe
 from faceedge.jobs.calibrate_recipe import INSTALLED, Recipe, read_recipe
-from faceedge.package import Role
+from faceedge.manifest import Role
 from faceedge.quantize.gates import Gates
 
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ import pytest
 
 from faceedge.config import EngineSettings, Models
 from faceedge.errors import PackageError
+from faceedge.fit import Fit, Thresholds
 from faceedge.jobs import check_model, choose_model
 from faceedge.jobs.add_model import add_model
 from faceedge.jobs.check_model import check_kin, check_package
@@ -18,9 +19,10 @@ from faceedge.jobs.choose_model import activate
 from faceedge.jobs.describe_model import Wish
 from faceedge.jobs.site import Site
 from faceedge.jobs.vision import open_vision
+from faceedge.manifest import Answer, InputSize, Manifest
 from faceedge.models.active import chosen
 from faceedge.models.workshop import Workshop
-from faceedge.package import Answer, Fit, InputSize, Manifest, Package, Thresholds, as_toml, read_package
+from faceedge.package import Package, as_toml, read_package
 from faceedge.types import Image
 from tests.fakes.small_networks import crop_network, yunet_network
 

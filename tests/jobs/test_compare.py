@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from faceedge.errors import BadInput
+from faceedge.fit import Thresholds
 from faceedge.jobs.compare import largest_face, verdict
-from faceedge.package import Thresholds
 from tests.fakes.vision import FakeVision, Sitter, save
 
 LIMITS = Thresholds(grey=0.6, match=0.7, strict=0.8)

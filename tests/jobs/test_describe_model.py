@@ -9,12 +9,12 @@ import pytest
 
 from faceedge.backends.base import TensorSpec
 from faceedge.errors import BadInput, PackageError
+from faceedge.fit import Fit, QualityFit, QualityHead, Thresholds
 from faceedge.jobs.describe_model import Wish, describe
 from faceedge.models import heads
 from faceedge.models.bring import Origin
 from faceedge.models.catalogue import Entry
 from faceedge.models.graph import Facts
-from faceedge.package import Fit, QualityFit, QualityHead, Thresholds
 
 FIT = Fit(thresholds=Thresholds(grey=0.3, match=0.4, strict=0.5), evidence="made up for a test")
 KNOTS = QualityFit(quality=QualityHead(knots=((0.0, 0.0), (1.0, 1.0))), evidence="made up for a test")

@@ -9,10 +9,10 @@ import pytest
 from faceedge.backends.base import TensorSpec
 from faceedge.errors import PackageError
 from faceedge.families import FAMILY_OUTPUTS
+from faceedge.manifest import Manifest, Source
 from faceedge.models import heads
 from faceedge.models.guess import Guess, guess, guess_source
 from faceedge.models.licence import is_allowed
-from faceedge.package import Manifest, Source
 
 FREE = [TensorSpec("input", "float32", (-1, 3, -1, -1))]
 CROP = [TensorSpec("data", "float32", (1, 3, 112, 112))]

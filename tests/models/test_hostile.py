@@ -13,21 +13,12 @@ import pytest
 
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.errors import PackageError
+from faceedge.fit import Fit, Thresholds
+from faceedge.manifest import Manifest, Normalisation, Source
 from faceedge.models.apart import Workshop, prepare, read_facts, try_graph
 from faceedge.models.graph import MAX_BYTES
 from faceedge.models.selftest import picture, tensor
-from faceedge.package import (
-    FIT,
-    GRAPH,
-    MANIFEST,
-    Fit,
-    Manifest,
-    Normalisation,
-    Source,
-    Thresholds,
-    as_toml,
-    read_package,
-)
+from faceedge.package import FIT, GRAPH, MANIFEST, as_toml, read_package
 from tests.fakes import graphs
 from tests.fakes.hostile import crafted, damaged, external, foreign, swollen
 from tests.fakes.hostile_manifests import odd_manifests

@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from faceedge.errors import PackageError
+from faceedge.manifest import Manifest, Normalisation, Source
 from faceedge.models.landmarks import load_landmarker, load_shape_predictor
-from faceedge.package import Manifest, Normalisation, Package, Source
+from faceedge.package import Package
 
 
 def sound() -> dict[str, NDArray[Any]]:

@@ -16,9 +16,10 @@ from faceedge.config import Config, EngineSettings, Models
 from faceedge.daemon import Daemon
 from faceedge.errors import PackageError
 from faceedge.jobs.vision import open_vision
+from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.catalogue import read_catalogue
 from faceedge.models.licence import PERMISSIVE, check_licence, is_allowed, spdx_hint, warned
-from faceedge.package import InputSize, Manifest, Normalisation, Package, Source, as_toml
+from faceedge.package import Package, as_toml
 from tests.contract.made_up import save
 
 RESEARCH = "non-commercial research"

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from benchmarks.accuracy import read_pairs
 from calibration.look_alike import look_alike_distance, similarity
+from faceedge.fit import Fit, Thresholds
 from faceedge.models.importers.dlib import FIT
-from faceedge.package import Fit, Thresholds
 
 LEVELS = Thresholds(grey=0.5, match=0.6, strict=0.7)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from faceedge.errors import PackageError, StoreError
+from faceedge.manifest import Manifest
 from faceedge.models.place import check_free, place, remove_package, scratch_folder
 from faceedge.models.store import every_package, find_package
-from faceedge.package import Manifest
 from tests.models.test_store import manifest, written
 
 DIES = """

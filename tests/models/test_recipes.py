@@ -9,11 +9,12 @@ import pytest
 from faceedge import align
 from faceedge.errors import PackageError
 from faceedge.families import FAMILY_OUTPUTS
+from faceedge.fit import Fit, QualityFit
+from faceedge.manifest import Manifest, Source
 from faceedge.models.apart import read_facts
 from faceedge.models.guess import guess
 from faceedge.models.recipe import read_recipe, recipe_names
 from faceedge.models.workshop import Workshop
-from faceedge.package import Fit, Manifest, QualityFit, Source
 from tests.models.networks import AT_HAND
 
 RECIPES = recipe_names()

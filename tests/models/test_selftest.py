@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from faceedge.errors import PackageError
+from faceedge.manifest import SelfTest
 from faceedge.models import selftest
-from faceedge.package import SelfTest
 
 
 def noted(outputs: dict[str, np.ndarray]) -> SelfTest:

@@ -9,8 +9,10 @@ import pytest
 import tomli_w
 
 from faceedge.errors import PackageError
+from faceedge.fit import Fit, Thresholds
+from faceedge.manifest import Manifest, Normalisation, Source
 from faceedge.models.store import every_package, find_package, make_package
-from faceedge.package import Fit, Manifest, Normalisation, Source, Thresholds, as_toml, read_package, space_of
+from faceedge.package import as_toml, read_package, space_of
 
 
 def manifest(**changes: object) -> Manifest:

@@ -19,7 +19,7 @@ from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.detect import Detector
 from faceedge.families import detector_family
-from faceedge.package import Manifest, Normalisation, Source
+from faceedge.manifest import Manifest, Normalisation, Source
 from faceedge.quantize.boxes import agreement
 from faceedge.quantize.build import Quantised, quantise
 from faceedge.quantize.check import faults

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from faceedge.errors import BadInput, PackageError
-from faceedge.package import Fit, Thresholds
+from faceedge.fit import Fit, Thresholds
 from faceedge.quantize.boxes import agreement as boxes_agree
 from faceedge.quantize.findings import Recognised, detector_findings, recogniser_findings
 from faceedge.quantize.gates import Gates, verdict

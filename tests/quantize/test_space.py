@@ -10,18 +10,9 @@ from typing import Any
 import pytest
 
 from faceedge.errors import PackageError
-from faceedge.package import (
-    Calibration,
-    Fit,
-    Graph,
-    Manifest,
-    Normalisation,
-    Source,
-    Thresholds,
-    as_toml,
-    read_package,
-    space_of,
-)
+from faceedge.fit import Fit, Thresholds
+from faceedge.manifest import Calibration, Graph, Manifest, Normalisation, Source
+from faceedge.package import as_toml, read_package, space_of
 
 FLOAT, ROUNDED = b"a float graph", b"the same in eight bits"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceedge.errors import BadInput
-from faceedge.package import Fit, Thresholds
+from faceedge.fit import Fit, Thresholds
 from faceedge.quantize.pairs import all_pairs
 from faceedge.quantize.scores import PairScores, scored
 from faceedge.quantize.thresholds import moved_threshold, refit

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from faceedge.errors import MissingExtra, PackageError
 from faceedge.families import mmod
+from faceedge.fit import Fit, Thresholds
+from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.importers.dlib_format import REMEDY as _REMEDY
 from faceedge.models.importers.dlib_graph import onnx_graph
 from faceedge.models.importers.dlib_layers import MmodOptions, Network, read_network
 from faceedge.models.importers.dlib_shape import read_shape_predictor
 from faceedge.models.landmarks import FILE as LANDMARKS
 from faceedge.models.landmarks import save_shape_predictor
-from faceedge.package import Fit, InputSize, Manifest, Normalisation, Source, Thresholds, as_toml
+from faceedge.package import as_toml
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share 0..1 that is done."""
