@@ -59,13 +59,13 @@ class Receipt:
 class Session:
     """What the owner of a client wants of it.
 
-    last_word: made anew for each connection as its will, and published before a clean leave. on_up, on_message: called
-    in the client's thread; they must not block.
+    last_word: made anew for each connection as its will, and published before a clean leave; None for who says none.
+    on_up, on_message: called in the client's thread; they must not block.
     """
 
     client_id: str
     subscriptions: tuple[tuple[str, int], ...]
-    last_word: Callable[[], Message]
+    last_word: Callable[[], Message | None]
     on_up: Callable[[], None]
     on_message: Callable[[str, bytes], None]
 
@@ -99,11 +99,13 @@ def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session 
     client.on_socket_register_write = _ignore
     if access.tls is not None:
         client.tls_set_context(access.tls)
+        if not access.tls.check_hostname:  # else paho would check it, with what Python 3.12 has no more
+            client.tls_insecure_set(True)
     if session is not None:
         if access.broker.username:
             client.username_pw_set(access.broker.username, access.password)
-        will = session.last_word()
-        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if (will := session.last_word()) is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
     return client
 
 

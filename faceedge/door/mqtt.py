@@ -17,6 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from faceedge.config import Broker
 from faceedge.door.connection import CONNECT_S, Access, Message, Receipt, Session, abort, make_client, send
+from faceedge.door.transport import why_cut_off, why_not, why_refused
 
 __all__ = ["Message", "MqttClient", "Receipt", "Session"]
 
@@ -28,6 +29,9 @@ SLOW_S, STUCK_S = 0.25, 2.0
 """With unsent bytes for this long nothing more is accepted; for that long, the connection is given up."""
 FAREWELL_S = 0.4
 """For the last word to be acknowledged, and again for leaving."""
+
+MOST_REASONS = 10
+"""Told for one outage; a broker that is slow to start has several."""
 
 _UNSUPPORTED_VERSION = 132
 _random = random.SystemRandom()
@@ -51,7 +55,8 @@ class MqttClient:
         self._thread = threading.Thread(target=self._run, name=f"mqtt {session.client_id}", daemon=True)
         self._all_sent_at = 0.0
         self._leave_by = 0.0
-        self._said_down = False
+        self._is_answered = False
+        self._told: set[str] = set()
 
     @property
     def connected(self) -> bool:
@@ -93,8 +98,8 @@ class MqttClient:
         return receipt if receipt.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def _leave(self) -> None:
-        receipt = self._send(self._client, self._session.last_word())
-        if receipt is not None:
+        word = self._session.last_word()
+        if word is not None and (receipt := self._send(self._client, word)) is not None:
             try:
                 receipt.wait_for_publish(FAREWELL_S)
             except (RuntimeError, ValueError):
@@ -122,13 +127,14 @@ class MqttClient:
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
         self._refusals = {}
+        self._is_answered = False
         self._client = client
         was_up = False
         try:
             client.connect(self._access.broker.host, self._access.broker.port, self._access.broker.keepalive_s)
             self._serve(client)
         except OSError as error:  # refused, unknown host, timeouts, TLS and certificate errors
-            self._say_down(str(error))
+            self._say_down(why_not(error, self._access.broker))
         finally:
             was_up = self._is_up.is_set()
             self._is_up.clear()
@@ -149,8 +155,12 @@ class MqttClient:
                 raise TimeoutError("the link takes no more bytes")
             if self._stopping.is_set() and now > self._leave_by:
                 return
-        if not self._stopping.is_set():
+        if self._stopping.is_set():
+            return
+        if self.connected:
             self._say_down("connection lost")
+        elif not self._is_answered:
+            self._say_down(why_cut_off(self._access.broker))
 
     def _unsent_s(self, client: paho.Client) -> float:
         return time.monotonic() - self._all_sent_at if client.want_write() else 0.0
@@ -158,6 +168,7 @@ class MqttClient:
     def _on_connect(
         self, client: paho.Client, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
+        self._is_answered = True
         if reason.is_failure:
             self._on_refused(reason)
         elif self._asks_version:
@@ -168,7 +179,7 @@ class MqttClient:
             if self._session.subscriptions:
                 client.subscribe(list(self._session.subscriptions))
             self._is_up.set()
-            self._said_down = False
+            self._told.clear()
             log.info("connected to %s, MQTT %s", self._where, self.protocol)
             self._session.on_up()
 
@@ -180,7 +191,7 @@ class MqttClient:
             )
             self._protocol = MQTTProtocolVersion.MQTTv311
         elif not self._asks_version:
-            self._say_down(f"refused: {reason}")
+            self._say_down(why_refused(str(reason), self._access.broker))
         self._asks_version = False
 
     def _on_silence(self) -> None:
@@ -201,6 +212,8 @@ class MqttClient:
         self, _client: paho.Client, _userdata: object, mid: int, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
+            if not self._refusals:
+                log.error("%s does not take all we publish: %s; check its access list", self._where, reason)
             self._refusals[mid] = str(reason)
         else:
             self._refusals.pop(mid, None)  # numbers come round again
@@ -209,10 +222,10 @@ class MqttClient:
         self._session.on_message(message.topic, bytes(message.payload))
 
     def _say_down(self, why: str) -> None:
-        """Once, until it is up again."""
-        if not self._said_down:
+        """Each reason once, until it is up again."""
+        if why not in self._told and len(self._told) < MOST_REASONS:
             log.warning("no broker at %s (%s), trying again", self._where, why)
-        self._said_down = True
+        self._told.add(why)
 
 
 def _pause_s(failures: int) -> float:

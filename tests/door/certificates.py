@@ -14,16 +14,17 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Files:
-    """authority signed certificate, stranger did not."""
+    """authority signed certificate, stranger did not. locked_key: key, with a passphrase."""
 
     authority: Path
     certificate: Path
     key: Path
     stranger: Path
+    locked_key: Path
 
 
 def write_certificates(folder: Path) -> Files:
-    files = Files(*(folder / name for name in ("ca.pem", "server.pem", "server.key", "stranger.pem")))
+    files = Files(*(folder / name for name in ("ca.pem", "server.pem", "server.key", "stranger.pem", "locked.key")))
     signer, signer_key = _authority("faceedge test")
     stranger, _ = _authority("somebody else")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -37,9 +38,13 @@ def write_certificates(folder: Path) -> Files:
     for path, certificate in ((files.authority, signer), (files.certificate, server), (files.stranger, stranger)):
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         path.chmod(0o644)
-    files.key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    locked: dict[Path, serialization.KeySerializationEncryption] = {
+        files.key: serialization.NoEncryption(),
+        files.locked_key: serialization.BestAvailableEncryption(b"secret"),
+    }
+    for path, encryption in locked.items():
+        path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        path.chmod(0o600)
     return files
 
 

@@ -55,5 +55,5 @@ class ScriptedBroker:
             client.sendall(answer)
             if answer == SILENCE:
                 client.recv(4096)  # until the client gives up
-        except OSError:
+        except (OSError, ValueError):  # ValueError: that was no CONNECT
             return
