@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from faceedge import __version__
+from faceedge import __version__, lockdown
 from faceedge.cameras import is_live, open_camera
 from faceedge.capture import paced, reopened
 from faceedge.config import Camera, Config, Door
@@ -170,7 +170,8 @@ class Daemon:
         not_before = last_time(self._state / "journal.db") or RELEASED
         wall = WallClock(self._sync, self._config.clock.require_sync, not_before)
         doors = {camera: [door.name for door in doors] for camera, doors in self._doors_by_camera().items()}
-        return Permit(lambda: self._roster.book, doors, wall.now, self._retry)
+        locked = partial(lockdown.is_on, self._state)
+        return Permit(lambda: self._roster.book, doors, wall.now, self._retry, locked)
 
     def _open_link(self, parts: ExitStack) -> None:
         if not self._config.door:

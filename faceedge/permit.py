@@ -1,5 +1,7 @@
 """Decision in, decision out: a grant is left to the doors whose rules allow it now, or becomes a refusal.
 
+Under lockdown every grant and review becomes one, before anything else is asked.
+
 Also keeps who was seen where, for people who need an escort. One thread.
 """
 
@@ -13,6 +15,7 @@ from faceedge.rules.answer import NEAREST, Answer, decide
 from faceedge.rules.book import LONGEST_ESCORT_S, Book
 from faceedge.types import Decision
 
+LOCKDOWN = "lockdown"
 UNREADABLE = "rules_unreadable"
 NO_DOOR = ("",)
 """For a camera that watches no door: only rules for every door count."""
@@ -26,13 +29,14 @@ class Permit:
     """Asks the rules for every grant and review.
 
     book: the rules as they are now, None when they cannot be read. doors: names by camera. now: None when no clock
-    can be trusted. retry: a track (camera, number) may be decided anew.
+    can be trusted. retry: a track (camera, number) may be decided anew. is_locked: whether there is a lockdown.
     """
 
     book: Callable[[], Book | None]
     doors: Mapping[str, Sequence[str]]
     now: Callable[[], datetime | None]
     retry: Callable[[str, int], None]
+    is_locked: Callable[[], bool]
     _seen: dict[tuple[str, str], float] = field(default_factory=dict)
     _waiting: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     _blocked: dict[Case, None] = field(default_factory=dict)
@@ -41,6 +45,8 @@ class Permit:
         """The same decision with the doors it is good for, or a refusal with the reason nearest to passing."""
         if decision.outcome == "deny":
             return decision
+        if self.is_locked():
+            return _refused(decision, LOCKDOWN)
         book = self.book()
         if book is None or decision.person is None:
             return _refused(decision, UNREADABLE if book is None else "unknown")

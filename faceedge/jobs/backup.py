@@ -1,8 +1,8 @@
 """The state directory into one encrypted file, while the daemon runs.
 
 Each database is copied as it was at one moment, without what its freed pages still hold. Inside the parcel is a tar:
-the databases, `data.key` (never the device key: that stays on its board), the other keys but no door keys, and on
-demand models/.
+the databases, `data.key` (never the device key: that stays on its board), the other keys but no door and site keys, and
+on demand models/.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from faceedge.gallery.vault import Vault
 
 Progress = Callable[[str, float], None]
 DATA_KEY = "data.key"
-NEVER = ("device.", "door-")
-"""Key files that stay on this board: the device key, and what opens doors."""
+NEVER = ("device.", "door-", "site-")
+"""Key files that stay on this board: the device key, what opens doors, and whose commands it obeys."""
 
 
 @dataclass(frozen=True, slots=True)

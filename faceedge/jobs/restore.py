@@ -1,6 +1,6 @@
 """A backup onto a new board: built beside, checked, its data key wrapped by this board's device key, then renamed.
 
-Door keys are not in a backup: whoever restores makes new ones.
+Door keys are not in a backup: whoever restores makes new ones. A lockdown is not either, and none is lifted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+from faceedge import lockdown
 from faceedge.database import told
 from faceedge.errors import BadInput, StoreError
 from faceedge.files import sync, sync_folder
@@ -169,6 +170,8 @@ def _swap(build: Path, state: Path) -> None:
         build.chmod(state.stat().st_mode & 0o7777)
         state.rename(aside)
     try:
+        if aside.exists() and lockdown.is_on(aside):  # also one that was switched on while this ran
+            lockdown.switch(build, True)
         build.rename(state)
     except BaseException:
         if aside.exists():

@@ -24,6 +24,7 @@ REASONS = {
     "expired": "{who} was recognised, but the time for which they were let in is over",
     "blocked": "{who} is blocked, or somebody who is blocked looks like this",
     "rules_unreadable": "the rules could not be read",
+    "lockdown": "there was a lockdown, in which no door opens for anybody, {who} too",
     "no_liveness": "{who} was recognised, but the door demands proof of a living face and no model gives it",
 }
 CURES = {
@@ -50,6 +51,7 @@ REASON_CURES = {
     "expired": RULES,
     "blocked": RULES,
     "rules_unreadable": "look at the disk and at gallery.db; restore a backup if it is damaged",
+    "lockdown": "when doors may open again: faceedge lockdown off",
     "no_liveness": 'set liveness = "off" for this door, and know that a photo may then open it',
 }
 LOST_CURES = {

@@ -227,7 +227,7 @@ def test_a_check_answers_as_the_gate_at_the_door_does(
         assert answer.code == 2
         return
     grant = Decision("entry", 1, 0, "grant", "match", "trusted", ids[person], Evidence(0.9, 1.0, 0.9, 3, 3, 1.0), 1.5)
-    made = Permit(lambda: held, {"entry": (door,)}, lambda: now, lambda *_: None)(grant)  # type: ignore[arg-type, return-value]
+    made = Permit(lambda: held, {"entry": (door,)}, lambda: now, lambda *_: None, lambda: False)(grant)  # type: ignore[arg-type, return-value]
     assert answer.code == (0 if made.doors == (door,) else 1)
     assert answer.document["allowed"] == (made.outcome == "grant")
     assert answer.document["allowed"] or answer.document["reason"] == made.reason

@@ -7,11 +7,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from faceedge import lockdown
+from faceedge.door import site_key
 from faceedge.errors import BadInput, FaceedgeError, StoreError
 from faceedge.gallery import ledger, parcel, rotate
 from faceedge.gallery.base import Origin
@@ -144,6 +147,43 @@ def test_what_the_new_board_has_stays(state: Path, tmp_path: Path) -> None:
     assert (new / "keys" / "device.key").read_bytes() == bytes(range(32))
     assert (new / "engines" / "plan").read_text() == "built here"
     assert search(new) == search(state)
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_a_restore_lifts_no_lockdown_whatever_it_is_made_of(
+    state: Path, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    file = backed_up(state, tmp_path / "b.faceedge")
+    make(state / "lockdown")
+    restored(file, state, force=True)
+    assert lockdown.is_on(state)
+
+
+def test_a_lockdown_that_is_switched_on_while_a_restore_runs_holds(state: Path, tmp_path: Path) -> None:
+    file = backed_up(state, tmp_path / "b.faceedge")
+
+    def lock(text: str, _done: float) -> None:
+        if text == "moving":
+            lockdown.switch(state, True)
+
+    restore(file, state, PHRASE, lock, force=True)
+    assert lockdown.is_on(state)
+
+
+def test_a_lockdown_is_not_in_a_backup(state: Path, tmp_path: Path) -> None:
+    lockdown.switch(state, True)
+    restored(backed_up(state, tmp_path / "b.faceedge"), tmp_path / "new")
+    assert not lockdown.is_on(tmp_path / "new")
+
+
+def test_a_restore_brings_no_site_key_back_that_was_removed(state: Path, tmp_path: Path) -> None:
+    gone, kept = (site_key.make_secret(tmp_path / name) for name in ("gone", "kept"))
+    site_key.trust(state, gone)
+    file = backed_up(state, tmp_path / "b.faceedge")
+    site_key.remove(state, gone.kid)
+    site_key.trust(state, kept)
+    restored(file, state, force=True)
+    assert site_key.trusted(state) == (kept,)
 
 
 def test_a_state_with_databases_is_replaced_only_by_force(state: Path, tmp_path: Path) -> None:

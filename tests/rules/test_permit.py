@@ -68,6 +68,21 @@ def test_rules_that_cannot_be_read_open_nothing() -> None:
     assert Gate(None)("anna", "review") == ("deny", "rules_unreadable", ())
 
 
+@pytest.mark.parametrize("outcome", ["grant", "review"])
+def test_under_lockdown_nobody_passes_and_afterwards_everybody_as_before(outcome: str) -> None:
+    gate = Gate(Book({"anna": STAFF}))
+    gate.is_locked = True
+    assert gate("anna", outcome) == ("deny", "lockdown", ())
+    gate.is_locked = False
+    assert gate("anna", outcome) == (outcome, "match", ("main",))
+
+
+def test_a_lockdown_is_asked_about_before_rules_that_cannot_be_read() -> None:
+    gate = Gate(None)
+    gate.is_locked = True
+    assert gate("anna") == ("deny", "lockdown", ())
+
+
 def test_who_was_removed_a_moment_ago_is_nobody() -> None:
     assert Gate(Book({"anna": STAFF}))("boris") == ("deny", "unknown", ())
 

@@ -1,0 +1,112 @@
+"""The commands of the contract: their names, and what arguments each takes. Pure; used by both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from faceedge.config import Name
+from faceedge.door.signed import Argument, DecisionId
+from faceedge.errors import BadInput
+
+Values = Mapping[str, str | int]
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$")]
+
+
+class Args(BaseModel):
+    """Base of the arguments: exact names, exact types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Nothing(Args):
+    """No arguments."""
+
+
+class LockdownArgs(Args):
+    """on: 1 locks every door until 0 lifts it."""
+
+    on: Literal[0, 1]
+
+
+class ActivateArgs(Args):
+    """name: of an installed package, as `name` or `name@version`."""
+
+    name: ModelName
+
+
+class RollbackArgs(Args):
+    """role: whose package before the present one serves again."""
+
+    role: Literal["detector", "recognizer", "quality"]
+
+
+class ConfirmArgs(Args):
+    """decision: the one that is in doubt, as its event names it."""
+
+    decision: DecisionId
+
+
+class EnrolArgs(Args):
+    """Who steps before `camera` within `seconds` becomes `name`, or gets more pictures as `person` (an id)."""
+
+    camera: Name
+    seconds: int = Field(20, ge=5, le=120)
+    name: Argument = ""
+    person: Annotated[str, Field(pattern=r"^[0-9a-f-]{0,36}$")] = ""
+
+    @model_validator(mode="after")
+    def _is_one_person(self) -> EnrolArgs:
+        if bool(self.name) == bool(self.person):
+            raise ValueError("give either a name, for somebody new, or the id of a person")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """takes: its arguments. private: those that no journal may hold. is_slow: it may take seconds."""
+
+    takes: type[Args]
+    purpose: str
+    private: frozenset[str] = frozenset()
+    is_slow: bool = False
+
+
+ORDERS: Mapping[str, Order] = {
+    "ping": Order(Nothing, "answer"),
+    "lockdown": Order(LockdownArgs, "keep every door shut, or no longer"),
+    "reload": Order(Nothing, "read the configuration anew", is_slow=True),
+    "confirm": Order(ConfirmArgs, "open for a decision in doubt, as the second factor"),
+    "enrol": Order(EnrolArgs, "enrol who stands before a camera", private=frozenset({"name"})),
+    "enrol_stop": Order(Nothing, "end an enrolment that runs"),
+    "model_activate": Order(ActivateArgs, "let a model package serve", is_slow=True),
+    "model_rollback": Order(RollbackArgs, "go back to the package before", is_slow=True),
+}
+
+
+def check(name: str, values: Values) -> None:
+    """Raises BadInput when an order does not take these arguments."""
+    try:
+        ORDERS[name].takes.model_validate(dict(values))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = f"{fault['loc'][0]}: " if fault["loc"] else ""
+        said = str(fault.get("ctx", {}).get("error") or fault["msg"])
+        raise BadInput(f"{name}: {where}{said[:1].lower()}{said[1:]}") from error
+
+
+def read_values(name: str, words: list[str]) -> dict[str, str | int]:
+    """`key=value` words as the arguments of an order. Raises BadInput."""
+    values: dict[str, str | int] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise BadInput(f"{word!r} is no argument; write key=value")
+        field = ORDERS[name].takes.model_fields.get(key)
+        is_number = field is not None and field.annotation is not str and text.isascii() and text.isdecimal()
+        values[key] = int(text[:16]) if is_number else text
+    check(name, values)
+    return values
