@@ -1,7 +1,8 @@
 """Matches over time become decisions. No input or output, the clock is passed in, and doubt means no grant.
 
 A shot votes for the nearest person when it is good enough. N of the last M votes of one track must agree, the
-newest among them and young; equal pictures count once; a sudden change of the face splits the track.
+newest among them and young; equal pictures count once; a sudden change of the face splits the track. A review becomes
+a grant only by a second factor, while the votes still say the same.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from faceedge.config import Decide
 from faceedge.fit import Thresholds
-from faceedge.types import Band, Decision, Evidence, Match, Outcome, Shot, Template
+from faceedge.types import SECOND_FACTOR_S, Band, Decision, Evidence, Match, Outcome, Shot, Template
 
 USABLE_QUALITY = 0.4
 TRUSTED_QUALITY = 0.6
@@ -22,6 +23,13 @@ TRACK_ENDS_AFTER_S = 1.0
 DEADLINE_S = 0.5
 RETRY_AFTER_S = 0.5
 """A lost grant may be decided anew after this: a broker that is away must not flood the log with every shot."""
+STILL_SEEN_S = TRACK_ENDS_AFTER_S
+"""A second factor counts while the newest vote is no older. Votes come every 0.1 to 0.3 s, poor pictures in between
+cost some; whoever gives none for a second has left by the judge's own measure."""
+
+GONE, OTHER, ANEW = "not seen any more", "somebody else stands there", "asked anew since"
+UNSURE, DONE = "not recognised well enough now", "decided already"
+"""Why a second factor makes no grant."""
 
 _RANK: dict[Outcome, int] = {"deny": 0, "review": 1, "grant": 2}
 Similarity = Callable[[Template, Template], float]
@@ -56,6 +64,9 @@ class _Case:
     poorest: Shot | None = None
     outcome: Outcome | None = None
     decided: float = -math.inf
+    review: Decision | None = None
+    """The newest, and when it asked for a second factor."""
+    asked: float = -math.inf
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +133,30 @@ class Judge:
         """A grant was lost on its way: after a short pause the next best shot may decide anew."""
         case = self._cases.get((camera, track))
         if case is not None:
-            case.outcome = None
+            case.outcome, case.asked = None, -math.inf
+
+    def confirm(self, review: Decision, now: float) -> Decision | str:
+        """The grant that a second factor makes of a review, or why it makes none.
+
+        The newest vote is young and, like N of the last M, for the person named; not one is for anybody else, so of
+        two people who look alike none passes while the votes swing between them.
+        """
+        case = self._cases.get((review.camera, review.track))
+        if case is None or not case.votes or not now - case.votes[-1].shot.captured <= STILL_SEEN_S:
+            return GONE
+        newest, asked = case.votes[-1], case.review
+        known = [vote for vote in case.votes if vote.band != "none"]
+        if asked is None or {asked.person, *(vote.match.person for vote in known)} != {review.person}:
+            return OTHER
+        if asked.id != review.id:
+            return ANEW
+        if newest.band == "none" or len(known) < self.rules.votes:
+            return UNSURE
+        if case.outcome == "grant":
+            return DONE
+        case.outcome, case.decided = "grant", now
+        ruling = _Ruling("grant", "second_factor", "grey", review.person)
+        return replace(_decision(ruling, case, newest.shot, newest.match, len(known)), deadline=now + DEADLINE_S)
 
     def _case(self, shot: Shot) -> _Case:
         return self._cases.setdefault((shot.camera, shot.track), _Case(deque(maxlen=self.rules.of)))
@@ -168,10 +202,13 @@ class Judge:
         """Once a cool-down, unless it became better: a stranger recognised after all, a grey face made clear."""
         rises = case.outcome is not None and _RANK[ruling.outcome] > _RANK[case.outcome]
         pause_s = RETRY_AFTER_S if case.outcome is None else 0.0 if rises else self.rules.cooldown_s
-        if now - case.decided < pause_s:
+        if now - case.decided < pause_s or _is_asked(ruling, case, now):
             return None
         case.outcome, case.decided = ruling.outcome, now
-        return _decision(ruling, case, votes[-1].shot, votes[-1].match, len(votes))
+        decision = _decision(ruling, case, votes[-1].shot, votes[-1].match, len(votes))
+        if ruling.outcome == "review":
+            case.review, case.asked = decision, now
+        return decision
 
     def _end(self, case: _Case) -> list[Decision]:
         """The refusal of a segment that ends undecided; a lost grant was a decision."""
@@ -181,6 +218,12 @@ class Judge:
         match = case.votes[-1].match if case.votes else None
         ruling = _Ruling("deny", "too_few_shots" if case.votes else "low_quality")
         return [_decision(ruling, case, last, match, len(case.votes))]
+
+
+def _is_asked(ruling: _Ruling, case: _Case, now: float) -> bool:
+    """The same question is not put again while it may still be answered."""
+    is_same = case.review is not None and case.review.person == ruling.person
+    return ruling.outcome == "review" and is_same and now - case.asked < SECOND_FACTOR_S
 
 
 def _decision(ruling: _Ruling, case: _Case, shot: Shot, match: Match | None, votes: int) -> Decision:

@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from faceedge.decide import Judge
+from faceedge.errand import Errand
 from faceedge.identify import Identifier
 from faceedge.jobs.vision import Vision
 from faceedge.publish import Publisher
+from faceedge.reviews import Reviews
 from faceedge.track import ShotPicker, Tracker
 from faceedge.types import Decision, Face, Frame, Shot, Template
+
+CONFIRM_WAIT_S = 1.0
+"""A recogniser that has not taken a second factor up by then never will; batches take a tenth of that."""
+PUBLISH_WAIT_S = 2.0
+BUSY = "the recogniser is busy"
+UNSETTLED = "taken up, and no answer yet: see what became of it"
+PLAYED = "a film is played: nobody stands at the door"
 
 
 class DetectStage:
@@ -54,7 +63,8 @@ class RecogniseStage:
     """Shots become votes and votes decisions. clock None: the shots' own times are the clock.
 
     permit: asks the rules for which doors a decision is good. Without it no door opens. offer: receives every
-    recognised shot, and the id of who it shows for certain.
+    recognised shot, and the id of who it shows for certain. watch: receives every shot, and its template when it is
+    good enough for one.
     """
 
     def __init__(
@@ -66,6 +76,8 @@ class RecogniseStage:
         clock: Callable[[], float] | None,
         permit: Callable[[Decision], Decision] = lambda decision: decision,
         offer: Callable[[Shot, str | None], None] = lambda _shot, _person: None,
+        *,
+        watch: Callable[[Shot, Template | None], None] = lambda _shot, _template: None,
     ) -> None:
         self._vision = vision
         self._identifier = identifier
@@ -74,6 +86,9 @@ class RecogniseStage:
         self._clock = clock
         self._permit = permit
         self._offer = offer
+        self._watch = watch
+        self._reviews = Reviews(judge.confirm)
+        self._confirms: queue.SimpleQueue[Errand[tuple[str, str]]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
 
@@ -88,11 +103,21 @@ class RecogniseStage:
             decisions += self._judged(shot, template)
         decisions += self._sweep()
         self._publish(decisions)
+        while not self._confirms.empty():
+            self._answer(self._confirms.get())
         return decisions
 
     def retry(self, camera: str, track: int) -> None:
         """A grant was lost; called from any thread."""
         self._retries.put((camera, track))
+
+    def confirm(self, review: str, key: str) -> str:
+        """A second factor for a decision, by whose key; called from any thread. Empty when granted, else why not."""
+        if self._clock is None:
+            return PLAYED
+        errand = Errand((review, key))
+        self._confirms.put(errand)
+        return errand.wait(CONFIRM_WAIT_S, PUBLISH_WAIT_S, BUSY, UNSETTLED)
 
     def finish(self) -> None:
         """The last tracks end; each gets its outcome."""
@@ -101,6 +126,7 @@ class RecogniseStage:
     def _judged(self, shot: Shot, template: Template | None) -> list[Decision]:
         self._media_now[shot.camera] = shot.captured
         now = self._clock() if self._clock else shot.captured
+        self._watch(shot, template)
         if template is None:
             return self._judge.poor(shot, now)
         match = self._identifier.identify(template)
@@ -115,4 +141,20 @@ class RecogniseStage:
 
     def _publish(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
-            self._publisher.publish(self._permit(decision))
+            told = self._publisher.publish(self._permit(decision))
+            if self._clock is not None:
+                self._reviews.note(told, self._clock())
+
+    def _answer(self, errand: Errand[tuple[str, str]]) -> None:
+        """After the newest shots, so that whoever has just come counts. What it grants goes the way of every grant."""
+        if self._clock is None or not errand.take():
+            return
+        try:
+            grant = self._reviews.confirm(*errand.order, self._clock())
+            if isinstance(grant, str):
+                errand.answer(grant)
+                return
+            told = self._publisher.publish(self._permit(grant))
+            errand.answer("" if told.outcome == "grant" else f"refused: {told.reason}")
+        finally:
+            errand.answer()  # only where the above has failed
