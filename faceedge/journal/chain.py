@@ -1,48 +1,32 @@
 """journal.db: the chain on disk. What `append` has returned for is on disk. Several processes may append.
 
+Letters go into the outbox with the entry they tell of: both are on disk, or neither is.
+
 One `Chain` belongs to one thread.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from faceedge.database import BUSY_MS, one_at_a_time, open_database, told
-from faceedge.errors import StoreError
 from faceedge.journal.entry import GENESIS, Draft, Stamp, canonical, hashed
+from faceedge.journal.outbox import put
+from faceedge.journal.schema import MEND, MIGRATIONS, identity, transaction
 from faceedge.journal.signing import CUT, Signer, open_signer
 
 EVERY = 1000
 """Most entries between two signatures. Part of the format: a longer stretch without one is a sign of forgery."""
 CUT_MOST = 2000
 """Entries erased in one transaction: a grant may be waiting behind it."""
-MEND = "move it away to begin a new journal, and keep it as evidence"
 
 COLUMNS = "seq, time_ms, monotonic_ms, boot, kind, body, hash"
-MIGRATIONS = (
-    """
-    CREATE TABLE entries (
-        seq INTEGER PRIMARY KEY,
-        time_ms INTEGER,
-        monotonic_ms INTEGER NOT NULL,
-        boot TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        body BLOB NOT NULL,
-        hash BLOB NOT NULL
-    );
-    CREATE INDEX checkpoints ON entries (seq) WHERE kind = 'checkpoint';
-    CREATE INDEX cuts ON entries (seq) WHERE kind = 'cut';
-    CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
-        BEGIN SELECT RAISE(ABORT, 'the journal only grows'); END;
-    """,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +52,7 @@ class Chain:
         self.path = path
         self.signer = signer
         self._connection = connection
-        self._file = _identity(path)
+        self._file = identity(path)
 
     @classmethod
     def open(cls, state: Path, busy_ms: int = BUSY_MS) -> Chain:
@@ -143,23 +127,13 @@ class Chain:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Others wait, from before the last hash is read until the new one is on disk."""
-        with told(self.path, MEND):
-            if _identity(self.path) != self._file:
-                raise StoreError(f"{self.path}: was replaced while it was open")
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self.path, self._connection, self._file)
 
     def _add(self, place: Place, draft: Draft) -> Place:
         columns = (place.seq + 1, draft.time_ms, draft.monotonic_ms, draft.boot, draft.kind, draft.body)
         digest = hashed(place.hash, *columns)
+        put(self._connection, draft)
         self._connection.execute(f"INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", (*columns, digest))  # noqa: S608, constants
         return Place(place.seq + 1, digest)
 
@@ -203,9 +177,4 @@ class Chain:
 
 
 def _with_body(draft: Draft, kind: str, body: dict[str, object]) -> Draft:
-    return replace(draft, kind=kind, body=canonical(body))
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
+    return replace(draft, kind=kind, body=canonical(body), letters=())

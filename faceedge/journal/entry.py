@@ -8,16 +8,18 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faceedge.door.events import Letter
 from faceedge.errors import BadInput
 
 GENESIS = bytes(32)
 """What stands before the first entry."""
 MOST_BODY_BYTES = 16 * 1024
+MOST_LETTER_BYTES = 4 * 1024
 CLOCK_IS_SET_AFTER_S = 1_750_000_000
 """Boards without a battery start in 1970, or where the image was built; a wall clock before this is no clock."""
 
@@ -28,7 +30,8 @@ _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 class Draft:
     """An entry that has no place in the chain yet. time_ms: unix, None while the clock is not set.
 
-    monotonic_ms: since boot. boot: id of that boot, 32 hex digits. body: canonical JSON.
+    monotonic_ms: since boot. boot: id of that boot, 32 hex digits. body: canonical JSON. letters: what the broker is to
+    be told about it; no part of the entry.
     """
 
     kind: str
@@ -36,6 +39,7 @@ class Draft:
     time_ms: int | None
     monotonic_ms: int
     boot: str
+    letters: tuple[Letter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,12 @@ def hashed(before: bytes, seq: int, time_ms: int | None, monotonic_ms: int, boot
     return hashlib.sha256(before + head.encode() + body).digest()
 
 
+def unix_ms(wall: Callable[[], float] = time.time) -> int | None:
+    """What the wall clock shows, None while it is not set."""
+    now = wall()
+    return round(1000 * now) if now > CLOCK_IS_SET_AFTER_S else None
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """Turns a kind and a body into a draft of this moment."""
@@ -77,13 +87,15 @@ class Stamp:
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
 
-    def draft(self, kind: str, body: Mapping[str, Any]) -> Draft:
-        """Raises BadInput when the body cannot be written, ValueError for a kind that is none."""
+    def draft(self, kind: str, body: Mapping[str, Any], letters: Sequence[Letter] = ()) -> Draft:
+        """Raises BadInput when body or letters cannot be written, ValueError for a kind that is none."""
         if not _KIND.fullmatch(kind):
             raise ValueError(f"{kind!r} is no kind of entry")
-        now = self.wall()
-        time_ms = round(1000 * now) if now > CLOCK_IS_SET_AFTER_S else None
-        return Draft(kind, canonical(body), time_ms, round(1000 * self.monotonic()), boot_id())
+        for letter in letters:
+            if len(letter.payload) > MOST_LETTER_BYTES:
+                raise BadInput(f"not to be sent: {len(letter.payload)} bytes; say it in {MOST_LETTER_BYTES}")
+        time_ms = unix_ms(self.wall)
+        return Draft(kind, canonical(body), time_ms, round(1000 * self.monotonic()), boot_id(), tuple(letters))
 
 
 _lock = threading.Lock()

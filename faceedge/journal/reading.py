@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from faceedge.database import told
 from faceedge.errors import StoreError
-from faceedge.journal.chain import COLUMNS, MEND
+from faceedge.journal.chain import COLUMNS
 from faceedge.journal.entry import Draft, Entry
+from faceedge.journal.schema import MEND
 
 
 @contextmanager

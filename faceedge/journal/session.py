@@ -19,15 +19,22 @@ log = logging.getLogger(__name__)
 class Session:
     """The journal runs until `close`. Trouble with it is told and opens no door, but keeps no daemon from starting.
 
-    tell: receives `{"event": "journal", "ok": bool, "why": str | None}` when that changes.
+    tell: receives `{"event": "journal", "ok": bool, "why": str | None}` when that changes. on_letters: called when
+    letters have come into the outbox.
     """
 
-    def __init__(self, state: Path, settings: JournalSettings, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        settings: JournalSettings,
+        tell: Callable[[dict[str, Any]], None],
+        on_letters: Callable[[], None] = lambda: None,
+    ) -> None:
         self._tell = tell
         self._is_started = False
         self._before = last_start(state / "journal.db")
         keep = Keep(settings.keep_days, settings.keep_entries)
-        self.journal = Journal.of(state, keep, self._trouble)
+        self.journal = Journal.of(state, keep, self._trouble, on_letters)
         self.journal.start()
 
     def started(self, body: Mapping[str, Any]) -> None:

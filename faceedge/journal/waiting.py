@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from faceedge.errors import FaceedgeError, StoreError
 from faceedge.journal.entry import Draft
+from faceedge.journal.tally import Tally
 
 BATCH_S = 0.1
 """An entry waits for others no longer than this; the other half of 200 ms is for the disk."""
@@ -50,6 +51,8 @@ class Waiting:
     clock: Callable[[], float]
     tickets: deque[Ticket] = field(default_factory=deque)
     lost: int = 0
+    unsent: Tally = field(default_factory=Tally)
+    """The letters of what was lost."""
     retry_at: float | None = None
     """When to try again after a failure."""
 
@@ -57,8 +60,11 @@ class Waiting:
         """Adds an entry at the end."""
         self.tickets.append(ticket)
         while len(self.tickets) > WAITING_MOST:
-            self.tickets.popleft().done(error=StoreError("journal: too many entries wait; look at the disk"))
+            lost = self.tickets.popleft()
+            lost.done(error=StoreError("journal: too many entries wait; look at the disk"))
             self.lost += 1
+            for letter in lost.draft.letters:
+                self.unsent.add(letter.kind, lost.draft.time_ms)
 
     def take(self) -> list[Ticket]:
         """What is to be written now, in order."""
@@ -76,6 +82,16 @@ class Waiting:
         """Nobody waits for it any more; unless it is being written, it never is."""
         if ticket in self.tickets:
             self.tickets.remove(ticket)
+
+    def losses(self) -> tuple[int, Tally]:
+        """How many entries are lost and not written down as such, and their letters, as of now."""
+        return self.lost, self.unsent.copy()
+
+    def written(self, lost: int, unsent: Tally) -> None:
+        """The disk takes entries again, and these losses are on it."""
+        self.retry_at = None
+        self.lost -= lost
+        self.unsent.take(unsent)
 
     def due_in_s(self) -> float:
         """How long the next batch may still wait; infinite when nothing waits."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from faceedge.door.events import Letter
 from faceedge.errors import FaceedgeError, StoreError
 from faceedge.journal.chain import Chain, Keep, Place
 from faceedge.journal.entry import Stamp
 from faceedge.journal.signing import Head
+from faceedge.journal.tally import Tally
 from faceedge.journal.waiting import BATCH_S, Ticket, Waiting
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ class Journal:
     """Start it, append from any thread, stop it.
 
     on_trouble: called once with why nothing can be written, and once with None when it can again.
+    on_letters: called when letters have come into the outbox.
     """
 
     def __init__(
@@ -41,10 +45,12 @@ class Journal:
         on_trouble: Callable[[str | None], None] = lambda _: None,
         stamp: Stamp | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_letters: Callable[[], None] = lambda: None,
     ) -> None:
         self._open_chain = open_chain
         self._keep = keep or Keep()
         self._on_trouble = on_trouble
+        self._on_letters = on_letters
         self._stamp = stamp or Stamp()
         self._clock = clock
         self._changed = threading.Condition()
@@ -59,9 +65,15 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     @classmethod
-    def of(cls, state: Path, keep: Keep, on_trouble: Callable[[str | None], None]) -> Journal:
+    def of(
+        cls,
+        state: Path,
+        keep: Keep,
+        on_trouble: Callable[[str | None], None],
+        on_letters: Callable[[], None] = lambda: None,
+    ) -> Journal:
         """The journal of a state directory."""
-        return cls(lambda: Chain.open(state, BUSY_MS), keep, on_trouble)
+        return cls(lambda: Chain.open(state, BUSY_MS), keep, on_trouble, on_letters=on_letters)
 
     @property
     def trouble(self) -> str | None:
@@ -80,16 +92,20 @@ class Journal:
         self._thread.join(STOP_WITHIN_S)
         return not self._thread.is_alive()
 
-    def append(self, kind: str, body: Mapping[str, Any]) -> Ticket:
-        """On disk within 200 ms, in the order of the calls; the ticket tells when. Raises BadInput for a bad body."""
-        return self._put(kind, body, is_urgent=False)
+    def append(self, kind: str, body: Mapping[str, Any], letters: Sequence[Letter] = ()) -> Ticket:
+        """On disk within 200 ms, in the order of the calls; the ticket tells when. Raises BadInput for a bad body.
 
-    def append_now(self, kind: str, body: Mapping[str, Any], wait_s: float) -> int:
+        letters: what the broker is to be told about it; in the outbox in the same moment as the entry is on disk.
+        """
+        return self._put(kind, body, letters, is_urgent=False)
+
+    def append_now(self, kind: str, body: Mapping[str, Any], wait_s: float, letters: Sequence[Letter] = ()) -> int:
         """Number of the entry, which is on disk, and with it all before it.
 
-        Raises StoreError when it is not on disk in time; unless it was just being written, it never will be.
+        Raises StoreError when it is not on disk in time; unless it was just being written, neither it nor its letters
+        ever will be.
         """
-        ticket = self._put(kind, body, is_urgent=True)
+        ticket = self._put(kind, body, letters, is_urgent=True)
         try:
             return ticket.wait(wait_s)
         except StoreError:
@@ -102,9 +118,9 @@ class Journal:
         place, made = self._place, self._head
         return made() if made is not None and place is not None and place.seq else None
 
-    def _put(self, kind: str, body: Mapping[str, Any], *, is_urgent: bool) -> Ticket:
+    def _put(self, kind: str, body: Mapping[str, Any], letters: Sequence[Letter], *, is_urgent: bool) -> Ticket:
         with self._changed:  # stamped inside, so that times rise as numbers do
-            ticket = Ticket(self._stamp.draft(kind, body), is_urgent, self._clock())
+            ticket = Ticket(self._stamp.draft(kind, body, letters), is_urgent, self._clock())
             if self._stopping:
                 ticket.done(error=StoreError("journal: stopped"))
                 return ticket
@@ -163,15 +179,22 @@ class Journal:
     def _append(self, batch: list[Ticket], seal: bool) -> None:
         if self._chain is None:
             self._chain = self._open_chain()
-        chain, signer, lost = self._chain, self._chain.signer, self._waiting.lost
+        chain, signer = self._chain, self._chain.signer
+        with self._changed:
+            lost, unsent = self._waiting.losses()
         place, numbers = chain.last(), list[int]()
         faults = [self._stamp.draft("fault", fault) for fault in self._faults(chain, place, lost)]
-        if faults or batch or seal:
-            place, numbers = chain.append([*faults, *(ticket.draft for ticket in batch)], seal=seal)
+        if unsent.counts:
+            faults[0] = replace(faults[0], letters=(unsent.letter(faults[0].time_ms),))
+        drafts = [*faults, *(ticket.draft for ticket in batch)]
+        if drafts or seal:
+            place, numbers = chain.append(drafts, seal=seal)
         self._place, self._head = place, lambda: signer.head(place.seq, place.hash)
         for ticket, seq in zip(batch, numbers[len(faults) :], strict=True):
             ticket.done(seq)
-        self._recover(lost)
+        self._recover(lost, unsent)
+        if any(draft.letters for draft in drafts):
+            self._on_letters()
 
     def _faults(self, chain: Chain, last: Place, lost: int) -> list[dict[str, Any]]:
         """What went wrong since the last batch: nothing could be written, or somebody else's hand was in the file."""
@@ -204,10 +227,9 @@ class Journal:
             log.error("journal: nothing can be written, so nothing is granted: %s", told)
             self._on_trouble(self._trouble)
 
-    def _recover(self, lost: int) -> None:
+    def _recover(self, lost: int, unsent: Tally) -> None:
         with self._changed:
-            self._waiting.retry_at = None
-            self._waiting.lost -= lost
+            self._waiting.written(lost, unsent)
         if self._trouble is not None:
             self._trouble = None
             log.info("journal: written again")
