@@ -23,6 +23,7 @@ from faceedge.models.active import Standing, chosen, stand
 from faceedge.package import Package, read_package
 from faceedge.types import Template
 from tests.cli.conftest import Answer, Run
+from tests.fakes.shared_workshop import share_workshop
 from tests.fakes.small_networks import crop_network, yunet_network
 
 NUMBERS = ("--thresholds", "0.3,0.4,0.5", "--evidence", "made up for a test")
@@ -46,9 +47,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Wish(source=str(folder / "twin.onnx"), fit=FIT),
         Wish(source=str(folder / "grade.onnx"), fit=KNOTS, role="quality", licence="MIT"),
     )
-    for wish in wishes:
-        add_model(wish, site, lambda text, done: None)
+    with pytest.MonkeyPatch.context() as patched:
+        share_workshop(patched)
+        for wish in wishes:
+            add_model(wish, site, lambda text, done: None)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_workshop(monkeypatch)
 
 
 @pytest.fixture

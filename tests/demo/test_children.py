@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from faceedge.demo import children as children_module
 from faceedge.demo.children import STOP_S, Child, Children, environment
 from faceedge.errors import FaceedgeError
 
@@ -49,7 +50,10 @@ def test_what_is_said_at_the_very_end_is_heard(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [ENDLESS, STUBBORN], ids=["willing", "deaf to SIGTERM"])
-def test_leaving_ends_every_child_even_on_an_exception(code: str, tmp_path: Path) -> None:
+def test_leaving_ends_every_child_even_on_an_exception(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children_module, "STOP_S", 0.5)
     made: list[Child] = []
 
     def broken_off() -> None:
@@ -64,6 +68,7 @@ def test_leaving_ends_every_child_even_on_an_exception(code: str, tmp_path: Path
     assert not any(child.is_running for child in made)
 
 
+@pytest.mark.system
 def test_leaving_takes_little_longer_than_two_seconds(tmp_path: Path) -> None:
     with Children(tmp_path) as children:
         for number in range(3):

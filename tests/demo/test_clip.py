@@ -26,6 +26,7 @@ def test_the_same_seed_gives_the_same_frames_and_another_seed_does_not() -> None
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.system
 def test_the_file_holds_every_frame_of_the_timeline_at_25_per_second(rendered: tuple[Path, Timeline]) -> None:
     path, story = rendered
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -14,16 +11,16 @@ import pytest
 
 from faceedge.config import Models, cache_dir
 from faceedge.fit import Fit, Thresholds
-from faceedge.jobs import calibrate_write, choose_precision
+from faceedge.jobs import choose_precision
 from faceedge.jobs.calibrate_recipe import Recipe
 from faceedge.jobs.site import Site
 from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.store import write_parts
-from faceedge.models.workshop import Workshop
 from faceedge.quantize import plots
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.set_faults import Floors
 from faceedge.types import Image
+from tests.fakes.shared_workshop import share_workshop
 from tests.fakes.small_networks import CROP_PX, crop_network
 
 SMALL = Recipe(
@@ -41,14 +38,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     tests that are about none of these."""
     monkeypatch.setattr(plots, "drawn", lambda report: {})
     monkeypatch.setattr(choose_precision, "BUDGET_S", 0.0)
-    monkeypatch.setattr(calibrate_write, "Workshop", lambda: nullcontext(_shop()))
-
-
-@cache
-def _shop() -> Workshop:
-    shop = Workshop()
-    atexit.register(shop.close)
-    return shop
+    share_workshop(monkeypatch)
 
 
 def site_with(state: Path, name: str = "toy", graph: Path | None = None) -> Site:

@@ -24,6 +24,7 @@ from faceedge.models.active import chosen
 from faceedge.models.workshop import Workshop
 from faceedge.package import Package, as_toml, read_package
 from faceedge.types import Image
+from tests.fakes.shared_workshop import share_workshop
 from tests.fakes.small_networks import crop_network, yunet_network
 
 FIT = Fit(thresholds=Thresholds(grey=0.3, match=0.4, strict=0.5), evidence="made up for a test")
@@ -40,10 +41,17 @@ def added(source: Path, state: Path) -> Package:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state directory with two recognisers of equal shape, and a detector."""
     folder = tmp_path_factory.mktemp("packages")
-    for name, seed in (("toy", 1), ("twin", 2)):
-        added(crop_network(folder / f"{name}.onnx", {"embedding": 64}, seed=seed), folder)
-    added(yunet_network(folder / "seer.onnx"), folder)
+    with pytest.MonkeyPatch.context() as patched:
+        share_workshop(patched)
+        for name, seed in (("toy", 1), ("twin", 2)):
+            added(crop_network(folder / f"{name}.onnx", {"embedding": 64}, seed=seed), folder)
+        added(yunet_network(folder / "seer.onnx"), folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_workshop(monkeypatch)
 
 
 def rewritten(folder: Path, manifest: Manifest) -> Path:
