@@ -66,8 +66,10 @@ def read_key(path: Path) -> DoorKey:
 
 def keys_of(state: Path, door: str, controller: str) -> tuple[DoorKey, ...]:
     """The key of a controller, and behind it the new one while a rotation runs. Raises StoreError as `read_key`."""
-    current, fresh = key_path(state, door, controller), next_path(state, door, controller)
-    return (read_key(current), read_key(fresh)) if os.path.lexists(fresh) else (read_key(current),)
+    path = next_path(state, door, controller)
+    # The new one first: should it become the current one meanwhile, it is read twice, and not missed.
+    fresh = (read_key(path),) if os.path.lexists(path) else ()
+    return (read_key(key_path(state, door, controller)), *fresh)
 
 
 def load_keys(state: Path, doors: Iterable[Door]) -> dict[tuple[str, str], tuple[DoorKey, ...]]:

@@ -30,7 +30,7 @@ def test_two_keys_differ(tmp_path: Path) -> None:
 
 def test_an_existing_key_is_never_replaced(tmp_path: Path) -> None:
     before = keys.read_key(keys.make_key(tmp_path, "main", "inner"))
-    with pytest.raises(StoreError, match="exists already"):
+    with pytest.raises(StoreError, match="has a key already"):
         keys.make_key(tmp_path, "main", "inner")
     assert keys.load_keys(tmp_path, [Door(name="main", controllers=("inner",))]) == {("main", "inner"): (before,)}
 
