@@ -16,9 +16,18 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from faceedge.config import Door
+from faceedge.door.events import Letter
 from faceedge.door.link import GrantResult
 from faceedge.errors import FaceedgeError
-from faceedge.journal.bodies import asked_body, decision_body, grant_body, seen, unsent_body, verdict_body
+from faceedge.journal.bodies import (
+    asked_body,
+    decision_body,
+    decision_letter,
+    grant_body,
+    seen,
+    unsent_body,
+    verdict_body,
+)
 from faceedge.types import Decision
 
 Event = dict[str, Any]
@@ -43,8 +52,8 @@ class GrantSender(Protocol):
 class Diary(Protocol):
     """The part of the journal that a publisher uses."""
 
-    def append(self, kind: str, body: Event) -> object:
-        """Written soon, in the order of the calls."""
+    def append(self, kind: str, body: Event, letters: Sequence[Letter] = ()) -> object:
+        """Written soon, in the order of the calls, and with it the letters that go to the broker."""
         ...
 
     def append_now(self, kind: str, body: Event, wait_s: float) -> int:
@@ -82,7 +91,7 @@ class Publisher:
     tell: receives one event a decision. retry: a grant opened no door, the track may be decided anew.
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
     journal: without one nothing is written down. limits: the thresholds that its entries name.
-    ask: asks for a second factor, told of every review that could open one of its doors.
+    ask: makes the event that asks for a second factor, of every review that could open one of its doors.
     """
 
     link: GrantSender | None
@@ -93,7 +102,7 @@ class Publisher:
     clock: Callable[[], float] = time.monotonic
     journal: Diary | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
-    ask: Callable[[Decision], None] | None = None
+    ask: Callable[[Decision], Letter] | None = None
     counters: Counter[str] = field(default_factory=Counter)
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -116,10 +125,11 @@ class Publisher:
             return decision
         decision, doors = self._narrowed(decision)
         attempt = _Attempt(decision, len(doors))
-        self._note_decision(attempt)
         if decision.outcome == "grant" and doors and self.link is not None:
+            self._note_decision(attempt)
             self._grant(self.link, attempt, doors)
         else:
+            self._note_decision(attempt, [decision_letter(decision, decision.doors, None, "")])
             self._say(attempt, None, "")
             self._ask(decision)
         return attempt.decision
@@ -163,8 +173,7 @@ class Publisher:
         if decision.outcome != "review" or not decision.doors or self.ask is None or not self.realtime:
             return
         if self.journal is not None:
-            self.journal.append("second_factor", asked_body(decision))
-        self.ask(decision)
+            self.journal.append("second_factor", asked_body(decision), [self.ask(decision)])
 
     def _is_late(self, decision: Decision) -> bool:
         return self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline
@@ -199,7 +208,9 @@ class Publisher:
             self.journal.append_now("grant", grant_body(attempt.id, attempt.decision, doors), wait_s)
         except FaceedgeError as error:
             self.counters["grant_unsent"] += 1
-            self.journal.append("verdict", unsent_body(attempt.id, str(error)))
+            names = [door.name for door in doors]
+            letters = [decision_letter(attempt.decision, names, "unsent", str(error))]
+            self.journal.append("verdict", unsent_body(attempt.id, str(error)), letters)
             attempt.decision = replace(attempt.decision, outcome="deny", reason="journal", band="none", doors=())
             self._say(attempt, None, str(error))
             self.retry(attempt.decision.camera, attempt.decision.track)
@@ -221,14 +232,16 @@ class Publisher:
         if is_vain:
             self.retry(attempt.decision.camera, attempt.decision.track)
 
-    def _note_decision(self, attempt: _Attempt) -> None:
+    def _note_decision(self, attempt: _Attempt, letters: Sequence[Letter] = ()) -> None:
         if self.journal is not None:
             body = decision_body(attempt.id, attempt.decision, self.limits, self._age_ms(attempt.decision))
-            self.journal.append("decision", body)
+            self.journal.append("decision", body, letters)
 
     def _note_verdict(self, attempt: _Attempt, result: GrantResult) -> None:
         if self.journal is not None:
-            self.journal.append("verdict", verdict_body(attempt.id, result, self._age_ms(attempt.decision)))
+            doors = [result.door] if result.door else attempt.decision.doors
+            letters = [decision_letter(attempt.decision, doors, result.verdict, result.why)]
+            self.journal.append("verdict", verdict_body(attempt.id, result, self._age_ms(attempt.decision)), letters)
 
     def _say(self, attempt: _Attempt, verdict: str | None, why: str) -> None:
         decision = attempt.decision

@@ -16,31 +16,44 @@ from faceedge.door.contract import DoorState, Pseudonym, Token, Words, fresh_tok
 from faceedge.door.signed import DecisionId
 
 Kind = Literal["decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "dropped"]
-Text = Annotated[str, Field(max_length=400, description="for a person to read")]
+Verdict = Literal["opened", "refused", "lost", "unsent"]
+Text = Annotated[str, Field(max_length=400)]
+"""For a person to read."""
 
 
 class Event(BaseModel):
-    """Base of the plain events. time_ms: unix, null while the clock of the device is not set."""
+    """Base of the plain events."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
     kind: ClassVar[Kind]
     id: Token = Field(default_factory=fresh_token)
+    """Names this event; whoever gets it twice knows it by this."""
     time_ms: int | None = None
+    """When it happened, unix; null while the clock of the device is not set."""
 
 
 class DecisionEvent(Event):
-    """What was decided, and for a grant what became of it. sub: who, only when a door opened, else empty."""
+    """What was decided, and for a grant what became of it."""
 
     kind = "decision"
     decision: DecisionId
+    """Names the decision, as the journal does."""
     camera: Name
+    """Where the person stood."""
     doors: tuple[Name, ...]
+    """What was to open."""
     outcome: Literal["grant", "deny", "review"]
+    """What was decided."""
     reason: Words
+    """Why, in one word."""
     band: Literal["none", "grey", "low_quality", "trusted"]
-    verdict: Literal["opened", "refused", "lost", "unsent"] | None
+    """How far the recognition is trusted."""
+    verdict: Verdict | None
+    """What became of the grant; null when there was none."""
     why: Text
+    """Of the verdict; empty when a door opened."""
     sub: Pseudonym
+    """Who, only when a door opened; else empty."""
 
 
 class ControllerEvent(Event):
@@ -48,9 +61,13 @@ class ControllerEvent(Event):
 
     kind = "door"
     door: Name
+    """As in the configuration."""
     controller: Name
+    """As in the configuration."""
     state: DoorState | Literal["unknown"]
+    """The newest verified status."""
     answering: bool
+    """Whether it asks for grants."""
 
 
 class CameraEvent(Event):
@@ -58,19 +75,27 @@ class CameraEvent(Event):
 
     kind = "camera"
     camera: Name
+    """As in the configuration."""
     ok: bool
+    """Whether it delivers."""
     why: Text
+    """What is wrong; empty when it delivers."""
 
 
 class EnrolmentEvent(Event):
-    """What came of the enrolment that a command began. sub: who was enrolled, empty when nobody was."""
+    """What came of the enrolment that a command began."""
 
     kind = "enrolment"
     camera: Name
+    """Where the person stood."""
     ok: bool
+    """Whether somebody was enrolled."""
     why: Text
+    """Why not; empty when somebody was."""
     sub: Pseudonym
+    """Who was enrolled; empty when nobody was."""
     photos: int = Field(ge=0)
+    """How many were kept."""
 
 
 class LockdownEvent(Event):
@@ -78,6 +103,7 @@ class LockdownEvent(Event):
 
     kind = "lockdown"
     on: bool
+    """Whether all doors stay shut from now on."""
 
 
 class DeviceEvent(Event):
@@ -85,19 +111,21 @@ class DeviceEvent(Event):
 
     kind = "device"
     what: Literal["started", "stopped"]
+    """Which of the two."""
     version: str
+    """Of faceedge."""
 
 
 class DroppedEvent(Event):
-    """Events that were never delivered: too old or too many. counts: by kind.
-
-    since_ms, until_ms: when the oldest and the newest of them were made.
-    """
+    """Events that were never delivered: too old or too many."""
 
     kind = "dropped"
     counts: dict[str, int]
+    """How many, by kind."""
     since_ms: int | None
+    """When the oldest of them was made, unix."""
     until_ms: int | None
+    """When the newest of them was made, unix."""
 
 
 EVENTS: tuple[type[Event], ...] = (

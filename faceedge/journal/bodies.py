@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from faceedge.config import Door
+from faceedge.door.events import DecisionEvent, Letter, Verdict, letter
 from faceedge.door.link import GrantResult
+from faceedge.journal.entry import unix_ms
 from faceedge.types import SECOND_FACTOR_S, Decision
 
 
@@ -71,6 +73,24 @@ def verdict_body(matter: str, result: GrantResult, latency_ms: float | None) -> 
         "answer_ms": round(1000 * result.seconds, 1) if is_answer else None,
         "latency_ms": latency_ms,
     }
+
+
+def decision_letter(decision: Decision, doors: Sequence[str], verdict: Verdict | None, why: str) -> Letter:
+    """The event about a decision, and what became of its grant at these doors. Who it was is told of an open door."""
+    return letter(
+        DecisionEvent(
+            time_ms=unix_ms(),
+            decision=decision.id,
+            camera=decision.camera,
+            doors=tuple(doors),
+            outcome=decision.outcome,
+            reason=decision.reason,
+            band=decision.band,
+            verdict=verdict,
+            why=why[:400],
+            sub=(decision.person or "") if verdict == "opened" else "",
+        )
+    )
 
 
 def unsent_body(matter: str, why: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from faceedge.config import Door
+from faceedge.door.events import Letter
 from faceedge.door.link import GrantResult
 from faceedge.errors import StoreError
 from faceedge.journal.chain import Chain, Keep
@@ -28,6 +31,7 @@ class Desk:
     def __init__(self, *, why_not: str = "", doors: tuple[Door, ...] = (Door(),), slow_s: float = 0.0) -> None:
         self.why_not, self.slow_s, self.now = why_not, slow_s, 100.2
         self.order: list[tuple[str, dict[str, Any]]] = []
+        self.letters: list[dict[str, Any]] = []
         self.told: list[dict[str, Any]] = []
         self.retries: list[tuple[str, int]] = []
         self.publisher = Publisher(
@@ -35,8 +39,9 @@ class Desk:
             clock=lambda: self.now, journal=self, limits={"match": 0.6},
         )  # fmt: skip
 
-    def append(self, kind: str, body: dict[str, Any]) -> None:
+    def append(self, kind: str, body: dict[str, Any], letters: Sequence[Letter] = ()) -> None:
         self.order.append((kind, body))
+        self.letters += [json.loads(letter.payload) for letter in letters]
 
     def append_now(self, kind: str, body: dict[str, Any], wait_s: float) -> int:
         assert 0 < wait_s <= 0.5, "a wait must be bounded"
@@ -74,6 +79,47 @@ def test_a_grant_is_written_before_it_is_sent_and_its_verdict_after() -> None:
     assert bodies["decision"]["age_ms"] == 200.0
     ids = {bodies[kind]["id"] for kind in ("decision", "grant", "verdict")}
     assert ids == {desk.told[0]["id"]}
+
+
+def test_an_opened_grant_is_one_event_that_says_who_and_holds_no_score() -> None:
+    desk = Desk()
+    desk.publisher.publish(GRANT)
+    assert desk.letters == []
+    desk.answer()
+    (event,) = desk.letters
+    assert event.keys() == {
+        "id", "kind", "time_ms", "decision", "camera", "doors", "outcome", "reason", "band", "verdict", "why", "sub",
+    }  # fmt: skip
+    assert (event["kind"], event["verdict"], event["sub"], event["doors"]) == (
+        "decision",
+        "opened",
+        "person-id",
+        ["main"],
+    )
+    assert event["decision"] == desk.told[0]["id"]
+
+
+@pytest.mark.parametrize(("verdict", "why"), [("refused", "too late"), ("lost", "no verdict")])
+def test_a_grant_that_opened_nothing_is_an_event_that_does_not_say_who(verdict: str, why: str) -> None:
+    desk = Desk()
+    desk.publisher.publish(GRANT)
+    desk.answer(verdict, why)
+    (event,) = desk.letters
+    assert (event["outcome"], event["verdict"], event["why"], event["sub"]) == ("grant", verdict, why, "")
+
+
+def test_a_refusal_is_an_event_without_a_verdict() -> None:
+    desk = Desk()
+    desk.publisher.publish(DENY)
+    (event,) = desk.letters
+    assert (event["outcome"], event["reason"], event["verdict"], event["sub"]) == ("deny", "unknown", None, "")
+
+
+def test_a_grant_that_cannot_be_written_is_an_event_that_says_so() -> None:
+    desk = Desk(why_not="disk full")
+    desk.publisher.publish(GRANT)
+    (event,) = desk.letters
+    assert (event["verdict"], event["why"], event["sub"]) == ("unsent", "disk full", "")
 
 
 def test_one_entry_covers_a_grant_to_several_doors() -> None:

@@ -1,0 +1,67 @@
+"""What happens beside decisions, into the journal, as an event for the broker, and to whoever listens.
+
+Any thread calls it: cameras their faults, the daemon the states of its controllers, the lockdown its switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from faceedge.door.events import CameraEvent, ControllerEvent, LockdownEvent, letter
+from faceedge.door.watch import View
+from faceedge.journal.entry import unix_ms
+from faceedge.journal.writer import Journal
+
+Views = Mapping[str, Mapping[str, View]]
+
+
+class Notes:
+    """tell: receives each as a dictionary of JSON types. hurry: what `…/state` says has changed."""
+
+    def __init__(self, journal: Journal, tell: Callable[[dict[str, Any]], None], hurry: Callable[[], None]) -> None:
+        self._journal = journal
+        self._tell = tell
+        self._hurry = hurry
+        self._views: dict[tuple[str, str], View] = {}
+
+    def camera(self, name: str, ok: bool, why: str) -> None:
+        """A camera failed, or delivers again."""
+        body = {"camera": name, "ok": ok, "why": why}
+        told = letter(CameraEvent(time_ms=unix_ms(), camera=name, ok=ok, why=why[:400]))
+        self._journal.append("camera", body, [told])
+        self._tell({"event": "camera" if ok else "camera_fault", **body})
+        self._hurry()
+
+    def lockdown(self, on: bool) -> None:
+        """The lockdown was switched, by whomever."""
+        self._journal.append("lockdown", {"on": on}, [letter(LockdownEvent(time_ms=unix_ms(), on=on))])
+        self._tell({"event": "lockdown", "on": on})
+        self._hurry()
+
+    def doors(self, views: Views) -> None:
+        """What can be believed of every controller; only what differs from the last call is noted. One thread.
+
+        An open door is told by its decision, so `locked` and `unlocked` change only what is shown.
+        """
+        for door, controllers in views.items():
+            for controller, view in controllers.items():
+                before = self._views.get((door, controller))
+                if before == view:
+                    continue
+                self._views[door, controller] = view
+                self._hurry()
+                if before is None or _worth(before) != _worth(view):
+                    self._door(door, controller, view)
+
+    def _door(self, door: str, controller: str, view: View) -> None:
+        body = {"door": door, "controller": controller, **view._asdict()}
+        event = ControllerEvent(time_ms=unix_ms(), door=door, controller=controller, **view._asdict())
+        self._journal.append("door", body, [letter(event)])
+        self._tell({"event": "door", **body})
+
+
+def _worth(view: View) -> tuple[str, bool]:
+    """What of a view is worth an event."""
+    shut = "locked" if view.state in ("unlocked", "unknown") else view.state
+    return shut, view.answering
