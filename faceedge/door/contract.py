@@ -23,10 +23,13 @@ KEY_BYTES = 32
 MAC_CHARS = 43
 """Base64url of 32 bytes without padding."""
 
-Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$", description="128 random bits, base64url")]
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+"""128 random bits, base64url."""
 Kid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Pseudonym = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,48}$")]
-Words = Annotated[str, Field(pattern=r"^[ -!#-\[\]-~]{0,48}$", description="printable ASCII, no quote, no backslash")]
+"""An id without a name."""
+Words = Annotated[str, Field(pattern=r"^[ -!#-\[\]-~]{0,48}$")]
+"""Printable ASCII without quote and backslash: in JSON it is what it looks like."""
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 Topic = Literal["challenge", "grant", "verdict", "status"]
@@ -40,53 +43,74 @@ class BadMessage(Exception):
 class Body(BaseModel):
     """Base of the four bodies: exact keys, exact types, no floats."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
     label: ClassVar[str]
 
 
 class Challenge(Body):
-    """From the controller: a fresh nonce. `ctr` rises by one a signed message, within one boot."""
+    """From the controller: a fresh nonce, for one grant to repeat."""
 
     label = "faceedge-challenge-1"
     n: Token
+    """The nonce."""
     boot: Token
+    """Made when the controller starts."""
     ctr: Count
+    """Rises with every message that this boot signs."""
 
 
 class Grant(Body):
-    """From the device: open now. `ttl_ms` counts from the moment the challenge `n` was made."""
+    """From the device: open now."""
 
     label = "faceedge-grant-1"
     id: Token
+    """Names this grant."""
     dev: Name
+    """The device; must be the controller's own."""
     door: Name
+    """The door; must be the controller's own."""
     ctl: Name
+    """The controller; must be itself."""
     kid: Kid
+    """Names the key: first 4 bytes of sha256(`faceedge-kid-1` || 0x00 || key), in hex."""
     n: Token
+    """The challenge that it answers."""
     ttl_ms: int = Field(ge=1, le=10_000)
+    """Time to live, counted from when the controller **made** that challenge."""
     reason: Words
+    """Why it opens."""
     sub: Pseudonym
+    """For whom; may be empty."""
     pulse_ms: int = Field(ge=1, le=30_000)
+    """How long to open."""
 
 
 class Verdict(Body):
-    """From the controller: what became of grant `id`; `why` is empty when it opened."""
+    """From the controller: what became of a grant."""
 
     label = "faceedge-verdict-1"
     id: Token
+    """Of the grant."""
     opened: bool
+    """Whether it opened."""
     why: Words
+    """Why not; empty when it opened."""
     boot: Token
+    """Made when the controller starts."""
     ctr: Count
+    """Rises with every message that this boot signs."""
 
 
 class Status(Body):
-    """From the controller. `offline` is also its last will, signed when it connected: its `ctr` is old."""
+    """From the controller: how its door is."""
 
     label = "faceedge-status-1"
     state: DoorState
+    """`offline` is also its last will."""
     boot: Token
+    """Made when the controller starts."""
     ctr: Count
+    """Rises with every message that this boot signs; the last will was signed at the connect, so its is old."""
 
 
 B = TypeVar("B", bound=Body)

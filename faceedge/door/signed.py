@@ -20,51 +20,67 @@ SIGNATURE_CHARS = 86
 """Base64url of 64 bytes without padding."""
 
 CommandName = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,31}$")]
-Argument = Annotated[
-    str, Field(pattern=r"^[ -!#-\[\]-~]{0,128}$", description="printable ASCII, no quote, no backslash")
-]
-DecisionId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="names a decision, as the journal does")]
-Sentence = Annotated[str, Field(pattern=r"^[ -!#-\[\]-~]{0,200}$", description="printable ASCII, for a person to read")]
+Argument = Annotated[str, Field(pattern=r"^[ -!#-\[\]-~]{0,128}$")]
+DecisionId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""Names a decision, as the journal does."""
+Sentence = Annotated[str, Field(pattern=r"^[ -!#-\[\]-~]{0,200}$")]
+"""For a person to read; the alphabet of `Words`."""
 
 
 class Command(Body):
-    """From the site: do this. `n` is one of the last two nonces of the device's state, each good for one command."""
+    """From the site: do this."""
 
     label = "faceedge-command-1"
     id: Token
+    """Names this command."""
     dev: Name
+    """The device that shall do it."""
     cmd: CommandName
+    """What to do; the `<name>` of the topic."""
     n: Token
+    """One of the last two nonces of the device's `state`, each good for one command."""
     args: dict[CommandName, Argument | Count] = Field(max_length=8)
+    """What the command needs: texts and whole numbers by name."""
 
 
 class Result(Body):
-    """From the device: what became of command `id`; `why` is empty when it was done. `n`: the next nonce."""
+    """From the device: what became of a command."""
 
     label = "faceedge-result-1"
     id: Token
+    """Of the command."""
     dev: Name
+    """Who answers."""
     cmd: CommandName
+    """What it was asked to do."""
     ok: bool
+    """Whether it did."""
     why: Sentence
+    """Why not; empty when it did and has nothing to say."""
     n: Token
+    """The nonce for the next command."""
 
 
 class SecondFactor(Body):
-    """From the device: `decision` is in doubt and opens `doors` only if a `confirm` comes within `valid_ms`.
-
-    reason: what the doubt is. sub: who is probably there.
-    """
+    """From the device: somebody is in doubt and may pass only if a `confirm` comes in time."""
 
     label = "faceedge-second-factor-1"
     id: Token
+    """Names this request."""
     dev: Name
+    """Who asks."""
     decision: DecisionId
+    """What the `confirm` must name."""
     camera: Name
+    """Where the person stands."""
     doors: list[Name] = Field(min_length=1, max_length=8)
+    """What would open."""
     sub: Pseudonym
+    """Who it probably is."""
     reason: Words
+    """What the doubt is."""
     valid_ms: int = Field(ge=1, le=60_000)
+    """How long a `confirm` is waited for, from when this was made."""
 
 
 B = TypeVar("B", bound=Body)

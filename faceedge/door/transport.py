@@ -17,7 +17,6 @@ from faceedge.config import Broker
 from faceedge.door.keys import MAX_SECRET_BYTES, read_secret
 from faceedge.errors import ConfigError, StoreError
 
-
 NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 """What OpenSSL says about an answer in plain text."""
 

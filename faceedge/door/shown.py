@@ -1,0 +1,152 @@
+"""What a device shows to everybody, unsigned: the retained `state` and the passing `decision`. Pure.
+
+Models for the schemas and for tests that hold the daemon to them. Nothing may be opened because of these two.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from faceedge.config import Name
+from faceedge.door.contract import DoorState, Token, Words
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Shown(BaseModel):
+    """Base: exact keys, exact types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class ShownDecision(Shown):
+    """Every decision, for people and home automation: no scores, no person, no power to open anything."""
+
+    outcome: Literal["grant", "deny", "review"]
+    """What was decided."""
+    reason: Words
+    """Why, in one word."""
+    band: Literal["none", "grey", "low_quality", "trusted"]
+    """How far the recognition is trusted, in steps too coarse to learn from."""
+
+
+class ShownController(Shown):
+    """One controller of a door, from its statuses that the device has verified."""
+
+    name: Name
+    """As in the configuration."""
+    state: DoorState | Literal["unknown"]
+    """The newest verified status."""
+    answering: bool
+    """Whether it has sent a genuine challenge lately."""
+
+
+class ShownDoor(Shown):
+    """One door."""
+
+    name: Name
+    """As in the configuration."""
+    liveness: Literal["required", "off"]
+    """`off`: nobody checks that a living person stands there."""
+    controllers: list[ShownController]
+    """All of them."""
+
+
+class ShownCamera(Shown):
+    """One camera."""
+
+    name: Name
+    """As in the configuration."""
+    ok: bool
+    """Whether it delivers."""
+    why: str
+    """What is wrong; empty when it delivers."""
+    quality: float | None
+    """Mean of the last twenty faces or so, 0 to 1; null before there are as many."""
+    usual: float | None
+    """The same of five hundred: a camera that has sunk below it wants cleaning, or light."""
+
+
+class ShownStage(Shown):
+    """One thread of the pipeline."""
+
+    name: str
+    """As in the log."""
+    alive: bool
+    """False: it has ended."""
+    stuck: bool
+    """True: it makes no progress; the device is about to start anew."""
+    faults: Count
+    """How often it has failed and begun again."""
+
+
+class ShownHead(Shown):
+    """The end of the journal, signed by the device."""
+
+    seq: Count
+    """Number of the last entry."""
+    hash: str
+    """Of the last entry, hex."""
+    key: str
+    """Name of the device's public key; results and second factors are signed with it too."""
+    signature: str
+    """Ed25519, base64url."""
+
+
+class ShownJournal(Shown):
+    """The journal."""
+
+    ok: bool
+    """False: it cannot be written, and no door opens."""
+    head: ShownHead | None
+    """Null before the first entry; see the page about the journal."""
+
+
+class ShownCapture(Shown):
+    """Whether crops of faces are kept for a calibration."""
+
+    on: bool
+    """Off unless the configuration says so."""
+    crops: Count | None = None
+    """How many are kept; only when on."""
+    dropped: Count | None = None
+    """How many were thrown away; only when on."""
+    days: Count | None = None
+    """How long they are kept; only when on."""
+
+
+class State(Shown):
+    """The health of a device, for whoever operates it."""
+
+    version: str
+    """Of faceedge."""
+    builds: dict[str, str]
+    """The model that runs, by role."""
+    notices: list[str]
+    """Models that run only because their licence was accepted in the configuration."""
+    cameras: list[ShownCamera]
+    """All of the configuration."""
+    doors: list[ShownDoor]
+    """All of the configuration."""
+    stages: list[ShownStage]
+    """All threads of the pipeline."""
+    queues: dict[str, Count]
+    """How many items wait, by queue."""
+    counters: dict[str, Count]
+    """What has passed, was dropped and was decided since the start, by what."""
+    journal: ShownJournal
+    """Without a journal no door opens."""
+    capture: ShownCapture
+    """Crops of faces, for a calibration."""
+    insecure: bool
+    """True: the configuration allows plain text to another machine."""
+    mqtt: Literal["5", "3.1.1"] | None
+    """Version spoken with the broker."""
+    ignored: dict[str, Count]
+    """Messages that changed nothing, by why; floods show here."""
+    nonce: Token
+    """What the next command must repeat."""
+    lockdown: bool
+    """True: every door stays shut."""
