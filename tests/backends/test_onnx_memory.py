@@ -42,6 +42,7 @@ def assert_back(left: Left, taken_mb: float) -> None:
     assert max(left.later) / left.first < 1.02, left
 
 
+@pytest.mark.system
 def test_memory_is_back_after_a_hundred_rounds_of_open_infer_and_close(tmp_path: Path) -> None:
     assert_back(reopened(ROUNDS, [heavy(tmp_path)]), taken_mb=4)
 

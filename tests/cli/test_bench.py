@@ -43,6 +43,7 @@ def no_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photos, "astronaut", absent)
 
 
+@pytest.mark.system
 def test_a_short_run_names_machine_models_and_everything_measured(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default_models: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_broken_connection_lets_the_broker_say_offline(real_broker: LocalBroke
 
 
 @pytest.mark.broker
+@pytest.mark.system
 def test_a_killed_broker_loses_grants_delivers_none_late_and_the_door_returns_within_five_seconds(
     real_broker: LocalBroker,
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_controller_on_a_half_open_link_opens_nothing_late_either(real_broker:
 
 
 @pytest.mark.broker
+@pytest.mark.system
 def test_a_link_that_takes_no_bytes_refuses_more_and_throws_its_queue_away(real_broker: LocalBroker) -> None:
     """A peer that stops reading: the socket fills, then nothing is queued to arrive when it reads again."""
     with SwallowingProxy(real_broker.host, real_broker.port) as proxy:

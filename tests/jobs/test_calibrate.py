@@ -110,6 +110,7 @@ def test_a_bare_name_still_means_the_float_package(passed: tuple[Site, Calibrate
     assert find_package("toy@1-int8", site.state, site.cache).manifest.precision == "int8"
 
 
+@pytest.mark.system
 def test_the_same_seed_gives_the_same_graph(passed: tuple[Site, Calibrated], site: Site, pictures: Path) -> None:
     again = run(site, pictures)
     assert again.package.build == passed[1].package.build
@@ -185,6 +186,7 @@ def test_an_interrupted_calibration_goes_on_where_it_was(
     assert done.build.judged.refit is not None or done.build.judged.unfitted
 
 
+@pytest.mark.system
 def test_other_pictures_do_not_take_up_what_was_finished(
     site: Site, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +202,7 @@ def test_other_pictures_do_not_take_up_what_was_finished(
     assert made == [1, 1]
 
 
+@pytest.mark.system
 def test_damaged_notes_of_finished_steps_are_done_again(
     site: Site, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +222,7 @@ def test_two_calibrations_of_one_build_do_not_meet(site: Site, pictures: Path, m
         run(site, pictures)
 
 
+@pytest.mark.system
 def test_without_labelled_people_the_cosines_decide_on_crops_held_out(site: Site, pictures: Path) -> None:
     done = run(site, pictures, people=None)
     assert done.passed
@@ -229,6 +233,7 @@ def test_without_labelled_people_the_cosines_decide_on_crops_held_out(site: Site
     assert "nobody is labelled" in done.package.fit.evidence
 
 
+@pytest.mark.system
 def test_the_enrolled_and_their_crops_serve_the_gates(site: Site, pictures: Path) -> None:
     space = find_package("toy", site.state, site.cache).space
     rng = np.random.default_rng(5)
@@ -244,6 +249,7 @@ def test_the_enrolled_and_their_crops_serve_the_gates(site: Site, pictures: Path
     assert done.images == 60
 
 
+@pytest.mark.system
 def test_people_of_the_calibration_set_are_left_out_of_the_gates(site: Site, pictures: Path, tmp_path: Path) -> None:
     people = tmp_path / "people"
     shutil.copytree(pictures / "people", people)
@@ -265,6 +271,7 @@ def test_too_few_crops_for_the_gates_are_told_before_the_work(site: Site, pictur
         run(site, pictures, people=tmp_path / "few")
 
 
+@pytest.mark.system
 def test_a_list_of_pairs_serves_the_gates(site: Site, pictures: Path, tmp_path: Path) -> None:
     shutil.copytree(pictures / "people", tmp_path / "people")
     rows = ["imgA,imgB,same"]
@@ -318,6 +325,7 @@ def test_crops_of_another_size_are_named(site: Site, pictures: Path, tmp_path: P
         run(site, pictures, images=tmp_path / "large")
 
 
+@pytest.mark.system
 def test_files_that_cannot_be_read_are_counted_and_left_out(site: Site, pictures: Path, tmp_path: Path) -> None:
     shutil.copytree(pictures / "images", tmp_path / "images")
     (tmp_path / "images" / "p1" / "broken.jpg").write_bytes(b"not a photo")
@@ -352,6 +360,7 @@ def test_an_int8_build_is_not_calibrated_again(passed: tuple[Site, Calibrated], 
         )
 
 
+@pytest.mark.system
 def test_asked_for_precision_is_chosen_and_the_speed_is_still_told(site: Site, pictures: Path) -> None:
     done = run(site, pictures, precision="int8")
     assert done.choice is not None
@@ -359,6 +368,7 @@ def test_asked_for_precision_is_chosen_and_the_speed_is_still_told(site: Site, p
     assert "asked for with --precision int8; by speed alone: " in done.choice.why
 
 
+@pytest.mark.system
 def test_faces_are_in_the_report_only_where_somebody_asked_for_them(
     passed: tuple[Site, Calibrated], site: Site, pictures: Path
 ) -> None:

@@ -66,6 +66,7 @@ def run(site: Site, role: str = "recognizer") -> Calibrated:
     return calibrate(order, site, EngineSettings(), quiet, SMALL)
 
 
+@pytest.mark.system
 def test_captured_crops_calibrate_and_the_rest_of_the_people_judge(site: Site) -> None:
     done = run(site)
     assert done.passed

@@ -103,6 +103,7 @@ def captured(gallery: Gallery, person: str | None, seeds: range) -> list[Kept]:
     return rows
 
 
+@pytest.mark.system
 def test_after_removal_no_file_holds_a_captured_crop_of_the_person_nor_of_a_stranger(
     gallery: Gallery, state: Path
 ) -> None:
@@ -214,6 +215,7 @@ def test_a_backup_nobody_can_look_into_goes(gallery: Gallery, state: Path) -> No
     assert removal.remove(gallery, ada, quiet).backups == (str(state / "before.faceedge"),)
 
 
+@pytest.mark.system
 def test_the_receipt_is_kept_private_and_gives_no_template_away(gallery: Gallery, state: Path) -> None:
     ada = enrol(gallery, NAME, range(3))
     values = list(removal._values(gallery, ada))

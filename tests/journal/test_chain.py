@@ -151,6 +151,7 @@ def test_eight_threads_of_their_own_keep_one_order(state: Path) -> None:
         assert [body["number"] for body in bodies(state) if body["writer"] == writer] == list(range(20))
 
 
+@pytest.mark.system
 def test_processes_write_one_chain(state: Path) -> None:
     arguments = [sys.executable, "-c", WRITER, str(state), "15"]
     writers = [subprocess.Popen([*arguments, name], stdout=subprocess.DEVNULL) for name in "abc"]

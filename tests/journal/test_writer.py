@@ -246,6 +246,7 @@ def test_old_entries_go_while_the_journal_runs(state: Path, monkeypatch: pytest.
     assert problem(state) is None
 
 
+@pytest.mark.system
 def test_a_disk_that_is_really_full_is_survived(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys

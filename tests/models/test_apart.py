@@ -152,6 +152,7 @@ def test_a_graph_that_does_not_end_is_ended_and_the_next_is_served(tmp_path: Pat
         assert read_facts(graphs.saved(graphs.detector(), tmp_path / "good.onnx"), hasty).opset == 17
 
 
+@pytest.mark.system
 def test_after_its_process_was_killed_the_next_file_is_served(tmp_path: Path) -> None:
     good = graphs.saved(graphs.detector(), tmp_path / "good.onnx")
     with Workshop() as killed:
@@ -161,6 +162,7 @@ def test_after_its_process_was_killed_the_next_file_is_served(tmp_path: Path) ->
         assert read_facts(good, killed).opset == 17
 
 
+@pytest.mark.system
 def test_at_the_end_no_process_is_left(tmp_path: Path) -> None:
     with Workshop() as short:
         read_facts(graphs.saved(graphs.detector(), tmp_path / "good.onnx"), short)
@@ -179,6 +181,7 @@ with Workshop() as shop:
 """
 
 
+@pytest.mark.system
 def test_when_the_caller_is_killed_its_process_goes_too(tmp_path: Path) -> None:
     paths = [str(graphs.saved(graphs.detector(), tmp_path / "good.onnx"))]
     paths.append(str(graphs.saved(endless(), tmp_path / "slow.onnx")))

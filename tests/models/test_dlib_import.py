@@ -247,6 +247,7 @@ def test_a_damaged_cache_is_noticed(cache: Path, name: str, how: str) -> None:
     assert not defaults.is_whole(cache / "models")
 
 
+@pytest.mark.system
 def test_a_damaged_cache_is_repaired(cache: Path, steps: list[str], default_models: Path) -> None:
     graph = cache / "models" / "dlib-mmod" / "1" / "model.onnx"
     whole = graph.read_bytes()

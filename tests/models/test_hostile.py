@@ -132,6 +132,7 @@ def tampered(package: Path, folder: Path, content: bytes) -> str:
 # The few that every run tries
 
 
+@pytest.mark.system
 def test_damaged_graphs_are_refused_or_work(shop: Workshop, tmp_path: Path) -> None:
     found = reactions(toys(20), tmp_path, shop)
     assert found.count("refused") >= 10
