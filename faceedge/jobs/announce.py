@@ -53,6 +53,7 @@ class Announcer:
         self._left: dict[str, bytes] = {}
         self._sent: dict[str, Receipt] = {}
         self._is_new_connection = False
+        self._said_refused = False
         uplink.on_up(self._on_up)
 
     def tick(self) -> None:
@@ -82,24 +83,29 @@ class Announcer:
     def _is_cleared(self, topic: str) -> bool:
         """Whether the broker's answer has come just now, and makes a topic of earlier runs a thing of the past."""
         receipt = self._sent[topic]
-        if receipt.is_dead():
-            del self._sent[topic]
         if not receipt.is_done():
+            if receipt.is_dead():
+                del self._sent[topic]
             return False
         del self._sent[topic], self._left[topic]
         if receipt.refusal:
-            log.error("the broker refuses %s: %s; check its access list", topic, receipt.refusal)
-        elif topic in self._stale:
-            self._stale.discard(topic)
-            return True
-        return False
+            self._say_refused(topic, receipt.refusal)
+            return False
+        was_stale = topic in self._stale
+        self._stale.discard(topic)
+        return was_stale
+
+    def _say_refused(self, topic: str, why: str) -> None:
+        if not self._said_refused:
+            log.error("the broker refuses %s: %s; check its access list (said once)", topic, why)
+        self._said_refused = True
 
     def _remembered(self) -> set[str]:
         """Topics of earlier runs; only such as discovery makes, so that a spoilt file can clear nothing else."""
         try:
             with open(self._path, "rb") as file:
                 topics = json.loads(file.read(MOST_BYTES))["topics"]
-            return {topic for topic in topics if is_discovery_topic(topic)}
+            return {topic for topic in topics if isinstance(topic, str) and is_discovery_topic(topic)}
         except FileNotFoundError:
             return set()
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
