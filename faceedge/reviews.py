@@ -38,7 +38,7 @@ class Reviews:
         while len(self._questions) > REMEMBERED:
             del self._questions[next(iter(self._questions))]
 
-    def confirm(self, review: str, key: str, now: float) -> Decision | str:
+    def confirm(self, review: str, now: float) -> Decision | str:
         """The grant, good for the doors asked about as far as the rules still allow them; or why there is none.
 
         A confirm that is refused does not use the question up: who was looking away may turn back.
@@ -54,4 +54,4 @@ class Reviews:
         if isinstance(grant, str):
             return grant
         question.is_used = True
-        return replace(grant, factor=Factor(review, key, question.review.doors))
+        return replace(grant, factor=Factor(review, question.review.doors))

@@ -88,7 +88,7 @@ class RecogniseStage:
         self._offer = offer
         self._watch = watch
         self._reviews = Reviews(judge.confirm)
-        self._confirms: queue.SimpleQueue[Errand[tuple[str, str]]] = queue.SimpleQueue()
+        self._confirms: queue.SimpleQueue[Errand[str]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
 
@@ -111,11 +111,11 @@ class RecogniseStage:
         """A grant was lost; called from any thread."""
         self._retries.put((camera, track))
 
-    def confirm(self, review: str, key: str) -> str:
-        """A second factor for a decision, by whose key; called from any thread. Empty when granted, else why not."""
+    def confirm(self, review: str) -> str:
+        """A second factor for a decision, by its id; called from any thread. Empty when granted, else why not."""
         if self._clock is None:
             return PLAYED
-        errand = Errand((review, key))
+        errand = Errand(review)
         self._confirms.put(errand)
         return errand.wait(CONFIRM_WAIT_S, PUBLISH_WAIT_S, BUSY, UNSETTLED)
 
@@ -145,12 +145,12 @@ class RecogniseStage:
             if self._clock is not None:
                 self._reviews.note(told, self._clock())
 
-    def _answer(self, errand: Errand[tuple[str, str]]) -> None:
+    def _answer(self, errand: Errand[str]) -> None:
         """After the newest shots, so that whoever has just come counts. What it grants goes the way of every grant."""
         if self._clock is None or not errand.take():
             return
         try:
-            grant = self._reviews.confirm(*errand.order, self._clock())
+            grant = self._reviews.confirm(errand.order, self._clock())
             if isinstance(grant, str):
                 errand.answer(grant)
                 return

@@ -131,13 +131,12 @@ SECOND_FACTOR_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """The second factor that a grant rests on. review: id of the decision that asked for it. key: who confirmed it.
+    """The second factor that a grant rests on. review: id of the decision that asked for it.
 
     doors: those that were asked about; no other opens.
     """
 
     review: str
-    key: str
     doors: tuple[str, ...]
 
 

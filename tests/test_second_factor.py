@@ -28,7 +28,6 @@ from faceedge.types import Assessment, Decision, Face, Image, Match, Shot, Templ
 
 THRESHOLDS = Thresholds(grey=0.5, match=0.6, strict=0.7)
 ANNA, BORIS = "anna", "boris"
-KEY = "1a2b3c4d"
 BOTH_MAY = Book({ANNA: Standing(), BORIS: Standing()})
 NOBODY_MAY = replace(BOTH_MAY, rules=(Rule("1", "nobody", "main"), Rule("2", "nobody", "lab")))
 
@@ -121,7 +120,7 @@ class Hall:
     def confirm(self, review: str) -> str:
         """From another thread, as commands come, while the stage goes round."""
         said: list[str] = []
-        thread = threading.Thread(target=lambda: said.append(self.stage.confirm(review, KEY)))
+        thread = threading.Thread(target=lambda: said.append(self.stage.confirm(review)))
         thread.start()
         while thread.is_alive():
             self.stage([])
@@ -163,7 +162,7 @@ def test_the_grant_is_marked_grey_and_says_what_it_rests_on() -> None:
     (_, first), (_, asked), (_, second), (_, grant) = hall.diary.entries
     assert asked == {"id": review, "person": ANNA, "doors": ["main"], "valid_ms": 30_000}
     assert (second["outcome"], second["reason"], second["band"]) == ("grant", "second_factor", "grey")
-    assert second["factor"] == {"review": review, "key": KEY}
+    assert second["review"] == review
     assert (first["id"], grant["id"]) == (review, second["id"])
     assert second["id"] != review
 
@@ -390,7 +389,7 @@ def test_a_stage_that_is_stuck_is_busy_and_never_opens_later(monkeypatch: pytest
     monkeypatch.setattr("faceedge.stages.CONFIRM_WAIT_S", 0.01)
     hall = Hall()
     review = hall.is_asked()
-    assert hall.stage.confirm(review, KEY) == BUSY
+    assert hall.stage.confirm(review) == BUSY
     hall.sees(times=3)
     assert hall.grants == []
     monkeypatch.undo()
@@ -405,7 +404,7 @@ def test_a_fault_while_it_is_granted_is_an_answer(monkeypatch: pytest.MonkeyPatc
         raise RuntimeError("rules")
 
     said: list[str] = []
-    thread = threading.Thread(target=lambda: said.append(hall.stage.confirm(review, KEY)))
+    thread = threading.Thread(target=lambda: said.append(hall.stage.confirm(review)))
     monkeypatch.setattr(hall.stage, "_permit", broken)
     thread.start()
     while thread.is_alive():
@@ -422,7 +421,7 @@ def test_a_film_asks_nobody_and_cannot_be_confirmed() -> None:
     hall.sees(times=3)
     (body,) = [body for _, body in hall.diary.entries]
     assert (body["outcome"], hall.asked) == ("review", [])
-    assert hall.stage.confirm(body["id"], KEY) == PLAYED
+    assert hall.stage.confirm(body["id"]) == PLAYED
 
 
 # Everything at once: any shots, any waiting, any confirms, against what must be true of each grant.
@@ -492,7 +491,7 @@ class Witness:
         if back >= len(self.asked):
             return
         review, asked = self.asked[-1 - back]
-        grant = self.reviews.confirm(review.id, KEY, self.now)
+        grant = self.reviews.confirm(review.id, self.now)
         if isinstance(grant, str):
             return
         assert review.id not in self.granted

@@ -38,10 +38,10 @@ def seen(decision: Decision) -> dict[str, Any]:
 def decision_body(matter: str, decision: Decision, limits: Mapping[str, float], age_ms: float | None) -> dict[str, Any]:
     """matter: id that the entries about one decision share. limits: what the numbers were measured by.
 
-    age_ms: from the picture to the decision, None when a file was played at its own speed.
+    age_ms: from the picture to the decision, None when a file was played at its own speed. `review`: id of the one
+    that a second factor has confirmed.
     """
-    factor = decision.factor
-    rests_on = {"factor": {"review": factor.review, "key": factor.key}} if factor is not None else {}
+    rests_on = {"review": decision.factor.review} if decision.factor is not None else {}
     return {"id": matter, **seen(decision), **rests_on, "limits": dict(limits), "age_ms": age_ms}
 
 
@@ -49,11 +49,6 @@ def asked_body(review: Decision) -> dict[str, Any]:
     """A review that asks for a second factor, which would open these doors."""
     valid_ms = round(1000 * SECOND_FACTOR_S)
     return {"id": review.id, "person": review.person, "doors": list(review.doors), "valid_ms": valid_ms}
-
-
-def confirm_body(review: str, key: str, why: str) -> dict[str, Any]:
-    """A second factor that was refused, by whose key it came, and why. One that held is a decision with `factor`."""
-    return {"id": review, "key": key, "why": why}
 
 
 def grant_body(matter: str, decision: Decision, doors: Sequence[Door]) -> dict[str, Any]:
