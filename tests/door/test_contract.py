@@ -9,6 +9,8 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,6 @@ from faceedge.door.contract import (
     MAX_BODY,
     BadMessage,
     Body,
-    Challenge,
     DoorKey,
     Grant,
     Status,
@@ -25,11 +26,14 @@ from faceedge.door.contract import (
     seal,
     unseal,
 )
+from faceedge.door.schemas import SEALED, SIGNED
+from faceedge.door.signed import Command, sign, unsign
 from tests.door.conftest import KEY
-from tests.door.make_vectors import BODIES, GRANT, PATH, vectors
+from tests.door.make_vectors import BODIES, COMMAND, GRANT, KEYS, PATH, vectors
+from tests.door.make_vectors import SIGNED as SIGNED_BODIES
 
 VECTORS: dict[str, Any] = json.loads(PATH.read_text())
-KINDS: dict[str, type[Body]] = {kind.label: kind for kind in (Challenge, Grant, Verdict, Status)}
+KINDS = SEALED
 
 tokens = st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True)
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
@@ -63,6 +67,64 @@ def test_the_published_bad_vectors_are_refused_for_the_published_reason(vector: 
 
 def test_the_published_vectors_are_those_of_this_code() -> None:
     assert vectors() == VECTORS
+
+
+def test_every_label_has_a_published_vector() -> None:
+    named = {vector["label"] for vector in VECTORS["good"] + VECTORS["good_signed"]}
+    assert named == {*SEALED, *SIGNED}
+
+
+@pytest.mark.parametrize("vector", VECTORS["good_signed"], ids=lambda vector: vector["label"])
+def test_the_published_signatures_hold_for_an_implementation_of_ten_lines(vector: dict[str, str]) -> None:
+    signature, body = vector["wire"].split(".", 1)
+    assert (len(signature), body) == (86, vector["body"])
+    key = load_pem_public_key(VECTORS["ed25519"][vector["key"]]["public_pem"].encode())
+    assert isinstance(key, Ed25519PublicKey)
+    statement = vector["label"].encode() + b"\0" + body.encode()
+    key.verify(base64.urlsafe_b64decode(signature + "=="), statement)
+
+
+@pytest.mark.parametrize("vector", VECTORS["good_signed"], ids=lambda vector: vector["label"])
+def test_the_published_signed_vectors_open(vector: dict[str, str]) -> None:
+    kind, key = SIGNED[vector["label"]], KEYS[vector["key"]].public
+    body, signer = unsign(kind, vector["wire"].encode(), [KEYS["site"].public, KEYS["device"].public])
+    assert body.model_dump() == json.loads(vector["body"])
+    assert signer is key
+
+
+@pytest.mark.parametrize("vector", VECTORS["bad_commands"], ids=lambda vector: vector["name"])
+def test_the_published_bad_commands_are_refused_for_the_published_reason(vector: dict[str, str]) -> None:
+    with pytest.raises(BadMessage, match=f"^{vector['why']}$"):
+        unsign(Command, bytes.fromhex(vector["wire_hex"]), [KEYS["site"].public])
+
+
+def test_the_bad_vectors_differ_from_the_good_ones_and_from_each_other() -> None:
+    """Guards the replacements that spoil them: one that finds nothing to replace leaves a good wire."""
+    for name, good in (("bad_grants", seal(KEY, GRANT)), ("bad_commands", sign(KEYS["site"], COMMAND))):
+        wires = [bytes.fromhex(vector["wire_hex"]) for vector in VECTORS[name]]
+        assert good not in wires
+        assert len(set(wires)) == len(wires)
+
+
+@given(st.sampled_from(SIGNED_BODIES), st.integers(0, 10_000))
+def test_one_flipped_bit_anywhere_in_a_signed_wire_is_refused(signed: tuple[str, Body], at: int) -> None:
+    wire = bytearray(sign(KEYS[signed[0]], signed[1]))
+    wire[at % len(wire)] ^= 1 << (at % 8)
+    with pytest.raises(BadMessage):
+        unsign(type(signed[1]), bytes(wire), [KEYS[signed[0]].public])
+
+
+@given(st.binary(max_size=1200))
+def test_random_bytes_are_refused_as_signed_ones_too(wire: bytes) -> None:
+    for kind in SIGNED.values():
+        with pytest.raises(BadMessage):
+            unsign(kind, wire, [KEYS["site"].public])
+
+
+def test_a_signed_body_that_is_too_long_is_not_signed() -> None:
+    long = COMMAND.model_copy(update={"args": {f"a{'x' * 20}{chr(97 + at)}": "y" * 128 for at in range(8)}})
+    with pytest.raises(ValueError, match="1024"):
+        sign(KEYS["site"], long)
 
 
 @given(grants)
