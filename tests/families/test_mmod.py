@@ -45,6 +45,7 @@ def test_faces_of_library_photos_are_those_of_dlib(name: str, detector: Detector
 
 @pytest.mark.assets
 @pytest.mark.parametrize("name", DEV)
+@pytest.mark.system
 def test_faces_of_dev_photos_are_those_of_dlib(name: str, detector: Detector, assets: Path) -> None:
     same_faces(detector, photo(name, assets), DEV[name])
 
