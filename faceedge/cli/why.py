@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
 from faceedge import config
 from faceedge.cli import opening
@@ -13,6 +14,8 @@ from faceedge.journal.entry import Entry
 from faceedge.journal.explain import Matter, advice, paragraph
 from faceedge.journal.export import as_json, time_text
 from faceedge.journal.matter import find
+
+KINDS = ("grant", "verdict", "second_factor", "command")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,9 +52,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _matter(found: Sequence[Entry], names: dict[str, str]) -> Matter:
     decision, *later = found
-    bodies = {kind: [entry.body for entry in later if entry.draft.kind == kind] for kind in ("grant", "verdict")}
+    bodies = {kind: [entry.body for entry in later if entry.draft.kind == kind] for kind in KINDS}
     when = time_text(decision) or "at a time not known, the clock was not set"
-    return Matter(when, decision.seq, decision.body, bodies["grant"], bodies["verdict"], names)
+    matter = Matter(
+        when, decision.seq, decision.body, bodies["grant"], bodies["verdict"], names, bodies["second_factor"],
+        bodies["command"],
+    )  # fmt: skip
+    answer = next((entry for entry in later if entry.draft.kind == "decision"), None)
+    if answer is None:
+        return matter
+    took_s = (answer.draft.monotonic_ms - decision.draft.monotonic_ms) / 1000
+    return replace(matter, answer=answer.body, answer_s=took_s)
 
 
 def _names(gallery: Gallery, person: str) -> dict[str, str]:

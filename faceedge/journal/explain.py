@@ -11,6 +11,7 @@ Body = Mapping[str, Any]
 RULES = "see what the rules say: faceedge rules check --help"
 REASONS = {
     "match": "{who} was recognised",
+    "second_factor": "{who} was probably there, and a second factor confirmed it",
     "unknown": "the face is nobody's of the gallery",
     "ambiguous": "two people of the gallery look alike here, so it could not be told whether this is {who}",
     "grey_zone": "it may have been {who}, but not surely enough",
@@ -26,6 +27,7 @@ REASONS = {
     "rules_unreadable": "the rules could not be read",
     "lockdown": "there was a lockdown, in which no door opens for anybody, {who} too",
     "no_liveness": "{who} was recognised, but the door demands proof of a living face and no model gives it",
+    "enrolling": "somebody was being enrolled before this camera",
 }
 CURES = {
     "too small": "let people come closer, or use a longer lens",
@@ -51,6 +53,7 @@ REASON_CURES = {
     "expired": RULES,
     "blocked": RULES,
     "rules_unreadable": "look at the disk and at gallery.db; restore a backup if it is damaged",
+    "enrolling": "leave the camera's view for a few seconds, and come again",
     "lockdown": "when doors may open again: faceedge lockdown off",
     "no_liveness": 'set liveness = "off" for this door, and know that a photo may then open it',
 }
@@ -66,7 +69,11 @@ LOST_CURES = {
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """All that the journal says of one decision. names: of people by id, as the gallery has them now."""
+    """All that the journal says of one decision. names: of people by id, as the gallery has them now.
+
+    asked: that a second factor was asked for. confirms: commands that gave one. answer: the decision it made, to which
+    grants and verdicts then belong; answer_s: how long that took.
+    """
 
     when: str
     seq: int
@@ -74,6 +81,15 @@ class Matter:
     grants: Sequence[Body]
     verdicts: Sequence[Body]
     names: Mapping[str, str]
+    asked: Sequence[Body] = ()
+    confirms: Sequence[Body] = ()
+    answer: Body | None = None
+    answer_s: float | None = None
+
+    @property
+    def last(self) -> Body:
+        """The decision that counts in the end."""
+        return self.answer or self.decision
 
     @property
     def who(self) -> str:
@@ -86,8 +102,8 @@ class Matter:
 
 def paragraph(matter: Matter) -> str:
     """A few sentences."""
-    parts = [_headline(matter), _numbers(matter), _picture(matter), *_doors(matter), _times(matter), _advice(matter)]
-    return " ".join(part for part in parts if part)
+    parts = [_headline(matter), _numbers(matter), _picture(matter), *_factor(matter), *_doors(matter), _times(matter)]
+    return " ".join(part for part in [*parts, _advice(matter)] if part)
 
 
 def advice(matter: Matter) -> list[str]:
@@ -104,10 +120,11 @@ def advice(matter: Matter) -> list[str]:
 def _headline(matter: Matter) -> str:
     said = matter.decision
     verdicts = {verdict["verdict"] for verdict in matter.verdicts}
-    if said["outcome"] == "grant":
+    if matter.last["outcome"] == "grant":
         what = "opened" if "opened" in verdicts else "not opened" if verdicts else "granted"
+        what += " after a second factor" if matter.answer else ""
     else:
-        what = {"deny": "refused", "review": "not opened, a second factor would decide"}[said["outcome"]]
+        what = {"deny": "refused", "review": "not opened, a second factor would decide"}[matter.last["outcome"]]
     why = REASONS.get(said["reason"], str(said["reason"])).format(who=matter.who)
     return f"{matter.when}, camera {said['camera']}, entry {matter.seq}: {what}, because {why}."
 
@@ -142,8 +159,22 @@ def _picture(matter: Matter) -> str:
     return f"Quality of the picture {said['quality']:.2f}{levels}{words}."
 
 
+def _factor(matter: Matter) -> list[str]:
+    """Asked, refused any number of times, and in the end perhaps confirmed."""
+    told = [f"A second factor was asked for, to open {' and '.join(one['doors'])}." for one in matter.asked]
+    for one in matter.confirms:
+        word = one["why"].removeprefix("refused: ")
+        why = REASONS.get(word, word).format(who=matter.who)
+        told += [] if one["ok"] else [f"Site key {one['key']} confirmed it in vain: {why}."]
+    if matter.answer is not None and matter.answer["outcome"] == "grant":
+        key = next((f"site key {one['key']}" for one in matter.confirms if one["ok"]), "a site key")
+        after = f" after {matter.answer_s:.1f} s" if matter.answer_s is not None else ""
+        told.append(f"It was confirmed by {key}{after}.")
+    return told
+
+
 def _doors(matter: Matter) -> list[str]:
-    if not matter.verdicts and matter.decision["outcome"] == "grant":
+    if not matter.verdicts and matter.last["outcome"] == "grant":
         doors = ", ".join(door for grant in matter.grants for door in grant.get("doors", ()))
         return [f"A grant for {doors} was written, and no verdict." if doors else "No door is configured for it."]
     return [_verdict(verdict) for verdict in matter.verdicts]
@@ -166,7 +197,7 @@ def _after(verdict: Body) -> str:
 
 
 def _times(matter: Matter) -> str:
-    age_ms = matter.decision.get("age_ms")
+    age_ms = matter.last.get("age_ms")
     took = [f"the decision {age_ms:.0f} ms"] if age_ms is not None else []
     took += [
         f"the verdict of door {one.get('door')} {one['latency_ms']:.0f} ms"

@@ -192,6 +192,71 @@ def test_why_says_what_happened_and_what_helps(
     assert [part for part in parts if part not in text] == []
 
 
+REVIEW = "aaaaaaaaaaaaaaaa"
+IN_DOUBT = {**DECISION, "id": REVIEW, "outcome": "review", "reason": "grey_zone", "band": "grey", "similarity": 0.55}
+ASKED = {"id": REVIEW, "person": None, "doors": ["main"], "valid_ms": 30_000}
+CONFIRMED = {**DECISION, "reason": "second_factor", "band": "grey", "review": REVIEW}
+
+
+def confirm(why: str = "", decision: str = REVIEW) -> tuple[str, dict[str, Any]]:
+    said = {"id": "x" * 22, "cmd": "confirm", "key": "1a2b3c4d", "args": {"decision": decision}}
+    return "command", {**said, "ok": not why, "why": why}
+
+
+def test_why_tells_the_story_of_a_second_factor_whichever_of_its_decisions_is_asked_for(
+    call: Call, state: Path
+) -> None:
+    write(
+        state, ("decision", IN_DOUBT), ("second_factor", ASKED), confirm("not seen any more"),
+        ("decision", {**DECISION, "id": "b" * 16}), confirm("used", "b" * 16), ("command", {"cmd": "ping", "args": {}}),
+        ("decision", CONFIRMED), ("grant", {"id": MATTER, "doors": ["main"]}), confirm(), ("verdict", OPENED),
+    )  # fmt: skip
+    text = call("why").out
+    assert text == call("why", REVIEW).out == call("why", MATTER).out == call("why", "1").out == call("why", "7").out
+    told = [
+        "entry 1: opened after a second factor, because it may have been",
+        "A second factor was asked for, to open main.",
+        "Site key 1a2b3c4d confirmed it in vain: not seen any more.",
+        "It was confirmed by site key 1a2b3c4d after 0.0 s.",
+        "the controller opened 12 ms",
+    ]
+    assert sorted(told, key=text.index) == told
+    assert "used" not in text
+
+
+@pytest.mark.parametrize(
+    ("found", "parts"),
+    [
+        ([("second_factor", ASKED)], ["not opened, a second factor would decide", "was asked for, to open main"]),
+        (
+            [("second_factor", ASKED), confirm("too late")],
+            ["not opened, a second factor would decide", "confirmed it in vain: too late"],
+        ),
+        (
+            [("second_factor", ASKED), ("decision", {**CONFIRMED, "outcome": "deny", "reason": "lockdown"}),
+             confirm("refused: lockdown")],
+            ["refused, because it may have been", "confirmed it in vain: there was a lockdown"],
+        ),
+        (
+            [("second_factor", ASKED), ("decision", CONFIRMED), ("grant", {"id": MATTER, "doors": ["main"]}),
+             ("verdict", {**OPENED, "verdict": "lost", "why": "no verdict"})],
+            ["not opened after a second factor", "confirmed by a site key after 0.0 s", "the grant was lost"],
+        ),
+    ],
+)  # fmt: skip
+def test_why_tells_where_a_second_factor_ended(
+    call: Call, state: Path, found: list[tuple[str, dict[str, Any]]], parts: list[str]
+) -> None:
+    write(state, ("decision", IN_DOUBT), *found)
+    text = call("why").out
+    assert [part for part in parts if part not in text] == []
+
+
+def test_why_of_a_second_factor_whose_question_is_no_longer_kept(call: Call, state: Path) -> None:
+    write(state, ("decision", CONFIRMED), ("grant", {"id": MATTER, "doors": ["main"]}), ("verdict", OPENED))
+    assert "was probably there, and a second factor confirmed it" in call("why").out
+
+
 def test_why_knows_somebody_who_was_removed_by_the_id_only(call: Call, state: Path) -> None:
     write(state, ("decision", {**DECISION, "person": "11111111-1111-4111-8111-111111111111"}))
     assert "somebody no longer in the gallery (11111111" in call("why").out
