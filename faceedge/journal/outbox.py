@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,11 @@ class Outbox:
         with told(self.path, MEND):
             return int(self._one("SELECT count(*) FROM outbox")[0])
 
+    def last(self) -> int:
+        """The highest number so far; 0 when nothing waits."""
+        with told(self.path, MEND):
+            return int(self._one("SELECT coalesce(max(number), 0) FROM outbox")[0])
+
     def delivered(self, numbers: Iterable[int]) -> None:
         """The broker has these. One that was dropped meanwhile is no trouble."""
         with self._transaction():
@@ -99,13 +104,11 @@ class Outbox:
                 kind, time_ms = self._one("SELECT kind, time_ms FROM outbox WHERE number = ?", number) or ("", None)
                 if kind:
                     tally.add(kind, time_ms)
-            earlier = [(number, letter) for number, letter in self._dropped() if number not in sent]
-            known = next((letter.id for _, letter in earlier), "")
-            for _, letter in earlier:
-                tally.merge(letter.payload)
-            over = [*numbers, *(number for number, _ in earlier)]
+            unsent = [row for row in self._dropped() if row.number not in sent]
+            merged = [row for row in unsent if tally.merge(row.letter.payload)]
+            over = [*numbers, *(row.number for row in merged)]
             self._connection.executemany("DELETE FROM outbox WHERE number = ?", ((number,) for number in over))
-            _insert(self._connection, now, tally.letter(now.time_ms, known))
+            _insert(self._connection, now, tally.letter(now.time_ms, merged[0].letter.id if merged else ""))
 
     def close(self) -> None:
         """Lets go of the database; a second call does nothing."""
@@ -113,7 +116,7 @@ class Outbox:
 
     def _past_keeping(self, bounds: Bounds, now: Draft) -> list[int]:
         """Of one whose age is not known it is clear that it is too old once a younger one is."""
-        too_many = self.count() - len(list(self._dropped())) - bounds.most
+        too_many = self.count() - len(self._dropped()) - bounds.most
         numbers, past = [], 0
         for number, time_ms, monotonic_ms, boot in self._connection.execute(
             "SELECT number, time_ms, monotonic_ms, boot FROM outbox WHERE kind != ? ORDER BY number LIMIT ?",
@@ -129,11 +132,9 @@ class Outbox:
                 past = len(numbers)
         return numbers[:past]
 
-    def _dropped(self) -> Iterator[tuple[int, Letter]]:
-        for number, *letter in self._connection.execute(
-            "SELECT number, id, kind, payload FROM outbox WHERE kind = 'dropped' ORDER BY number"
-        ):
-            yield number, Letter(*letter)
+    def _dropped(self) -> list[Row]:
+        query = "SELECT number, id, kind, payload FROM outbox WHERE kind = 'dropped' ORDER BY number"
+        return [Row(number, Letter(*letter)) for number, *letter in self._connection.execute(query)]
 
     def _transaction(self) -> AbstractContextManager[None]:
         return transaction(self.path, self._connection, self.file)

@@ -26,15 +26,16 @@ class Tally:
         known = [time for time in (*times_ms, self.since_ms, self.until_ms) if time is not None]
         self.since_ms, self.until_ms = min(known, default=None), max(known, default=None)
 
-    def merge(self, payload: bytes) -> None:
-        """What an earlier `dropped` event said; nothing, when it cannot be read."""
+    def merge(self, payload: bytes) -> bool:
+        """Adds what an earlier `dropped` event said; False when it cannot be read."""
         try:
             body = json.loads(payload)
             earlier = DroppedEvent.model_validate({name: body[name] for name in DroppedEvent.model_fields})
         except (ValueError, KeyError, TypeError):
-            return
+            return False
         for kind, count in earlier.counts.items():
             self.add(kind, earlier.since_ms, earlier.until_ms, count=count)
+        return True
 
     def copy(self) -> Tally:
         """As it is now."""
