@@ -91,7 +91,8 @@ class Publisher:
     tell: receives one event a decision. retry: a grant opened no door, the track may be decided anew.
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
     journal: without one nothing is written down. limits: the thresholds that its entries name.
-    ask: makes the event that asks for a second factor, of every review that could open one of its doors.
+    ask: makes the event that asks for a second factor, of every review that could open one of its doors;
+        None when it cannot be asked for.
     """
 
     link: GrantSender | None
@@ -102,7 +103,7 @@ class Publisher:
     clock: Callable[[], float] = time.monotonic
     journal: Diary | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
-    ask: Callable[[Decision], Letter] | None = None
+    ask: Callable[[Decision], Letter | None] | None = None
     counters: Counter[str] = field(default_factory=Counter)
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -172,8 +173,9 @@ class Publisher:
         """A film that is played has nobody to ask."""
         if decision.outcome != "review" or not decision.doors or self.ask is None or not self.realtime:
             return
-        if self.journal is not None:
-            self.journal.append("second_factor", asked_body(decision), [self.ask(decision)])
+        asking = self.ask(decision)
+        if self.journal is not None and asking is not None:
+            self.journal.append("second_factor", asked_body(decision), [asking])
 
     def _is_late(self, decision: Decision) -> bool:
         return self.realtime and decision.outcome == "grant" and self.clock() > decision.deadline

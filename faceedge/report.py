@@ -11,13 +11,13 @@ from typing import Any
 
 from faceedge import __version__
 from faceedge.config import Door
-from faceedge.door.link import DoorLink
-from faceedge.door.uplink import Uplink
 from faceedge.door.watch import View
+from faceedge.exchange import Exchange
 from faceedge.health.cameras import CameraHealth
 from faceedge.jobs.collector import Collector
 from faceedge.jobs.vision import Vision
 from faceedge.journal.writer import Journal
+from faceedge.lockdown import Lockdown
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
 
@@ -29,7 +29,7 @@ UNKNOWN = View("unknown", False)
 
 @dataclass(slots=True)
 class Report:
-    """What the device says about itself. more: parts that are only there with a broker, by name."""
+    """What the device says about itself. exchange: None without a door."""
 
     doors: Sequence[Door]
     vision: Vision
@@ -38,10 +38,8 @@ class Report:
     journal: Journal
     cameras: CameraHealth
     collector: Collector
-    link: DoorLink | None
-    uplink: Uplink | None
-    insecure: bool
-    more: Callable[[], dict[str, Any]]
+    lockdown: Lockdown
+    exchange: Exchange | None
 
     def state(self) -> dict[str, Any]:
         """As documented in docs/mqtt.md."""
@@ -57,10 +55,8 @@ class Report:
             "counters": self.counters(),
             "journal": {"ok": self.journal.trouble is None, "head": head.as_json() if head else None},
             "capture": self.collector.as_json(),
-            "insecure": self.insecure,
-            "mqtt": self.uplink.protocol if self.uplink else None,
-            "ignored": self.link.counts if self.link else {},
-            **self.more(),
+            "lockdown": self.lockdown.is_on,
+            **(self.exchange.as_json() if self.exchange is not None else {}),
         }
 
     def counters(self) -> dict[str, int]:
@@ -68,7 +64,7 @@ class Report:
         return self.pipeline.counters() | dict(self.publisher.counters)
 
     def _doors(self) -> list[dict[str, Any]]:
-        views = self.link.views() if self.link else {}
+        views = self.exchange.link.views() if self.exchange is not None else {}
         return [
             {"name": door.name, "liveness": door.liveness,
              "controllers": [

@@ -91,7 +91,7 @@ def test_as_delivered_a_daemon_keeps_no_crop_of_anybody(state: Path) -> None:
     daemon, told = run(state)
     assert [event["event"] for event in told].count("decision") == 3
     assert kept(state) == []
-    assert daemon._health()["capture"] == {"on": False}
+    assert daemon._report.state()["capture"] == {"on": False}
 
 
 def test_with_capture_on_who_was_recognised_is_kept_sealed_and_counted(state: Path) -> None:
@@ -105,7 +105,7 @@ def test_with_capture_on_who_was_recognised_is_kept_sealed_and_counted(state: Pa
         pictures = [cv2.imread(str(file)) for file in (state.parent / camera).iterdir()]
         assert any(np.array_equal(shown[person], picture) for picture in pictures)
     assert {one.build for one in rows} == {"fake0build00"}
-    assert daemon._health()["capture"] == {"on": True, "crops": 2, "dropped": 0, "days": 30}
+    assert daemon._report.state()["capture"] == {"on": True, "crops": 2, "dropped": 0, "days": 30}
     assert "capture" not in {event["event"] for event in told}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import sdnotify
 
@@ -23,6 +24,10 @@ class Systemd:
         """Every stage makes progress; not calling this is how a stuck daemon is restarted."""
         if self._watched:
             self._tell("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """The daemon begins anew; `ready` ends it."""
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """The daemon leaves on purpose."""

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from faceedge.config import Door
+from faceedge.door.contract import fresh_token
 from faceedge.door.events import DecisionEvent, Letter, Verdict, letter
 from faceedge.door.link import GrantResult
+from faceedge.door.signed import SecondFactor, Signs, sign
 from faceedge.journal.entry import unix_ms
 from faceedge.types import SECOND_FACTOR_S, Decision
 
@@ -86,6 +88,21 @@ def decision_letter(decision: Decision, doors: Sequence[str], verdict: Verdict |
             sub=(decision.person or "") if verdict == "opened" else "",
         )
     )
+
+
+def second_factor_letter(device: str, signer: Signs, review: Decision) -> Letter:
+    """The event, signed by the device, that asks for a second factor."""
+    body = SecondFactor(
+        id=fresh_token(),
+        dev=device,
+        decision=review.id,
+        camera=review.camera,
+        doors=list(review.doors),
+        sub=review.person or "",
+        reason=review.reason,
+        valid_ms=round(1000 * SECOND_FACTOR_S),
+    )
+    return Letter(body.id, "second_factor", sign(signer, body))
 
 
 def unsent_body(matter: str, why: str) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from faceedge import __version__
 from faceedge.config import JournalSettings
+from faceedge.door.events import DeviceEvent, Letter, letter
 from faceedge.journal.chain import Keep
 from faceedge.journal.changes import changes, last_start
+from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,7 @@ class Session:
     """The journal runs until `close`. Trouble with it is told and opens no door, but keeps no daemon from starting.
 
     tell: receives `{"event": "journal", "ok": bool, "why": str | None}` when that changes. on_letters: called when
-    letters have come into the outbox.
+    letters have come into the outbox; None: none are kept.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class Session:
         state: Path,
         settings: JournalSettings,
         tell: Callable[[dict[str, Any]], None],
-        on_letters: Callable[[], None] = lambda: None,
+        on_letters: Callable[[], None] | None = lambda: None,
     ) -> None:
         self._tell = tell
         self._is_started = False
@@ -40,7 +42,7 @@ class Session:
     def started(self, body: Mapping[str, Any]) -> None:
         """Notes the start, and each thing that is not as it was at the start before."""
         body = {"version": __version__, **body}
-        self.journal.append("start", body)
+        self.journal.append("start", body, [_letter("started")])
         self._is_started = True
         for change in changes(self._before, body):
             self.journal.append("change", change)
@@ -48,9 +50,13 @@ class Session:
     def close(self) -> None:
         """Notes the stop of what has started, and ends the journal."""
         if self._is_started:
-            self.journal.append("stop", {"version": __version__})
+            self.journal.append("stop", {"version": __version__}, [_letter("stopped")])
         if not self.journal.stop():
             log.error("the journal did not end in time")
 
     def _trouble(self, why: str | None) -> None:
         self._tell({"event": "journal", "ok": why is None, "why": why})
+
+
+def _letter(what: Literal["started", "stopped"]) -> Letter:
+    return letter(DeviceEvent(time_ms=unix_ms(), what=what, version=__version__))

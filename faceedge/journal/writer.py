@@ -35,7 +35,7 @@ class Journal:
     """Start it, append from any thread, stop it.
 
     on_trouble: called once with why nothing can be written, and once with None when it can again.
-    on_letters: called when letters have come into the outbox.
+    on_letters: called when letters have come into the outbox; None: none are kept.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Journal:
         on_trouble: Callable[[str | None], None] = lambda _: None,
         stamp: Stamp | None = None,
         clock: Callable[[], float] = time.monotonic,
-        on_letters: Callable[[], None] = lambda: None,
+        on_letters: Callable[[], None] | None = lambda: None,
     ) -> None:
         self._open_chain = open_chain
         self._keep = keep or Keep()
@@ -70,7 +70,7 @@ class Journal:
         state: Path,
         keep: Keep,
         on_trouble: Callable[[str | None], None],
-        on_letters: Callable[[], None] = lambda: None,
+        on_letters: Callable[[], None] | None = lambda: None,
     ) -> Journal:
         """The journal of a state directory."""
         return cls(lambda: Chain.open(state, BUSY_MS), keep, on_trouble, on_letters=on_letters)
@@ -119,6 +119,8 @@ class Journal:
         return made() if made is not None and place is not None and place.seq else None
 
     def _put(self, kind: str, body: Mapping[str, Any], letters: Sequence[Letter], *, is_urgent: bool) -> Ticket:
+        if self._on_letters is None:
+            letters = ()
         with self._changed:  # stamped inside, so that times rise as numbers do
             ticket = Ticket(self._stamp.draft(kind, body, letters), is_urgent, self._clock())
             if self._stopping:
@@ -193,7 +195,7 @@ class Journal:
         for ticket, seq in zip(batch, numbers[len(faults) :], strict=True):
             ticket.done(seq)
         self._recover(lost, unsent)
-        if any(draft.letters for draft in drafts):
+        if self._on_letters is not None and any(draft.letters for draft in drafts):
             self._on_letters()
 
     def _faults(self, chain: Chain, last: Place, lost: int) -> list[dict[str, Any]]:

@@ -183,7 +183,7 @@ def test_a_daemon_says_once_and_in_its_state_what_runs_because_it_was_accepted(
 
     def tell(event: dict[str, Any]) -> None:
         if event["event"] == "ready":
-            documents.append(daemon._health())
+            documents.append(daemon._report.state())
             daemon.stop()
 
     daemon = Daemon(config, state, state / "cache", tell)
