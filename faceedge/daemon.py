@@ -6,7 +6,6 @@ The only module beside the command line that sees the whole configuration.
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -287,13 +286,3 @@ class Daemon:
     def _stop_pipeline(self) -> None:
         if left := self._pipeline.stop():
             log.error("threads did not end in time: %s", ", ".join(left))
-
-
-def run_until_signal(daemon: Daemon) -> int:
-    """Runs with SIGTERM and SIGINT bound to a clean stop, and as they were before once it has ended."""
-    before = {kind: signal.signal(kind, daemon.stop) for kind in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        return daemon.run()
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -1,4 +1,4 @@
-"""`faceedge run`: the daemon."""
+"""`faceedge run`: the daemon, and after a `reload` the next one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from faceedge import config as configuration
+from faceedge.cli.generations import Check, Generations, read_startable
 from faceedge.cli.lines import JsonLines
-from faceedge.daemon import Daemon, run_until_signal
+from faceedge.config import Config
+from faceedge.daemon import Daemon
+from faceedge.errors import ConfigError
 
 log = logging.getLogger("faceedge.events")
 
@@ -38,14 +42,28 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the daemon until a signal or, with --once, to the end of its files."""
     settings = configuration.load(args.config)
-    state = configuration.state_dir(settings)
-    cache = configuration.cache_dir()
     if not args.json:
-        return run_until_signal(Daemon(settings, state, cache, log_event, once=args.once))
+        return _generations(args, settings, log_event).run_until_signal()
     with JsonLines(sys.stdout.fileno(), 0 if args.once else MOST_WAITING) as lines:
-        daemon = Daemon(settings, state, cache, lines.tell, once=args.once)
-        lines.on_gone = daemon.stop
-        return run_until_signal(daemon)
+        generations = _generations(args, settings, lines.tell)
+        lines.on_gone = generations.stop
+        return generations.run_until_signal()
+
+
+def _generations(
+    args: argparse.Namespace, settings: Config, tell: Callable[[dict[str, Any]], None]
+) -> Generations:  # fmt: skip
+    state, cache = configuration.state_dir(settings), configuration.cache_dir()
+
+    def make(config: Config, check: Check) -> Daemon:
+        return Daemon(config, state, cache, tell, once=args.once, check=check)
+
+    def read() -> Config:
+        if args.once:
+            raise ConfigError("this daemon works through files once and does not begin anew; start another")
+        return read_startable(args.config, state)
+
+    return Generations(settings, make, read)
 
 
 def log_event(event: dict[str, Any]) -> None:
