@@ -1,4 +1,4 @@
-"""`faceedge door simulate`: the reference controller as a process of its own."""
+"""`faceedge door simulate`: the reference controller as a process of its own, with a relay or without."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
-from faceedge.cli.door_face import JsonFace, PlainFace
+from faceedge.cli.door_face import JsonFace, PanelFace, PlainFace
 from faceedge.cli.door_site import Commands, Site, add_action
 from faceedge.door.contract import Address
 from faceedge.door.controller import Controller, DoorEvent
-from faceedge.door.keys import checked_name, key_path, read_key
+from faceedge.door.http_relay import HttpRelay
+from faceedge.door.keys import checked_name, key_path, read_key, read_secret
+from faceedge.door.latch import MAX_PULSE_MS
+from faceedge.door.relays import GpioRelay, NoRelay, Relay
+from faceedge.errors import BadInput
 
 
 def add(actions: Commands[argparse.ArgumentParser]) -> None:
     """Adds `door simulate`."""
     parser = add_action(
         actions, "simulate", run, "play a door controller until SIGTERM",
-        "faceedge door simulate --door main --state /var/lib/faceedge --json | jq .event",
-        "The reference controller: asks every second, verifies each grant, opens or says why not. One line an event; "
-        "`opened` and `closed` are its relay.",
+        "faceedge door simulate --door main --gpio /dev/gpiochip0:17:low",
+        "The reference controller: asks every second, verifies each grant, opens or says why not. On a terminal a "
+        "panel shows the door, else one line an event: `opened` and `closed` say what the relay did. The verdict says "
+        "`opened` only when the relay has obeyed within a second; a relay in doubt is told off until it obeys.",
     )  # fmt: skip
     parser.add_argument("--door", default="main", help="name of the door (default: main)")
     parser.add_argument("--controller", default="main", help="name of the controller (default: main)")
@@ -32,19 +38,67 @@ def add(actions: Commands[argparse.ArgumentParser]) -> None:
         help="the controller's key (default: the one in the state directory); twice while it is replaced: the first "
         "one signs, both open",
     )  # fmt: skip
+    parser.add_argument("--plain", action="store_true", help="one line an event, also on a terminal")
+    _add_relay(parser)
+
+
+def _add_relay(parser: argparse.ArgumentParser) -> None:
+    relay = parser.add_argument_group("relay", "without any of these nothing is moved")
+    relay.add_argument("--gpio", metavar="CHIP:LINE[:low]", help="a line of this machine, low: the relay pulls at 0 V")
+    relay.add_argument(
+        "--http-on", metavar="URL", help="a relay of the network; {ms} and {s} become the pulse, {s} rounded up"
+    )
+    relay.add_argument("--http-off", metavar="URL", help="ends the pulse; may be left out if the relay counts itself")
+    relay.add_argument(
+        "--http-password", type=Path, metavar="FILE", help="holds user:password for both (basic), mode 0600"
+    )
+    relay.add_argument(
+        "--max-pulse", type=int, default=MAX_PULSE_MS, metavar="MS",
+        help=f"no pulse is longer, whatever a grant says (default and most: {MAX_PULSE_MS})",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the reference controller until SIGTERM or Ctrl-C."""
     site = Site.of(args)
     address = Address(*map(checked_name, (args.device or site.settings.device, args.door, args.controller)))
+    if not 1 <= args.max_pulse <= MAX_PULSE_MS:
+        raise BadInput(f"--max-pulse: name 1 to {MAX_PULSE_MS} ms")
     keys = [read_key(path) for path in args.key_file or [key_path(site.state, args.door, args.controller)]]
     stop = threading.Event()
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, lambda *_: stop.set())
-    tell = JsonFace(address) if args.json else PlainFace(address)
-    Controller(site.settings.broker, address, keys, _until_nobody_reads(tell, stop)).run(stop)
+    face = _face(args, address)
+    tell = _until_nobody_reads(face, stop)
+    relay = _relay(args)
+    try:
+        controller = Controller(site.settings.broker, address, keys, tell, relay=relay, max_pulse_ms=args.max_pulse)
+    except BaseException:
+        relay.close()
+        raise
+    with face.shown(controller) if isinstance(face, PanelFace) else nullcontext():
+        controller.run(stop)
     return 0
+
+
+def _face(args: argparse.Namespace, address: Address) -> JsonFace | PlainFace | PanelFace:
+    if args.json:
+        return JsonFace(address)
+    return PlainFace(address) if args.plain or not sys.stdout.isatty() else PanelFace(address)
+
+
+def _relay(args: argparse.Namespace) -> Relay:
+    """Raises BadInput, MissingExtra, StoreError."""
+    if args.gpio and args.http_on:
+        raise BadInput("one relay only: --gpio or --http-on")
+    if args.gpio:
+        return GpioRelay.parse(args.gpio)
+    if args.http_on:
+        password = read_secret(args.http_password).decode("utf-8", "replace") if args.http_password else None
+        return HttpRelay(args.http_on, args.http_off or "", password)
+    if args.http_off or args.http_password:
+        raise BadInput("--http-off and --http-password need --http-on")
+    return NoRelay()
 
 
 def _until_nobody_reads(tell: Callable[[DoorEvent], None], stop: threading.Event) -> Callable[[DoorEvent], None]:

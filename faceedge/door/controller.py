@@ -13,10 +13,14 @@ from typing import Literal
 
 from faceedge.config import Broker
 from faceedge.door.contract import Address, DoorKey, DoorState
+from faceedge.door.latch import MAX_PULSE_MS, Change, Latch
 from faceedge.door.mqtt import Message, MqttClient, Session
-from faceedge.door.verifier import MAX_AGE_S, Verifier
+from faceedge.door.relays import NoRelay, Relay
+from faceedge.door.verifier import MAX_AGE_S, Ruling, Verifier
 
 TICK_S = 0.05
+RELAY_TICK_S = 0.005
+"""While a relay is asked: its answer becomes the verdict."""
 CHALLENGE_EXPIRY_S = 2
 TELL_IGNORED_S = 1.0
 assert CHALLENGE_EXPIRY_S <= MAX_AGE_S, "a challenge that the broker kept too long is not worth answering"
@@ -26,10 +30,11 @@ assert CHALLENGE_EXPIRY_S <= MAX_AGE_S, "a challenge that the broker kept too lo
 class DoorEvent:
     """What happened at the door.
 
-    why: of a refusal. id, reason, sub, pulse_ms: of the grant. count: bad messages so far, for `ignored`.
+    why: of a refusal, or of a fault of the relay. id, reason, sub: of the grant. pulse_ms: asked for and allowed.
+    count: bad messages so far, for `ignored`.
     """
 
-    event: Literal["connected", "disconnected", "opened", "refused", "closed", "ignored"]
+    event: Literal["connected", "disconnected", "opened", "refused", "closed", "ignored", "fault", "mended"]
     why: str = ""
     id: str = ""
     reason: str = ""
@@ -38,8 +43,19 @@ class DoorEvent:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The controller at this moment. left_s: of the pulse. asked: challenges so far. counts: messages so far."""
+
+    state: DoorState
+    is_connected: bool
+    left_s: float
+    asked: int
+    counts: dict[str, int]
+
+
 class Controller:
-    """One controller of one door. `on_event` is the relay too: `opened` energises it, `closed` lets it go.
+    """One controller of one door. It says `opened` when its relay has obeyed, and `closed` when it has let go.
 
     Events come from two threads, but never two at once.
     """
@@ -51,14 +67,19 @@ class Controller:
         keys: Sequence[DoorKey],
         on_event: Callable[[DoorEvent], None],
         clock: Callable[[], float] = time.monotonic,
+        relay: Relay | None = None,
+        max_pulse_ms: int = MAX_PULSE_MS,
     ) -> None:
-        """Raises ConfigError or StoreError when the broker's settings cannot be used."""
+        """relay: closed at the end of `run`. Raises ConfigError or StoreError when the broker's settings are bad."""
         self.verifier = Verifier(address, keys, clock)
         self._address = address
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.RLock()  # an event handler may look at the controller
-        self._close_at: float | None = None
+        self._latch = Latch(relay or NoRelay(), clock, max_pulse_ms)
+        self._granted: Ruling | None = None
+        self._told_state: DoorState = "offline"
+        self._is_leaving = False
         self._was_connected = False
         self._told_ignored = 0
         self._tell_ignored_at = 0.0
@@ -73,29 +94,36 @@ class Controller:
 
     @property
     def is_open(self) -> bool:
-        return self._close_at is not None
+        return self._latch.is_open
 
     @property
     def protocol(self) -> str:
         """MQTT version spoken: 5 or 3.1.1."""
         return self._mqtt.protocol
 
+    def sight(self) -> Sight:
+        """For a face; any thread may ask."""
+        with self._lock:
+            counts = dict(self.verifier.counts)
+            return Sight(self._state(), self._mqtt.connected, self._latch.left_s, self.verifier.asked, counts)
+
     def run(self, stop: threading.Event) -> None:
-        """Serves until `stop`; leaves the relay released and says `offline`. Below 2 s."""
+        """Serves until `stop`; leaves the relay released and says `offline`. Below 2 s with a relay that obeys."""
         self._mqtt.start()
         try:
-            while not stop.wait(TICK_S):
+            while not stop.wait(RELAY_TICK_S if self._latch.is_busy else TICK_S):
                 self.tick()
         finally:
-            self._release()
+            with self._lock:
+                self._is_leaving = True
+            self._tell_door(self._latch.close())
             self._mqtt.stop()
 
     def tick(self) -> None:
-        """Asks anew when it is time, lets the relay go when its pulse is over. Call it every 50 ms or so."""
+        """Asks anew when it is time, hears the relay, ends its pulse. Call it every 50 ms or so."""
         with self._lock:
             self._tell_link()
-            if self._close_at is not None and self._clock() >= self._close_at:
-                self._release()
+            self._tell_door(self._latch.tick())
             if self._mqtt.connected and self.verifier.is_due:
                 self._ask()
             self._tell_ignored()
@@ -103,35 +131,65 @@ class Controller:
     def _on_up(self) -> None:
         with self._lock:
             self._tell_link()
-            self._mqtt.publish(self._status_message("unlocked" if self.is_open else "locked"))
+            self._tell_state()
             self._ask()
 
     def _on_grant(self, _topic: str, wire: bytes) -> None:
         with self._lock:
-            ruling = self.verifier.judge(wire)
-            if ruling.grant is None:
+            if self._is_leaving:
                 return
-            grant = ruling.grant
-            if ruling.opens:
-                self._close_at = self._clock() + grant.pulse_ms / 1000
-            if ruling.answer is not None:
-                name: Literal["opened", "refused"] = "opened" if ruling.opens else "refused"
-                self._on_event(DoorEvent(name, ruling.why, grant.id, grant.reason, grant.sub, grant.pulse_ms))
-                self._mqtt.publish(Message(self._address.topic("verdict"), ruling.answer, qos=1))
-            if ruling.opens:
-                self._mqtt.publish(self._status_message("unlocked"))
-                self._ask()
+            ruling = self.verifier.rule(wire)
+            if not ruling.opens:
+                self._answer(ruling)
+            elif self._latch.is_busy:
+                self._answer(ruling.refused("relay busy"))
+            else:
+                self._open(ruling)
+
+    def _open(self, ruling: Ruling) -> None:
+        assert ruling.grant is not None
+        self._granted = ruling
+        self._latch.open(ruling.grant.pulse_ms)
+        self._tell_door(self._latch.tick())
+        self._ask()
+
+    def _answer(self, ruling: Ruling) -> None:
+        answer = self.verifier.answer(ruling)
+        if answer is None or ruling.grant is None:
+            return
+        grant = ruling.grant
+        name: Literal["opened", "refused"] = "opened" if ruling.opens else "refused"
+        pulse_ms = self._latch.allowed_ms(grant.pulse_ms)
+        self._on_event(DoorEvent(name, ruling.why, grant.id, grant.reason, grant.sub, pulse_ms))
+        self._mqtt.publish(Message(self._address.topic("verdict"), answer, qos=1))
 
     def _ask(self) -> None:
         wire = self.verifier.challenge()
         self._mqtt.publish(Message(self._address.topic("challenge"), wire, expiry_s=CHALLENGE_EXPIRY_S))
 
-    def _release(self) -> None:
+    def _tell_door(self, changes: list[Change]) -> None:
+        """The verdict says what the relay did, not what it was told."""
         with self._lock:
-            if self._close_at is not None:
-                self._close_at = None
-                self._on_event(DoorEvent("closed"))
-                self._mqtt.publish(self._status_message("locked"))
+            for change in changes:
+                if change in ("opened", "failed"):
+                    ruling, self._granted = self._granted, None
+                    assert ruling is not None, "the latch opens for grants only"
+                    self._answer(ruling if change == "opened" else ruling.refused("relay"))
+                elif change == "fault":
+                    self._on_event(DoorEvent("fault", why=self._latch.fault))
+                elif change in ("closed", "mended"):
+                    self._on_event(DoorEvent(change))
+            if self._state() != self._told_state:
+                self._tell_state()
+
+    def _state(self) -> DoorState:
+        if self._latch.fault:
+            return "fault"
+        return "unlocked" if self._latch.is_open else "locked"
+
+    def _tell_state(self) -> None:
+        self._told_state = self._state()
+        self._mqtt.publish(self._status_message(self._told_state))
 
     def _status_message(self, state: DoorState) -> Message:
         """Retained only where the memory of it is harmless: nobody shall read `unlocked` from the past."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faceedge.door.contract import (
     Address,
@@ -47,14 +47,22 @@ class Ruling:
     grant: Grant | None = None
     answer: bytes | None = None
 
+    def refused(self, why: str) -> Ruling:
+        """The same, but the door stays shut: what is behind the judgement did not follow it."""
+        return replace(self, opens=False, why=why)
+
 
 class Verifier:
-    """One controller's judgement. One thread at a time. The first key signs, all keys verify."""
+    """One controller's judgement. One thread at a time. The first key signs, all keys verify.
+
+    counts: what became of received messages. asked: challenges made.
+    """
 
     def __init__(self, address: Address, keys: Sequence[DoorKey], clock: Callable[[], float] = time.monotonic) -> None:
         self.address = address
         self.boot = fresh_token()
         self.counts: Counter[str] = Counter()
+        self.asked = 0
         self._keys = keys
         self._clock = clock
         self._ctr = 0
@@ -71,6 +79,7 @@ class Verifier:
         """A new challenge, signed; the last but one is void from now on."""
         asked = _Asked(fresh_token(), self._clock())
         self._asked.append(asked)
+        self.asked += 1
         self._has_opened = False
         return seal(self._keys[0], Challenge(n=asked.nonce, boot=self.boot, ctr=self._next_ctr()))
 
@@ -79,7 +88,12 @@ class Verifier:
         return seal(self._keys[0], Status(state=state, boot=self.boot, ctr=self._next_ctr()))
 
     def judge(self, wire: bytes) -> Ruling:
-        """Rules on a message from the grant topic. A message without a valid MAC gets no answer."""
+        """Rules and answers at once, for a door that always obeys."""
+        ruling = self.rule(wire)
+        return replace(ruling, answer=self.answer(ruling))
+
+    def rule(self, wire: bytes) -> Ruling:
+        """Rules on a message from the grant topic; the answer is made when it is known what the relay did."""
         try:
             grant, key = unseal(Grant, wire, self._keys)
         except BadMessage as bad:
@@ -87,7 +101,20 @@ class Verifier:
             return Ruling(False, str(bad))
         why = self._objection(grant, key)
         self.counts[why or "opened"] += 1
-        return Ruling(not why, why, grant, self._answer(grant, why))
+        return Ruling(not why, why, grant)
+
+    def answer(self, ruling: Ruling) -> bytes | None:
+        """The verdict's wire, None for a message without a valid MAC.
+
+        A refusal is told once a grant, so that replays cannot make us flood the broker.
+        """
+        if ruling.grant is None or (ruling.why and ruling.grant.id in self._answered):
+            return None
+        self._answered.append(ruling.grant.id)
+        return seal(
+            self._keys[0],
+            Verdict(id=ruling.grant.id, opened=ruling.opens, why=ruling.why, boot=self.boot, ctr=self._next_ctr()),
+        )
 
     def _objection(self, grant: Grant, key: DoorKey) -> str:
         """Why this genuine grant does not open, or nothing; then its challenge is spent."""
@@ -102,13 +129,6 @@ class Verifier:
             return "too late"
         asked.is_spent = self._has_opened = True
         return ""
-
-    def _answer(self, grant: Grant, why: str) -> bytes | None:
-        """A verdict; a refusal is told once a grant, so that replays cannot make us flood the broker."""
-        if why and grant.id in self._answered:
-            return None
-        self._answered.append(grant.id)
-        return seal(self._keys[0], Verdict(id=grant.id, opened=not why, why=why, boot=self.boot, ctr=self._next_ctr()))
 
     def _next_ctr(self) -> int:
         self._ctr += 1
