@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from faceedge.cli import enroll_camera, enroll_folder, noting, opening
-from faceedge.cli.enrolled import document, entry, open_sheet, show, write_sheet
+from faceedge.cli.enrolled import document, open_sheet, show, write_sheet
 from faceedge.errors import BadInput
 from faceedge.jobs.enroll import Enrolled, Wish, enroll
 from faceedge.jobs.photos import check_photo, photos_in
@@ -83,7 +83,7 @@ def _from_photos(args: argparse.Namespace) -> Enrolled:
     ):
         try:
             enrolled = enroll(gallery, vision, wish, progress, contact.see if contact else None)
-            note("enrolment", entry(enrolled))
+            note("enrolment", enrolled.entry())
         finally:
             write_sheet(contact, args.sheet)  # of a refusal above all
     return enrolled

@@ -15,7 +15,7 @@ from faceedge.cameras import is_live, open_camera
 from faceedge.capture import paced
 from faceedge.channel import Channel, Closed
 from faceedge.cli import noting, opening
-from faceedge.cli.enrolled import entry, open_sheet, write_sheet
+from faceedge.cli.enrolled import open_sheet, write_sheet
 from faceedge.errors import BadInput, CameraError
 from faceedge.gallery.rows import clean_name
 from faceedge.gallery.search import similarity
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> Enrolled | None:
             print("nothing was stored", file=sys.stderr)
             return None
         enrolled = admit(gallery, vision, wish, sittings)
-        note("enrolment", entry(enrolled))
+        note("enrolment", enrolled.entry())
     return enrolled
 
 

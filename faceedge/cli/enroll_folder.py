@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from faceedge.cli import noting, opening
-from faceedge.cli.enrolled import alike_line, document, entry, open_sheet, write_sheet
+from faceedge.cli.enrolled import alike_line, document, open_sheet, write_sheet
 from faceedge.jobs.enroll import Wish
 from faceedge.jobs.enroll_folder import Answer, candidates, enroll_folder
 from faceedge.jobs.photos import shown
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         for answer in enroll_folder(gallery, vision, people, progress, contact.see if contact else None):
             answers.append(answer)
             if answer.enrolled is not None and answer.is_change:
-                note("enrolment", entry(answer.enrolled))
+                note("enrolment", answer.enrolled.entry())
     write_sheet(contact, args.sheet)
     if args.json:
         opening.print_json(_document(answers, beside))

@@ -1,4 +1,4 @@
-"""How an enrolment is told: for the journal, as JSON, as text, and as a contact sheet."""
+"""How an enrolment is told: as JSON, as text, and as a contact sheet."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ from faceedge.jobs.enroll import Enrolled, LookAlike
 from faceedge.jobs.photos import shown
 
 MOST_NAMED = 5
-
-
-def entry(enrolled: Enrolled) -> dict[str, Any]:
-    """For the journal: no names, and no names of files, which are often those of people."""
-    qualities = [round(photo.quality, 3) for photo in enrolled.photos if photo.added]
-    person = enrolled.person
-    alike = {other.person.id: round(other.similarity, 4) for other in enrolled.look_alikes}
-    new = {"person": person.id, "new": enrolled.is_new, "templates": person.templates, "qualities": qualities}
-    return {**new, "look_alikes": alike} if alike else new
 
 
 def document(enrolled: Enrolled) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceedge.decide import TRUSTED_QUALITY
-from faceedge.types import Face, Floats, Image, Template
+from faceedge.types import Assessment, Face, Floats, Image, Template
 
 if TYPE_CHECKING:
     from faceedge.jobs.vision import Portrait
@@ -83,24 +83,23 @@ class Burst:
         """Weighs one picture and returns the guidance."""
         if self.is_complete:
             return self.guidance
-        hint = self._hint(portraits) or self._weigh(image, portraits[0], at_s)
+        return self._tell(_hint(portraits) or self._weigh(image, portraits[0], at_s))
+
+    def pass_over(self, hint: str) -> None:
+        """A picture that shows nobody to be kept, for this reason."""
+        self._tell(hint)
+
+    def start_over(self) -> None:
+        """What was kept is let go; what stood in the way stays known."""
+        self.kept = ()
+
+    def _tell(self, hint: str | None) -> str:
         if hint is not None:
             self._hints[hint] += 1
         progress = f"good: {len(self.kept)} of {self._wanted}"
         is_told = hint is not None and (hint != STILL or not self.kept)
         self.guidance = str(hint) if is_told else progress
         return self.guidance
-
-    def _hint(self, portraits: Sequence[Portrait]) -> str | None:
-        """Why this picture cannot be used, as an instruction to the person."""
-        if not portraits:
-            return NOBODY
-        if len(portraits) > 1:
-            return CROWD
-        assessment = portraits[0].assessment
-        if assessment.quality >= TRUSTED_QUALITY:
-            return None
-        return HINTS.get(assessment.reasons[0], assessment.reasons[0]) if assessment.reasons else "hold still"
 
     def _weigh(self, image: Image, portrait: Portrait, at_s: float) -> str | None:
         """Keeps the shot when it differs from all others, or is better than the only one that it resembles."""
@@ -114,6 +113,20 @@ class Burst:
         if len(near) == 1 and _quality(shot) > _quality(near[0]):
             self.kept = tuple(shot if other is near[0] else other for other in self.kept)
         return STILL
+
+
+def instruction(assessment: Assessment) -> str | None:
+    """What the person is to change, None when the picture is good."""
+    if assessment.quality >= TRUSTED_QUALITY:
+        return None
+    return HINTS.get(assessment.reasons[0], assessment.reasons[0]) if assessment.reasons else "hold still"
+
+
+def _hint(portraits: Sequence[Portrait]) -> str | None:
+    """Why this picture cannot be used, as an instruction to the person."""
+    if not portraits:
+        return NOBODY
+    return CROWD if len(portraits) > 1 else instruction(portraits[0].assessment)
 
 
 def differ(one: Kept, two: Kept) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,8 +22,20 @@ if TYPE_CHECKING:
     from faceedge.jobs.vision import Portrait
 
 Progress = Callable[[str, float], None]
+STRANGERS, UNLIKE, TAKEN = (
+    "the pictures show more than one person", "does not look like the pictures of this person that there are",
+    "looks like somebody else of the gallery",
+)  # fmt: skip
 Seen = Callable[[Path, Image, "Sequence[Portrait]"], None]
 """Told of every photo that could be read, also of those that are refused then."""
+
+
+class WrongFace(BadInput):
+    """These faces cannot be this person's. plain: why, without names and numbers, for whoever may not see them."""
+
+    def __init__(self, plain: str, text: str) -> None:
+        super().__init__(text)
+        self.plain = plain
 
 
 class Eyes(Protocol):
@@ -84,6 +96,14 @@ class Enrolled:
     is_new: bool
     photos: tuple[Shown, ...]
     look_alikes: tuple[LookAlike, ...] = ()
+
+    def entry(self) -> dict[str, Any]:
+        """For the journal: no names, and no names of files, which are often those of people."""
+        person = self.person
+        qualities = [round(photo.quality, 3) for photo in self.photos if photo.added]
+        alike = {other.person.id: round(other.similarity, 4) for other in self.look_alikes}
+        new = {"person": person.id, "new": self.is_new, "templates": person.templates, "qualities": qualities}
+        return {**new, "look_alikes": alike} if alike else new
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,9 +195,10 @@ def _check_same_person(eyes: Eyes, sittings: Sequence[Sitting]) -> None:
     if alike[worst] >= eyes.thresholds.grey:
         return
     odd, other = sorted(worst, key=lambda row: float(alike[row].sum()))
-    raise BadInput(
+    raise WrongFace(
+        STRANGERS,
         f"{shown(sittings[odd].path)}: shows somebody else than {shown(sittings[other].path)}"
-        f" (similarity {alike[worst]:.2f}, at least {eyes.thresholds.grey:.2f}); enrol one person at a time"
+        f" (similarity {alike[worst]:.2f}, at least {eyes.thresholds.grey:.2f}); enrol one person at a time",
     )
 
 
@@ -195,17 +216,19 @@ class _Clerk:
         nearest = everyone.nearest(sitting.template)
         own = [score for key, score in nearest if key == self.person.id]
         if own and not own[0] >= self.eyes.thresholds.grey:
-            raise BadInput(
+            raise WrongFace(
+                UNLIKE,
                 f"{shown(sitting.path)}: does not look like the {self.person.name!r} of the gallery"
-                f" (similarity {own[0]:.2f}, at least {self.eyes.thresholds.grey:.2f}); choose another name"
+                f" (similarity {own[0]:.2f}, at least {self.eyes.thresholds.grey:.2f}); choose another name",
             )
         twin = next(((key, score) for key, score in nearest if key != self.person.id), None)
         if twin is None or twin[1] < self.eyes.door_thresholds.match or self.wish.allow_duplicate:
             return
         other = self.gallery.find(twin[0])
-        raise BadInput(
+        raise WrongFace(
+            TAKEN,
             f"{shown(sitting.path)}: looks like {other.name if other else twin[0]!r} of the gallery"
-            f" (similarity {twin[1]:.2f}); --allow-duplicate if they are two people"
+            f" (similarity {twin[1]:.2f}); --allow-duplicate if they are two people",
         )
 
     def look_alikes(self, everyone: Index, sittings: Sequence[Sitting]) -> tuple[LookAlike, ...]:
