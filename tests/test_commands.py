@@ -68,11 +68,11 @@ class Desk:
         before = len(self.posted)
         self.topics[f"faceedge/dev/cmd/{topic}"](wire)
         self.commands.turn()
-        return [(result.ok, result.why) for result in self.results[before:]]
+        return [(result.ok, result.why) for result in map(_genuine, self.posted[before:])]
 
     @property
     def results(self) -> list[Result]:
-        return [unsign(Result, message.payload, [DEVICE.public])[0] for message in self.posted]
+        return [_genuine(message) for message in self.posted]
 
     def _handler(self, name: str) -> commands.Handler:
         def handle(args: Values, key: str) -> str:
@@ -83,6 +83,10 @@ class Desk:
 
     def _told(self) -> None:
         self.nonces_told += 1
+
+
+def _genuine(message: Message) -> Result:
+    return unsign(Result, message.payload, [DEVICE.public])[0]
 
 
 def test_a_command_is_obeyed_journalled_and_answered_with_the_next_nonce() -> None:
