@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from faceedge.__main__ import main
-from faceedge.jobs import calibrate_bench
+from faceedge.jobs.calibration import bench as calibrate_bench
 from faceedge.quantize.options import Options
 
 PLAIN = Options(method="minmax", equalise=False, centre=False, correct_bias=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faceedge.jobs.calibrate_recipe import Recipe
+from faceedge.jobs.calibration.recipe import Recipe
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.set_faults import Floors
 from tests.test_models_guide import ran

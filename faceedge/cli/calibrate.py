@@ -12,7 +12,7 @@ from faceedge.cli.model_table import print_table
 
 if TYPE_CHECKING:
     from faceedge.jobs.calibrate import Calibrated
-    from faceedge.jobs.calibrate_case import Order
+    from faceedge.jobs.calibration.case import Order
     from faceedge.jobs.choose_precision import Timing
 
 Commands = argparse._SubParsersAction
@@ -93,7 +93,7 @@ _NOTED = ("role", "source", "package", "build", "verdict", "images", "kept_float
 
 
 def _order(args: argparse.Namespace, capture: config.Capture | None) -> Order:
-    from faceedge.jobs.calibrate_case import Order
+    from faceedge.jobs.calibration.case import Order
 
     return Order(
         role=args.role, images=args.images, capture=capture, model=args.model, crops=args.crops,

@@ -16,18 +16,18 @@ import numpy as np
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput
 from faceedge.jobs import choose_precision as precision
-from faceedge.jobs.calibrate_bench import Bench
-from faceedge.jobs.calibrate_case import Case, Order, case_of, eyes_of, source_of
-from faceedge.jobs.calibrate_eyes import open_engine
-from faceedge.jobs.calibrate_gather import Embedder, Gathered, gather
-from faceedge.jobs.calibrate_recipe import Recipe
-from faceedge.jobs.calibrate_report import Story
-from faceedge.jobs.calibrate_resume import RememberedBench, RememberedJudge
-from faceedge.jobs.calibrate_search import Build, Limits, Search
-from faceedge.jobs.calibrate_source import Source
-from faceedge.jobs.calibrate_split import Split, split_of
-from faceedge.jobs.calibrate_state import Steps, key_of, opened_steps
-from faceedge.jobs.calibrate_write import label_of, write
+from faceedge.jobs.calibration.bench import Bench
+from faceedge.jobs.calibration.case import Case, Order, case_of, eyes_of, source_of
+from faceedge.jobs.calibration.eyes import open_engine
+from faceedge.jobs.calibration.gather import Embedder, Gathered, gather
+from faceedge.jobs.calibration.recipe import Recipe
+from faceedge.jobs.calibration.report import Story
+from faceedge.jobs.calibration.resume import RememberedBench, RememberedJudge
+from faceedge.jobs.calibration.search import Build, Limits, Search
+from faceedge.jobs.calibration.source import Source
+from faceedge.jobs.calibration.split import Split, split_of
+from faceedge.jobs.calibration.state import Steps, key_of, opened_steps
+from faceedge.jobs.calibration.write import label_of, write
 from faceedge.jobs.site import Site
 from faceedge.models.place import check_free
 from faceedge.package import Package

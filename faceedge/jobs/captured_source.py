@@ -18,7 +18,7 @@ from faceedge.errors import BadInput
 from faceedge.gallery.captured import Kept
 from faceedge.gallery.rows import png_to_crop
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.calibrate_source import Sample, whole_face
+from faceedge.jobs.calibration.source import Sample, whole_face
 from faceedge.jobs.strata import Limits, light_band, plan, quality_band
 
 APART = 0.3

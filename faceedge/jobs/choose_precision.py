@@ -22,7 +22,7 @@ from faceedge.config import EngineSettings
 from faceedge.errors import StoreError
 from faceedge.files import write_whole
 from faceedge.health.machine import cores, machine_name
-from faceedge.jobs.calibrate_eyes import open_engine
+from faceedge.jobs.calibration.eyes import open_engine
 from faceedge.manifest import Manifest, Part
 from faceedge.toml import read_toml
 from faceedge.types import Floats

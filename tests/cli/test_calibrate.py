@@ -17,8 +17,9 @@ from faceedge.cli import calibrate as command
 from faceedge.cli import model
 from faceedge.config import cache_dir
 from faceedge.errors import FaceedgeError
-from faceedge.jobs import calibrate_case, choose_model
-from faceedge.jobs.calibrate_recipe import Recipe
+from faceedge.jobs import choose_model
+from faceedge.jobs.calibration import case as calibrate_case
+from faceedge.jobs.calibration.recipe import Recipe
 from faceedge.journal.reading import entries, reading
 from faceedge.models.active import chosen
 from faceedge.package import MANIFEST

@@ -8,7 +8,8 @@ from functools import cache
 
 import pytest
 
-from faceedge.jobs import add_model, calibrate_write, choose_model
+from faceedge.jobs import add_model, choose_model
+from faceedge.jobs.calibration import write as calibrate_write
 from faceedge.models.workshop import Workshop
 
 

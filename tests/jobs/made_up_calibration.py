@@ -12,7 +12,7 @@ import pytest
 from faceedge.config import Models, cache_dir
 from faceedge.fit import Fit, Thresholds
 from faceedge.jobs import choose_precision
-from faceedge.jobs.calibrate_recipe import Recipe
+from faceedge.jobs.calibration.recipe import Recipe
 from faceedge.jobs.site import Site
 from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.store import write_parts

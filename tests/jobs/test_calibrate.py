@@ -19,9 +19,9 @@ from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import calibrate as flow
 from faceedge.jobs.calibrate import Calibrated, calibrate
-from faceedge.jobs.calibrate_case import Order
-from faceedge.jobs.calibrate_gates import Judged, RecogniserJudge
-from faceedge.jobs.calibrate_recipe import Recipe
+from faceedge.jobs.calibration.case import Order
+from faceedge.jobs.calibration.gates import Judged, RecogniserJudge
+from faceedge.jobs.calibration.recipe import Recipe
 from faceedge.jobs.choose_precision import choices
 from faceedge.jobs.site import Site
 from faceedge.models.store import find_package

@@ -14,7 +14,7 @@ from faceedge.gallery.base import Origin
 from faceedge.gallery.captured import Kept
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.calibrate import Calibrated, calibrate
-from faceedge.jobs.calibrate_case import Order
+from faceedge.jobs.calibration.case import Order
 from faceedge.jobs.site import Site
 from faceedge.package import read_package
 from faceedge.types import Template

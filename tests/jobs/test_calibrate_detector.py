@@ -11,8 +11,8 @@ from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.errors import BadInput
 from faceedge.jobs import choose_precision
 from faceedge.jobs.calibrate import calibrate
-from faceedge.jobs.calibrate_case import Order
-from faceedge.jobs.calibrate_recipe import Recipe
+from faceedge.jobs.calibration.case import Order
+from faceedge.jobs.calibration.recipe import Recipe
 from faceedge.jobs.site import Site
 from faceedge.models.store import make_package
 from faceedge.quantize.gates import Gates

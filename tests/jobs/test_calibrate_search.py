@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from faceedge.jobs.calibrate_gates import Judged
-from faceedge.jobs.calibrate_search import Build, Harm, Limits, Made, Search
+from faceedge.jobs.calibration.gates import Judged
+from faceedge.jobs.calibration.search import Build, Harm, Limits, Made, Search
 from faceedge.quantize.gates import Finding, Verdict
 from faceedge.quantize.scales import Method
 from tests.jobs.made_up_calibration import quiet

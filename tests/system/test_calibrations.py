@@ -22,10 +22,10 @@ from faceedge.errors import BadInput
 from faceedge.jobs import calibrate as flow
 from faceedge.jobs import choose_precision
 from faceedge.jobs.calibrate import Calibrated, calibrate
-from faceedge.jobs.calibrate_case import Order
-from faceedge.jobs.calibrate_eyes import Eyes
-from faceedge.jobs.calibrate_recipe import Recipe
-from faceedge.jobs.calibrate_search import Made
+from faceedge.jobs.calibration.case import Order
+from faceedge.jobs.calibration.eyes import Eyes
+from faceedge.jobs.calibration.recipe import Recipe
+from faceedge.jobs.calibration.search import Made
 from faceedge.jobs.photos import read_photo
 from faceedge.jobs.site import Site
 from faceedge.models.store import make_package

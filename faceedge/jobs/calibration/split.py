@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from faceedge.errors import BadInput
-from faceedge.jobs import calibrate_people as people_of
-from faceedge.jobs.calibrate_case import Case
-from faceedge.jobs.calibrate_eyes import Eyes
-from faceedge.jobs.calibrate_gates import DetectorJudge, Judge, RecogniserJudge, Shown
-from faceedge.jobs.calibrate_gather import Gathered, crop_batches, held_out, photo_batches
-from faceedge.jobs.calibrate_source import Source
-from faceedge.jobs.calibrate_state import key_of
+from faceedge.jobs.calibration import people as people_of
+from faceedge.jobs.calibration.case import Case
+from faceedge.jobs.calibration.eyes import Eyes
+from faceedge.jobs.calibration.gates import DetectorJudge, Judge, RecogniserJudge, Shown
+from faceedge.jobs.calibration.gather import Gathered, crop_batches, held_out, photo_batches
+from faceedge.jobs.calibration.source import Source
+from faceedge.jobs.calibration.state import key_of
 from faceedge.quantize.collect import Batches
 from faceedge.quantize.imageset import SetReport
 from faceedge.types import Image

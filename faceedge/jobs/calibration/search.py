@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from faceedge.jobs.calibrate_gates import Judge, Judged
+from faceedge.jobs.calibration.gates import Judge, Judged
 from faceedge.quantize.collect import Batches
 from faceedge.quantize.options import Method
 

@@ -13,9 +13,9 @@ from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, EngineError
 from faceedge.fit import Fit
 from faceedge.gallery.rows import crop_to_png
-from faceedge.jobs.calibrate_eyes import open_detector, open_engine
-from faceedge.jobs.calibrate_gather import Embedder
-from faceedge.jobs.calibrate_source import Source
+from faceedge.jobs.calibration.eyes import open_detector, open_engine
+from faceedge.jobs.calibration.gather import Embedder
+from faceedge.jobs.calibration.source import Source
 from faceedge.package import Package
 from faceedge.quantize.boxes import Agreement, agreement
 from faceedge.quantize.findings import Recognised, detector_findings, recogniser_findings

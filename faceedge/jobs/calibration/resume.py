@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from faceedge.jobs.calibrate_gates import Judge, Judged
-from faceedge.jobs.calibrate_search import Harm, Made, Workbench
-from faceedge.jobs.calibrate_state import Steps, key_of
+from faceedge.jobs.calibration.gates import Judge, Judged
+from faceedge.jobs.calibration.search import Harm, Made, Workbench
+from faceedge.jobs.calibration.state import Steps, key_of
 from faceedge.quantize.collect import Batches
 from faceedge.quantize.gates import Verdict
 from faceedge.quantize.options import Method

@@ -14,7 +14,7 @@ from faceedge.backends.base import Engine
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.errors import EngineError
 from faceedge.families import detector_family
-from faceedge.jobs.calibrate_source import Sample, Source
+from faceedge.jobs.calibration.source import Sample, Source
 from faceedge.manifest import Manifest
 from faceedge.quantize.imagefacts import Cut, ImageFacts, facts_of
 from faceedge.recognize import Recognizer

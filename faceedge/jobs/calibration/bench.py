@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from faceedge.jobs.calibrate_search import Harm, Made
+from faceedge.jobs.calibration.search import Harm, Made
 from faceedge.quantize.build import Progress, Quantiser
 from faceedge.quantize.collect import Batches
 from faceedge.quantize.met import oddities
@@ -13,7 +13,7 @@ from faceedge.quantize.options import Method, Options
 
 
 class Bench:
-    """See `calibrate_search.Workbench`. state: where half-taken ranges lie; it belongs to these pictures.
+    """See `search.Workbench`. state: where half-taken ranges lie; it belongs to these pictures.
 
     Raises PackageError when the graph cannot be quantised.
     """

@@ -55,7 +55,7 @@ class Source(Protocol):
 
 
 class Looking(Protocol):
-    """Finds faces on photos and cuts out the largest; `calibrate_eyes.Eyes`."""
+    """Finds faces on photos and cuts out the largest; `eyes.Eyes`."""
 
     def faces(self, digest: str, photo: Image) -> tuple[Face, ...]:
         """Largest first."""

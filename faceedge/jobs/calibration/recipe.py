@@ -54,7 +54,7 @@ def read_recipe(role: Role, site: Path = SITE) -> tuple[Recipe, Path]:
 
 
 def _find(name: str, site: Path) -> Path:
-    for folder in (site, Path(__file__).parents[2] / "calibration", *_shared()):
+    for folder in (site, Path(__file__).parents[3] / "calibration", *_shared()):
         if (folder / name).is_file():
             return folder / name
     raise BadInput(f"{name}: no such calibration recipe in {site} or among the installed ones; install faceedge again")

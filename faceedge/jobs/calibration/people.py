@@ -15,8 +15,8 @@ import numpy as np
 from faceedge import align
 from faceedge.errors import BadInput
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.calibrate_gates import Shown
-from faceedge.jobs.calibrate_source import Looking, read_once
+from faceedge.jobs.calibration.gates import Shown
+from faceedge.jobs.calibration.source import Looking, read_once
 from faceedge.package import Package
 from faceedge.quantize.pair_list import read_pairs
 from faceedge.quantize.pairs import Labelled, Mask, Numbers, Pairs, all_pairs, digest_of, people_in, strangers

@@ -9,10 +9,10 @@ from typing import Literal
 
 from faceedge.config import Capture, EngineSettings
 from faceedge.errors import BadInput
-from faceedge.jobs.calibrate_eyes import Eyes
-from faceedge.jobs.calibrate_recipe import Recipe, read_recipe
-from faceedge.jobs.calibrate_source import Crops, Photos, Source, choose, files_in
-from faceedge.jobs.calibrate_state import Steps
+from faceedge.jobs.calibration.eyes import Eyes
+from faceedge.jobs.calibration.recipe import Recipe, read_recipe
+from faceedge.jobs.calibration.source import Crops, Photos, Source, choose, files_in
+from faceedge.jobs.calibration.state import Steps
 from faceedge.jobs.captured_source import Drawn, captured_crops
 from faceedge.jobs.site import SPOKEN, Site
 from faceedge.manifest import Role

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faceedge.health.machine import machine_name
-from faceedge.jobs.calibrate_case import Case
-from faceedge.jobs.calibrate_search import Build
-from faceedge.jobs.calibrate_split import Split
+from faceedge.jobs.calibration.case import Case
+from faceedge.jobs.calibration.search import Build
+from faceedge.jobs.calibration.split import Split
 from faceedge.jobs.choose_precision import Choice
 from faceedge.quantize.boxes import Agreement
 from faceedge.quantize.findings import Recognised

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from faceedge.fit import Fit
-from faceedge.jobs.calibrate_gates import RecogniserJudge
-from faceedge.jobs.calibrate_report import Story, method_words, report_of
+from faceedge.jobs.calibration.gates import RecogniserJudge
+from faceedge.jobs.calibration.report import Story, method_words, report_of
 from faceedge.jobs.check_model import FREE_SIDE_PX
 from faceedge.manifest import Graph
 from faceedge.models.apart import Workshop, prepare, try_graph
