@@ -11,7 +11,7 @@ from typing import Any
 
 from faceedge import __version__
 from faceedge.config import Door
-from faceedge.door.watch import View
+from faceedge.door.watch import UNKNOWN
 from faceedge.exchange import Exchange
 from faceedge.health.cameras import CameraHealth
 from faceedge.jobs.collector import Collector
@@ -24,7 +24,6 @@ from faceedge.publish import Publisher
 EVERY_S = 10.0
 APART_S = 1.0
 """News are told at once, but not more often than this."""
-UNKNOWN = View("unknown", False)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,10 @@ class View(NamedTuple):
     answering: bool
 
 
+UNKNOWN = View("unknown", False)
+"""What is known of a controller at first."""
+
+
 class Watch:
     """Feed it every message of the status topic; ask `view` at any time."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from faceedge.door.events import CameraEvent, ControllerEvent, LockdownEvent, letter
-from faceedge.door.watch import View
+from faceedge.door.watch import UNKNOWN, View
 from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
 
@@ -46,12 +46,12 @@ class Notes:
         """
         for door, controllers in views.items():
             for controller, view in controllers.items():
-                before = self._views.get((door, controller))
+                before = self._views.get((door, controller), UNKNOWN)
                 if before == view:
                     continue
                 self._views[door, controller] = view
                 self._hurry()
-                if before is None or _worth(before) != _worth(view):
+                if _worth(before) != _worth(view):
                     self._door(door, controller, view)
 
     def _door(self, door: str, controller: str, view: View) -> None:

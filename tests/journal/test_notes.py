@@ -74,6 +74,6 @@ def test_a_controller_is_told_when_it_comes_and_goes_and_fails_but_not_at_every_
         desk.notes.doors({"main": {"inner": view}})
     _, events = desk.written()
     assert [(event["state"], event["answering"]) for event in events] == [
-        ("unknown", False), ("unknown", True), ("fault", True), ("offline", False),
+        ("unknown", True), ("fault", True), ("offline", False),
     ]  # fmt: skip
-    assert desk.hurries == 7, "the state shows every change"
+    assert desk.hurries == 6, "the state shows every change"
