@@ -1,136 +1,18 @@
-"""The real daemon and the real controller as processes over a real broker, which then fails.
-
-The astronaut stands at the door all the time and every shot may decide anew, so grants flow until they cannot.
-"""
+"""The real daemon and the real controller as processes over a real broker, which then fails."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import cv2
 import pytest
 
-from faceedge.config import cache_dir
-from faceedge.demo.clip import cached
-from faceedge.demo.photos import astronaut_path
-from faceedge.demo.script import timeline
 from faceedge.door.broker import LocalBroker, local_broker
 from tests.fakes.swallowing_proxy import SwallowingProxy
+from tests.system.at_the_door import TTL_S, Process, door, granted, opened, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.broker]
-
-FACEEDGE = [sys.executable, "-m", "faceedge"]
-TTL_S = 1.5
-CONFIG = """
-device = "outage"
-[broker]
-port = {port}
-keepalive_s = 4
-[decide]
-cooldown_s = 0
-[[camera]]
-name = "entry"
-uri = "file:{clip}"
-loop = true
-[[door]]
-name = "main"
-pulse_ms = 100
-ttl_ms = 1500
-"""
-
-
-class Process:
-    """A faceedge command that tells its events as JSON lines; each is kept with the second it came."""
-
-    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
-        self.events: list[tuple[float, dict[str, Any]]] = []
-        self.child = subprocess.Popen([*FACEEDGE, *command, "--json"], env=environ, stdout=subprocess.PIPE, text=True)
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.child.stdout is not None
-        for line in self.child.stdout:
-            self.events.append((time.monotonic(), json.loads(line)))
-
-    def at(self, is_wanted: Callable[[dict[str, Any]], bool], since: float = 0.0) -> list[float]:
-        return [at for at, event in list(self.events) if at >= since and is_wanted(event)]
-
-    def stop(self) -> float:
-        """Seconds until it had ended after SIGTERM."""
-        start = time.monotonic()
-        self.child.send_signal(signal.SIGTERM)
-        self.child.wait(10)
-        self._reader.join(5)
-        assert self.child.stdout is not None
-        self.child.stdout.close()
-        return time.monotonic() - start
-
-
-def opened(event: dict[str, Any]) -> bool:
-    return event["event"] == "opened"
-
-
-def granted(event: dict[str, Any]) -> bool:
-    return event.get("verdict") == "opened"
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The seconds of the demo clip in which the astronaut stands at the door, to be looped."""
-    clip, _ = cached(cache_dir())
-    scene = next(scene for scene in timeline().scenes if scene.expect == "open")
-    source, path = cv2.VideoCapture(str(clip)), tmp_path_factory.mktemp("clip") / "standing.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (480, 270))
-    for seq in range(scene.start + 80):
-        good, image = source.read()
-        assert good
-        if seq >= scene.start + 45:
-            writer.write(image)
-    writer.release()
-    source.release()
-    return path
-
-
-@contextmanager
-def door(folder: Path, clip: Path, daemon_port: int, controller_port: int) -> Iterator[tuple[Process, Process]]:
-    """Daemon and controller, each on its own way to the broker, until they are stopped."""
-    environ = os.environ | {"FACEEDGE_STATE": str(folder / "state")}
-    paths = {}
-    for name, port in (("daemon", daemon_port), ("controller", controller_port)):
-        paths[name] = folder / f"{name}.toml"
-        paths[name].write_text(CONFIG.format(port=port, clip=clip))
-    for command in (["door", "add", "main"], ["enroll", "Astronaut", str(astronaut_path())]):
-        subprocess.run(
-            [*FACEEDGE, *command, "--config", str(paths["daemon"])], env=environ, check=True, capture_output=True
-        )
-    controller = Process(["door", "simulate", "--config", str(paths["controller"])], environ)
-    daemon = Process(["run", "--config", str(paths["daemon"])], environ)
-    try:
-        yield daemon, controller
-    finally:
-        seconds = [daemon.stop(), controller.stop()]
-    assert max(seconds) < 2.5, seconds
-    assert (daemon.child.returncode, controller.child.returncode) == (0, 0)
-
-
-def wait_for(fact: Callable[[], object], limit_s: float) -> float:
-    start = time.monotonic()
-    while not fact():
-        assert time.monotonic() - start < limit_s, "it did not happen in time"
-        time.sleep(0.02)
-    return time.monotonic() - start
 
 
 def assert_no_late_open(daemon: Process, controller: Process) -> None:
