@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 from faceedge.report import APART_S, EVERY_S, StateFeed
@@ -26,7 +27,8 @@ def run(state: StateFeed, clock: FakeClock, seconds: float, *, news_every_tick: 
         clock.advance(0.05)
 
 
-def test_the_state_is_told_at_once_and_then_every_ten_seconds(clock: FakeClock) -> None:
+def test_the_state_is_told_at_once_and_then_every_ten_seconds() -> None:
+    clock = FakeClock()
     state, told = feed(clock)
     start = clock()
     run(state, clock, 31)
@@ -34,7 +36,8 @@ def test_the_state_is_told_at_once_and_then_every_ten_seconds(clock: FakeClock) 
     assert EVERY_S == 10
 
 
-def test_news_are_told_within_the_second(clock: FakeClock) -> None:
+def test_news_are_told_within_the_second() -> None:
+    clock = FakeClock()
     state, told = feed(clock)
     run(state, clock, 5)
     state.hurry()
@@ -42,8 +45,9 @@ def test_news_are_told_within_the_second(clock: FakeClock) -> None:
     assert len(told) == 2
 
 
-def test_whoever_presses_refresh_all_day_gets_one_state_a_second(clock: FakeClock) -> None:
+def test_whoever_presses_refresh_all_day_gets_one_state_a_second() -> None:
+    clock = FakeClock()
     state, told = feed(clock)
     run(state, clock, 20, news_every_tick=True)
     assert 19 <= len(told) <= 21
-    assert all(later - earlier >= APART_S - 1e-6 for earlier, later in zip(told, told[1:], strict=False))
+    assert all(later - earlier >= APART_S - 1e-6 for earlier, later in itertools.pairwise(told))
