@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from faceedge import lockdown
 from faceedge.cli import opening
 from faceedge.cli.door_site import Commands, Site, add_action, add_names, add_yes, is_sure
 from faceedge.config import Door
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     site = Site.of(args)
     at = site.address(args)
     keys = keys_of(site.state, at.door, at.controller)
+    if args.open and lockdown.is_on(site.state):
+        raise BadInput("the lockdown is on, no door opens; lift it with: faceedge lockdown off")
     opens = args.open and is_sure(args, f"Door {at.door} will open.")
     with Probe(site.settings.broker, at, keys) as probe:
         found = probe.listen(args.seconds)

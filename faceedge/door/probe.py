@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import TracebackType
@@ -59,13 +59,19 @@ class Answer:
 class Probe:
     """One controller, looked at. Use it in a `with` block."""
 
-    def __init__(self, broker: Broker, address: Address, keys: Sequence[DoorKey]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        address: Address,
+        keys: Sequence[DoorKey],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Raises ConfigError or StoreError when the broker's settings cannot be used."""
         self._address = address
         self._keys = keys
         self._where = f"{broker.host}:{broker.port}"
         self._lock = threading.Lock()
-        self._challenges = Challenges(keys, time.monotonic)
+        self._challenges = Challenges(keys, clock)
         self._watch = Watch(keys, self._challenges)
         self._times: dict[str, list[float]] = {}
         self._counts: Counter[str] = Counter()
@@ -96,8 +102,25 @@ class Probe:
     def listen(self, seconds: float) -> Found:
         """What comes in during this time."""
         time.sleep(seconds)
+        return self.found()
+
+    def found(self) -> Found:
+        """What has come in so far."""
         with self._lock:
-            return self._found()
+            living = self._challenges.living()
+            times = self._times.get(living.boot, []) if living else []
+            gaps = [1000 * (after - before) for before, after in pairwise(times)]
+            rhythm_ms = statistics.median(gaps) if gaps else None
+            return Found(
+                answering=living is not None,
+                challenges=len(times),
+                boot=living.boot if living else "",
+                kid=living.key.kid if living else "",
+                state=self._watch.view().state,
+                rhythm_ms=round(rhythm_ms, 1) if rhythm_ms else None,
+                jitter_ms=round(max(abs(gap - rhythm_ms) for gap in gaps), 1) if rhythm_ms else None,
+                ignored=dict(self._challenges.counts + self._watch.counts + self._counts),
+            )
 
     def open(self, pulse_ms: int, ttl_ms: int) -> Answer:
         """Sends one grant with the reason `test` and waits for its verdict."""
@@ -135,22 +158,6 @@ class Probe:
             id=fresh_token(), dev=at.device, door=at.door, ctl=at.controller, kid=heard.key.kid, n=heard.nonce,
             ttl_ms=ttl_ms, reason="test", sub="", pulse_ms=pulse_ms,
         )  # fmt: skip
-
-    def _found(self) -> Found:
-        living = self._challenges.living()
-        times = self._times.get(living.boot, []) if living else []
-        gaps = [after - before for before, after in pairwise(times)]
-        rhythm = statistics.median(gaps) if gaps else None
-        return Found(
-            answering=living is not None,
-            challenges=len(times),
-            boot=living.boot if living else "",
-            kid=living.key.kid if living else "",
-            state=self._watch.view().state,
-            rhythm_ms=round(1000 * rhythm, 1) if rhythm is not None else None,
-            jitter_ms=round(1000 * max(abs(gap - rhythm) for gap in gaps), 1) if rhythm is not None else None,
-            ignored=dict(self._challenges.counts + self._watch.counts + self._counts),
-        )
 
     def _on_message(self, topic: str, wire: bytes) -> None:
         with self._lock:

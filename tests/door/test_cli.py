@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -12,28 +15,45 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from faceedge.__main__ import main
+from faceedge.cli.door_face import PanelFace
 from faceedge.config import Broker, Door
 from faceedge.door.broker import LocalBroker
-from faceedge.door.keys import key_path, load_keys, make_key
+from faceedge.door.contract import Address
+from faceedge.door.controller import DoorEvent, Sight
+from faceedge.door.keys import load_keys, make_key
 from faceedge.door.link import DoorLink, GrantResult
 from faceedge.door.uplink import Uplink
 from tests.door.running import until
-
-
-def test_door_add_makes_a_key_and_never_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["door", "add", "main", "--controller", "inner", "--state", str(tmp_path), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    path = key_path(tmp_path, "main", "inner")
-    assert said["path"] == str(path)
-    assert path.read_text().strip() not in str(said)
-    assert said["kid"] == load_keys(tmp_path, [Door(controllers=("inner",))])["main", "inner"][0].kid
+from tests.fakes.relay_server import relay_server
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["add", "main"], ["add", "Main Door"], ["simulate", "--door", "none"], ["simulate", "--controller", "a/b"]],
+    [
+        ["add", "main"],
+        ["add", "Main Door"],
+        ["add", "rear", "--qr"],
+        ["add", "rear", "--qr", "--json"],
+        ["remove", "rear"],
+        ["remove", "main", "--controller", "none", "--yes"],
+        ["remove", "main"],
+        ["key", "finish", "main"],
+        ["key", "cancel", "main", "--controller", "none"],
+        ["key", "rotate", "rear"],
+        ["test", "rear"],
+        ["test", "main", "--seconds", "0"],
+        ["test", "main", "--open"],
+        ["simulate", "--door", "none"],
+        ["simulate", "--controller", "a/b"],
+        ["simulate", "--max-pulse", "30001"],
+        ["simulate", "--http-off", "http://relay/off"],
+        ["simulate", "--http-on", "http://relay/on"],
+        ["simulate", "--gpio", "/dev/gpiochip0:1", "--http-on", "http://relay/{s}"],
+        ["simulate", "--gpio", "17"],
+    ],
 )
 def test_bad_use_ends_in_one_line_and_exit_code_2(
     tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -44,12 +64,12 @@ def test_bad_use_ends_in_one_line_and_exit_code_2(
 
 
 @contextmanager
-def simulated(state: Path, broker: LocalBroker, *flags: str) -> Iterator[subprocess.Popen[str]]:
+def simulated(
+    state: Path, broker: LocalBroker, *flags: str, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "faceedge", "door", "simulate", "--state", str(state), *flags]
     environ = {"FACEEDGE__BROKER__PORT": str(broker.port), "FACEEDGE__DEVICE": "dev"}
-    process = subprocess.Popen(
-        command, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1
-    )
+    process = subprocess.Popen(command, env=environ, text=True, stdout=stdout, stderr=subprocess.DEVNULL, bufsize=1)
     with process:
         yield process
         process.kill()
@@ -91,3 +111,76 @@ def test_the_simulated_controller_speaks_plain_lines_to_a_person(tmp_path: Path,
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 0
     assert line.split()[1:] == ["main/main", "connected"]
+
+
+@pytest.mark.broker
+def test_the_simulated_controller_opens_by_a_relay_of_the_network(tmp_path: Path, real_broker: LocalBroker) -> None:
+    make_key(tmp_path, "main", "main")
+    results: list[GrantResult] = []
+    uplink = Uplink(Broker(port=real_broker.port), "dev")
+    link = DoorLink(uplink, "dev", [Door()], load_keys(tmp_path, [Door()]), results.append)
+    uplink.start()
+    with relay_server() as server:
+        urls = ("--http-on", server.url("/on?{ms}"), "--http-off", server.url("/off"))
+        with simulated(tmp_path, real_broker, *urls, "--max-pulse", "150") as process:
+            until(lambda: link.has_challenge("main") and bool(server.asked), within_s=30)
+            link.send_grant("main", reason="match", sub="", pulse_ms=3000, ttl_ms=1500, token="t")
+            until(lambda: bool(results) and len(server.asked) == 3)
+            server.manner = "error"
+            until(lambda: link.has_challenge("main"))
+            link.send_grant("main", reason="match", sub="", pulse_ms=3000, ttl_ms=1500, token="t")
+            until(lambda: len(results) == 2)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
+    uplink.stop()
+    assert server.asked[:4] == ["/off", "/on?150", "/off", "/on?150"]
+    assert server.asked[-1] == "/off"
+    assert [(result.verdict, result.why) for result in results] == [("opened", ""), ("refused", "relay")]
+
+
+def _lines(face: PanelFace, sight: Sight) -> str:
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    console.print(face.picture(sight))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_panel_shows_the_door_the_pulse_and_the_last_events() -> None:
+    face = PanelFace(Address("dev", "main", "inner"))
+    locked = _lines(face, Sight("locked", False, 0.0, 0, {}))
+    assert "L O C K E D" in locked
+    assert "NO BROKER" in locked
+    face(DoorEvent("opened", reason="match", sub="somebody", pulse_ms=3000))
+    face(DoorEvent("ignored", count=3))
+    full = _lines(face, Sight("unlocked", True, 3.0, 17, {"mac": 3, "opened": 1}))
+    assert "O P E N" in full
+    assert "3.0 s" in full
+    assert "17 challenges" in full
+    assert "ignored: 3 × mac" in full
+    assert "opened      for 3 s: match, somebody" in full
+    half = _lines(face, Sight("unlocked", True, 1.5, 18, {}))
+    assert 0 < half.count("━") < full.count("━") + half.count("╸")
+    assert "F A U L T" in _lines(face, Sight("fault", True, 0.0, 18, {}))
+
+
+@pytest.mark.broker
+def test_on_a_terminal_the_panel_is_drawn(tmp_path: Path, real_broker: LocalBroker) -> None:
+    make_key(tmp_path, "main", "main")
+    screen, terminal = pty.openpty()
+    with simulated(tmp_path, real_broker, stdout=terminal) as process:
+        os.close(terminal)
+        seen = b""
+        while b"connected" not in seen or b"L O C K E D" not in seen:
+            seen += os.read(screen, 65536)
+        process.send_signal(signal.SIGTERM)
+        while _read(screen):
+            pass
+        assert process.wait(5) == 0
+    os.close(screen)
+
+
+def _read(screen: int) -> bytes:
+    """What is drawn, nothing once the other end is closed."""
+    try:
+        return os.read(screen, 65536)
+    except OSError:
+        return b""
