@@ -47,11 +47,11 @@ CHANNELS = (
     Channel("cmd/<name>", "site", "never", 1, Command.label, "a retained command is refused"),
     Channel("cmd/<name>/result", "device", "no", 1, Result.label),
     Channel("event/second_factor", "device", "no", 1, SecondFactor.label, "signed, because it asks a person to act"),
-    Channel("event/<kind>", "device", "no", 1, "event-<kind>", "at least once; several kinds, see below"),
+    Channel("event/<kind>", "device", "no", 1, "event-<kind>", "at least once; the kinds are below"),
     Channel("button/refresh", "anyone", "no", 0, "anything", "publishes `state` again, at most once a second"),
     Channel(
         "homeassistant/<component>/<device>/<object>/config", "device", "yes", 1, "JSON of Home Assistant",
-        "only with `discovery = true`; see [home-assistant.md](home-assistant.md)",
+        "only with `discovery = true` below `[home_assistant]`",
     ),
 )  # fmt: skip
 

@@ -60,7 +60,8 @@ class Session:
     """What the owner of a client wants of it.
 
     last_word: made anew for each connection as its will, and published before a clean leave; None for who says none.
-    on_up, on_message: called in the client's thread; they must not block.
+    on_up, on_message: called in the client's thread; they must not block. wants_retained: for which topics the broker's
+    memory is welcome; what it remembers of others is not even looked at.
     """
 
     client_id: str
@@ -68,6 +69,7 @@ class Session:
     last_word: Callable[[], Message | None]
     on_up: Callable[[], None]
     on_message: Callable[[str, bytes], None]
+    wants_retained: Callable[[str], bool] = lambda _topic: True
 
 
 @dataclass(frozen=True, slots=True)

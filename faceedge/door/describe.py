@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from faceedge.config import Name
 from faceedge.door.channels import CHANNELS, Channel
 from faceedge.door.contract import Kid, Pseudonym, Token, Words
+from faceedge.door.orders import ORDERS
 from faceedge.door.schemas import BODIES, SEALED, SHOWN, SIGNED, TOLD, Schema, schema_of
 from faceedge.door.signed import Argument, CommandName, DecisionId, Sentence
 
@@ -62,16 +63,26 @@ def topics_table() -> list[str]:
     return _table(("topic below `faceedge/<device>`", "from", "retained", "QoS", "body"), rows)
 
 
-def bodies_table(names: Iterable[str]) -> list[str]:
-    """One row a key."""
-    rows = []
-    for name in names:
+def bodies_table(names: Iterable[str], shared: Collection[str] = ()) -> list[str]:
+    """One row a key. shared: keys of all bodies, told once."""
+    rows: list[tuple[str, ...]] = []
+    for number, name in enumerate(names):
         described = schema_of(name)
-        title = f"[`{name}`](schemas/{name}.json)"
-        for key, value in _keys(described, described):
-            rows.append((title, f"`{key}`", _value(value), value["description"]))
-            title = ""
+        keys = dict(_keys(described, described))
+        if number == 0:
+            rows += _rows("all of them", {key: keys[key] for key in shared})
+        rows += _rows(f"[`{name}`](schemas/{name}.json)", {key: keys[key] for key in keys if key not in shared})
     return _table(("body", "key", "value", "meaning"), rows)
+
+
+def orders_table() -> list[str]:
+    """Every command, and what it takes."""
+    rows: list[tuple[str, ...]] = []
+    for name, order in ORDERS.items():
+        properties = order.takes.model_json_schema().get("properties", {})
+        args = ", ".join(f"`{key}`: {_value(value)}{_default(value)}" for key, value in properties.items())
+        rows.append((f"`{name}`", args or "none", order.purpose))
+    return _table(("command", "args", "what it does"), rows)
 
 
 def alphabets_table() -> list[str]:
@@ -85,8 +96,22 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "sealed": partial(bodies_table, SEALED),
     "signed": partial(bodies_table, SIGNED),
     "shown": partial(bodies_table, SHOWN),
-    "events": partial(bodies_table, TOLD),
+    "orders": orders_table,
+    "events": partial(bodies_table, TOLD, ("id", "time_ms")),
 }
+
+
+def _default(value: Schema) -> str:
+    return f" ({value['default'] or 'empty'})" if "default" in value else ""
+
+
+def _rows(title: str, keys: Mapping[str, Schema]) -> list[tuple[str, ...]]:
+    """The title stands in the first row only."""
+    titles = [title, *[""] * len(keys)]
+    return [
+        (title, f"`{key}`", _value(value), value["description"])
+        for title, (key, value) in zip(titles, keys.items(), strict=False)
+    ]
 
 
 def _body_cell(channel: Channel) -> str:
@@ -130,7 +155,7 @@ _SAYINGS: dict[str, Callable[[Schema], str]] = {
     "anyOf": lambda value: " or ".join(map(_value, value["anyOf"])),
     "const": lambda value: f"`{value['const']}`",
     "enum": lambda value: ", ".join(f"`{each}`" for each in value["enum"]),
-    "pattern": lambda value: _WORD_OF[value["pattern"]],
+    "pattern": lambda value: _WORD_OF.get(value["pattern"], f"`{value['pattern']}`"),
     "maxLength": lambda value: f"text up to {value['maxLength']}",
     "type": lambda value: _TYPES.get(value["type"], _plain)(value),
 }

@@ -219,7 +219,8 @@ class MqttClient:
             self._refusals.pop(mid, None)  # numbers come round again
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-        self._session.on_message(message.topic, bytes(message.payload))
+        if not message.retain or self._session.wants_retained(message.topic):
+            self._session.on_message(message.topic, bytes(message.payload))
 
     def _say_down(self, why: str) -> None:
         """Each reason once, until it is up again."""

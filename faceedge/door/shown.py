@@ -117,6 +117,17 @@ class ShownCapture(Shown):
     """How long they are kept; only when on."""
 
 
+class ShownOutbox(Shown):
+    """Events on their way."""
+
+    ok: bool
+    """False: the database cannot be used, and no events are sent."""
+    waiting: Count
+    """How many the broker has not taken yet."""
+    refused: list[str]
+    """Kinds that the broker's access list forbids."""
+
+
 class State(Shown):
     """The health of a device, for whoever operates it."""
 
@@ -146,7 +157,11 @@ class State(Shown):
     """Version spoken with the broker."""
     ignored: dict[str, Count]
     """Messages that changed nothing, by why; floods show here."""
-    nonce: Token
-    """What the next command must repeat."""
+    nonce: Token | None
+    """What the next command must repeat; null while the device starts."""
+    commands: dict[str, Count]
+    """Messages on the command topics, by what became of them."""
+    outbox: ShownOutbox
+    """Events that wait."""
     lockdown: bool
     """True: every door stays shut."""

@@ -57,7 +57,9 @@ class Uplink:
     def start(self) -> None:
         """Connects, and again whenever the connection is lost."""
         subscriptions = tuple((topic, qos) for topic, (qos, _) in self._routes.items())
-        session = Session(f"faceedge.{self._device}", subscriptions, self._offline, self._born, self._dispatch)
+        session = Session(
+            f"faceedge.{self._device}", subscriptions, self._offline, self._born, self._dispatch, _is_status
+        )
         self._mqtt = MqttClient(self._broker, session)
         self._mqtt.start()
 
@@ -98,6 +100,10 @@ class Uplink:
     def _dispatch(self, topic: str, payload: bytes) -> None:
         if route := self._routes.get(topic):  # a broker may send what was not asked for
             route[1](payload)
+
+
+def _is_status(topic: str) -> bool:
+    return topic.endswith("/status")
 
 
 def _retained(topic: str, payload: bytes) -> Message:
