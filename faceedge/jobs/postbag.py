@@ -156,7 +156,7 @@ class Postbag:
             "event %s (%s, %d bytes) is given up: each time it was sent the broker hung up; look at its size limits",
             row.letter.id, row.letter.kind, len(row.letter.payload),
         )  # fmt: skip
-        self._clear(row)
+        self._suspect, self._strikes = None, 0
         return row
 
     def meet(self, file: Identity) -> None:
@@ -171,8 +171,8 @@ class Postbag:
             self.done_since = self.clock()
         self.done.append(row.number)
         if row == self._suspect:
-            self._clear(row)
-        elif self._holds.pop(row.letter.kind, None):
+            self._suspect, self._strikes = None, 0
+        if self._holds.pop(row.letter.kind, None):
             log.info("the broker takes events of kind %s again", row.letter.kind)
 
     def _refused(self, row: Row, why: str) -> None:
@@ -195,11 +195,6 @@ class Postbag:
         if is_striking and len(self._carried) == 1:
             self._strikes = self._strikes + 1 if first == self._suspect else 1
             self._suspect = first
-            if self._strikes >= SUSPECT_AFTER:
+            if self._strikes >= SUSPECT_AFTER or first.letter.kind in self._holds:
                 self._hold(first.letter.kind)
         self._carried, self._window, self.after = [], 1, 0
-
-    def _clear(self, row: Row) -> None:
-        self._suspect, self._strikes = None, 0
-        self._holds.pop(row.letter.kind, None)
-        self.after = 0
