@@ -30,8 +30,8 @@ Seen = Callable[[Path, Image, "Sequence[Portrait]"], None]
 """Told of every photo that could be read, also of those that are refused then."""
 
 
-class WrongFace(BadInput):
-    """These faces cannot be this person's. plain: why, without names and numbers, for whoever may not see them."""
+class NotEnrolled(BadInput):
+    """Why nobody was enrolled. plain: the same without names and numbers, for whoever may not see them."""
 
     def __init__(self, plain: str, text: str) -> None:
         super().__init__(text)
@@ -96,6 +96,11 @@ class Enrolled:
     is_new: bool
     photos: tuple[Shown, ...]
     look_alikes: tuple[LookAlike, ...] = ()
+
+    @property
+    def added(self) -> int:
+        """How many photos the gallery did not have already."""
+        return sum(photo.added for photo in self.photos)
 
     def entry(self) -> dict[str, Any]:
         """For the journal: no names, and no names of files, which are often those of people."""
@@ -195,7 +200,7 @@ def _check_same_person(eyes: Eyes, sittings: Sequence[Sitting]) -> None:
     if alike[worst] >= eyes.thresholds.grey:
         return
     odd, other = sorted(worst, key=lambda row: float(alike[row].sum()))
-    raise WrongFace(
+    raise NotEnrolled(
         STRANGERS,
         f"{shown(sittings[odd].path)}: shows somebody else than {shown(sittings[other].path)}"
         f" (similarity {alike[worst]:.2f}, at least {eyes.thresholds.grey:.2f}); enrol one person at a time",
@@ -216,7 +221,7 @@ class _Clerk:
         nearest = everyone.nearest(sitting.template)
         own = [score for key, score in nearest if key == self.person.id]
         if own and not own[0] >= self.eyes.thresholds.grey:
-            raise WrongFace(
+            raise NotEnrolled(
                 UNLIKE,
                 f"{shown(sitting.path)}: does not look like the {self.person.name!r} of the gallery"
                 f" (similarity {own[0]:.2f}, at least {self.eyes.thresholds.grey:.2f}); choose another name",
@@ -225,7 +230,7 @@ class _Clerk:
         if twin is None or twin[1] < self.eyes.door_thresholds.match or self.wish.allow_duplicate:
             return
         other = self.gallery.find(twin[0])
-        raise WrongFace(
+        raise NotEnrolled(
             TAKEN,
             f"{shown(sitting.path)}: looks like {other.name if other else twin[0]!r} of the gallery"
             f" (similarity {twin[1]:.2f}); --allow-duplicate if they are two people",
