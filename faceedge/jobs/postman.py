@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """Between two looks at an outbox that nobody has put anything into."""
 ANSWER_LOOK_S = 0.02
+COUNT_S = 5.0
+"""Between two counts of all that waits: of 100 000 letters one takes some milliseconds."""
 BATCH_S, BATCH_MOST = 1.0, 100
 """Rows that are delivered are deleted after this, or when they are so many: a crash in between sends them again."""
 STOP_WITHIN_S = 1.8
@@ -51,7 +53,7 @@ class Postman:
         self._stamp = stamp or Stamp()
         self._bag = Postbag(uplink, topic, clock)
         self._outbox: Outbox | None = None
-        self._look_at = clock()
+        self._count_at = clock()
         self._trouble: str | None = None
         self._told: dict[str, Any] = {"waiting": 0, "refused": []}
         self._woken = threading.Event()
@@ -74,7 +76,7 @@ class Postman:
         return not self._thread.is_alive()
 
     def as_json(self) -> dict[str, Any]:
-        """For `…/state`: how many events wait, as of a second ago, and which kinds the broker refuses."""
+        """For `…/state`: how many events wait, as of some seconds ago, and which kinds the broker refuses."""
         return {"ok": self._trouble is None, **self._told}
 
     def turn(self) -> float:
@@ -120,9 +122,9 @@ class Postman:
             self._delete(outbox)
         if (row := self._bag.given_up()) is not None:
             outbox.drop([row.number], self._now(), self._bag.sent)
-        if now >= self._look_at:
-            self._look(outbox)
-            self._look_at = now + LOOK_S
+        if now >= self._count_at:
+            self._count(outbox)
+            self._count_at = now + COUNT_S
         if self._uplink.connected:
             self._fill(outbox)
 
@@ -144,7 +146,7 @@ class Postman:
             outbox.delivered(self._bag.done)
             self._bag.done = []
 
-    def _look(self, outbox: Outbox) -> None:
+    def _count(self, outbox: Outbox) -> None:
         """How many wait, and whether that is too many, or for too long."""
         if outbox.bound(self._bounds, self._now(), self._bag.sent):
             log.warning("outbox: events were dropped, the broker was away for too long; a `dropped` event counts them")

@@ -310,6 +310,7 @@ def test_what_was_dropped_while_the_broker_was_away_is_told_when_it_is_back(tmp_
     for _ in range(40):
         yard.write("decision", "door")
         yard.turn(4)
+    yard.turn(round(postman.COUNT_S / STEP_S))
     yard.office.back()
     yard.turn(20)
     (told,) = yard.told()
