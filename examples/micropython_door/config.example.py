@@ -1,7 +1,7 @@
 """What is different on every board. Copy it to the board as config.py; it holds secrets, so keep no other copy."""
 
-WIFI_NAME = "house"
-WIFI_PASSWORD = "change me"
+WIFI_NAME = ""
+WIFI_PASSWORD = ""
 
 BROKER_HOST = "192.0.2.10"  # an address is better than a name: asking for a name can stall the loop
 BROKER_PORT = 1883

@@ -63,9 +63,9 @@ class Key:
     """The secret of this controller and its device. text: the 44 characters of the key file."""
 
     def __init__(self, text):
-        secret = binascii.a2b_base64(text.replace("-", "+").replace("_", "/"))
+        secret = binascii.a2b_base64(text.replace("-", "+").replace("_", "/").encode())
         if len(secret) != 32:
-            raise ValueError("KEYS: a key is the 44 characters of the key file")
+            raise ValueError("KEYS: a key is the 44 characters of its file")
         self.kid = binascii.hexlify(hashlib.sha256(b"faceedge-kid-1\0" + secret).digest())[:8].decode()
         self._inner = bytes([octet ^ 0x36 for octet in secret]) + b"\x36" * 32
         self._outer = bytes([octet ^ 0x5C for octet in secret]) + b"\x5c" * 32
@@ -214,7 +214,7 @@ class Verifier:
     def challenge(self):
         """A new challenge, signed; the last but one is void from now on."""
         asked = Asked(fresh_token(), self._clock())
-        self._asked = [*self._asked[-1:], asked]
+        self._asked = self._asked[-1:] + [asked]
         self._has_opened = False
         return self._seal(b"faceedge-challenge-1", '{"n":"%s"' % asked.nonce)
 
@@ -255,7 +255,7 @@ class Verifier:
         """A verdict; a refusal is told once a grant, so that replays cannot make us flood the broker."""
         if why and grant_id in self._answered:
             return None
-        self._answered = [*self._answered[1 - REMEMBERED_ANSWERS :], grant_id]
+        self._answered = self._answered[1 - REMEMBERED_ANSWERS :] + [grant_id]
         opened = "false" if why else "true"
         return self._seal(b"faceedge-verdict-1", '{"id":"%s","opened":%s,"why":"%s"' % (grant_id, opened, why))
 

@@ -47,7 +47,8 @@ class Config(Strict):
 class BinarySensor(Config):
     state_topic: Topic
     value_template: str
-    expire_after: int
+    expire_after: int | None = None
+    off_delay: int | None = None
     device_class: Literal["connectivity", "problem"] | None = None
 
 
