@@ -30,6 +30,7 @@ from tests.journal.made_up import NOW
 TOPIC = "faceedge/test/event"
 KINDS = ("decision", "door", "camera")
 STEP_S = 0.25
+COUNT_TURNS = round(postman.COUNT_S / STEP_S)
 
 
 class Yard:
@@ -196,12 +197,13 @@ def test_a_kind_that_the_broker_refuses_waits_and_the_others_go_on(
         for _ in range(50):
             yard.write("camera", "decision")
             yard.turn(20)
+        yard.turn(2 * COUNT_TURNS)
     assert yard.arrived("decision") == yard.written("decision")
     assert yard.arrived("camera") == []
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert yard.postman.as_json() == {"ok": True, "waiting": 50, "refused": ["camera"]}
     yard.office.refused.clear()
-    yard.turn(round(postbag.PAUSE_MAX_S / STEP_S) + 20)
+    yard.turn(round(postbag.PAUSE_MAX_S / STEP_S) + 2 * COUNT_TURNS)
     assert_all_arrived_in_order(yard)
     assert yard.postman.as_json() == {"ok": True, "waiting": 0, "refused": []}
 
@@ -310,7 +312,7 @@ def test_what_was_dropped_while_the_broker_was_away_is_told_when_it_is_back(tmp_
     for _ in range(40):
         yard.write("decision", "door")
         yard.turn(4)
-    yard.turn(round(postman.COUNT_S / STEP_S))
+    yard.turn(COUNT_TURNS)
     yard.office.back()
     yard.turn(20)
     (told,) = yard.told()
