@@ -3,15 +3,17 @@
 Anyone on the broker can play recorded challenges back, and their MACs hold. That must not hide the live one:
 - within one boot the counter must rise, so a replay of anything already heard is void;
 - a boot id never heard before may be a restart or an old recording. It is kept beside the others and used only
-  while the proven boot is silent;
+  while the proven boot is silent, those under the newest key first: an old key's recordings may be all that is left
+  of it, and a controller that has it no more does not even refuse;
 - a verdict on a grant of ours proves its boot to be alive (the grant's id was new, so no recording holds it).
-  Every other boot known by then is over and is never listened to again.
-So a flood of recordings costs at most one lost grant: the controller's refusal names the boot that lives.
+So a flood of recordings costs at most one lost grant: the controller's refusal names the boot that lives. No boot is
+ever shut out for good, so that no verdict held back can turn the device against the live one.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +23,6 @@ FRESH_S = 2.0
 ANSWERS_S = 3.5
 """Three challenges may be missed before a controller counts as silent."""
 MAX_BOOTS = 8
-MAX_LEFT = 64
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Challenges:
         self._clock = clock
         self._heard: dict[str, Heard] = {}
         self._proven = ""
-        self._left: deque[str] = deque(maxlen=MAX_LEFT)
+        self._proven_by = -math.inf
         self.counts: Counter[str] = Counter()
 
     def receive(self, wire: bytes) -> bool:
@@ -64,24 +65,21 @@ class Challenges:
     def fresh(self) -> Heard | None:
         """The challenge to answer now: unspent and heard within `FRESH_S`, of the boot most likely alive."""
         unspent = [heard for heard in self._alive(FRESH_S) if not heard.is_spent]
-        return max(unspent, key=lambda heard: heard.at, default=None)
+        return max(unspent, key=self._likelihood, default=None)
 
     def living(self) -> Heard | None:
         """The last challenge, spent or not, heard within `ANSWERS_S`: the controller is there."""
-        return max(self._alive(ANSWERS_S), key=lambda heard: heard.at, default=None)
+        return max(self._alive(ANSWERS_S), key=self._likelihood, default=None)
 
     def expire(self) -> None:
         """The connection they were heard on is gone: wait for one that shows the way to be whole again."""
         for heard in self._heard.values():
             heard.is_spent = True
 
-    def prove(self, boot: str) -> None:
-        """A verdict on a grant of ours came from this boot: it lives, all others known are over."""
-        if boot in self._left or boot == self._proven:
-            return
-        self._left.extend({*self._heard, self._proven} - {boot, ""})
-        self._heard = {known: heard for known, heard in self._heard.items() if known == boot}
-        self._proven = boot
+    def prove(self, boot: str, sent_at: float) -> None:
+        """A verdict on a grant that we sent then came from this boot: it lives. What a later grant has shown stands."""
+        if sent_at >= self._proven_by:
+            self._proven, self._proven_by = boot, sent_at
 
     def _alive(self, within_s: float) -> list[Heard]:
         """The recent challenges of the proven boot, else of all."""
@@ -90,13 +88,15 @@ class Challenges:
         return [heard for heard in recent if heard.boot == self._proven] or recent
 
     def _is_new(self, challenge: Challenge) -> bool:
-        if challenge.boot in self._left:
-            return False
         known = self._heard.get(challenge.boot)
         return known is None or challenge.ctr > known.ctr
+
+    def _likelihood(self, heard: Heard) -> tuple[int, float]:
+        """That a boot lives of which no verdict has come: by how new its key is, then by how lately it was heard."""
+        return self._keys.index(heard.key), heard.at
 
     def _forget_oldest(self) -> None:
         """Bounds memory; the proven boot stays."""
         while len(self._heard) > MAX_BOOTS:
             strangers = [heard for heard in self._heard.values() if heard.boot != self._proven]
-            del self._heard[min(strangers, key=lambda heard: heard.at).boot]
+            del self._heard[min(strangers, key=self._likelihood).boot]

@@ -180,8 +180,9 @@ class DoorLink:
             verdict = self._genuine_verdict(address, wire)
             if verdict is None:
                 return
-            result = self._sent.pop(verdict.id).result("opened" if verdict.opened else "refused", verdict.why, now)
-            self._challenges[address].prove(verdict.boot)
+            sent = self._sent.pop(verdict.id)
+            result = sent.result("opened" if verdict.opened else "refused", verdict.why, now)
+            self._challenges[address].prove(verdict.boot, sent.at)
         self._on_result(result)
 
     def _genuine_verdict(self, address: Address, wire: bytes) -> Verdict | None:

@@ -79,7 +79,7 @@ def test_a_restarted_controller_is_heard_at_once_when_the_old_boot_is_silent(
 ) -> None:
     old = boot(clock)
     known.receive(old.challenge())
-    known.prove(old.boot)
+    known.prove(old.boot, clock())
     clock.advance(FRESH_S + 0.1)
     known.receive(boot(clock).challenge())
     assert known.fresh() is not None
@@ -88,7 +88,7 @@ def test_a_restarted_controller_is_heard_at_once_when_the_old_boot_is_silent(
 def test_recordings_of_unheard_boots_do_not_displace_a_proven_boot(known: Challenges, clock: FakeClock) -> None:
     live = boot(clock)
     known.receive(live.challenge())
-    known.prove(live.boot)
+    known.prove(live.boot, clock())
     expected = nonce(known)
     for _ in range(100):
         known.receive(boot(clock).challenge())
@@ -98,7 +98,7 @@ def test_recordings_of_unheard_boots_do_not_displace_a_proven_boot(known: Challe
 def test_not_even_while_the_challenge_of_the_proven_boot_is_spent(known: Challenges, clock: FakeClock) -> None:
     live = boot(clock)
     known.receive(live.challenge())
-    known.prove(live.boot)
+    known.prove(live.boot, clock())
     heard = known.fresh()
     assert heard is not None
     heard.is_spent = True
@@ -106,17 +106,29 @@ def test_not_even_while_the_challenge_of_the_proven_boot_is_spent(known: Challen
     assert known.fresh() is None
 
 
-def test_a_boot_that_was_left_never_returns(known: Challenges, clock: FakeClock) -> None:
+def test_a_verdict_that_was_held_back_does_not_bring_an_old_boot_back(known: Challenges, clock: FakeClock) -> None:
     old, new = boot(clock), boot(clock)
     known.receive(old.challenge())
-    known.prove(old.boot)
+    first_grant = clock()
+    clock.advance(0.3)
     known.receive(new.challenge())
-    known.prove(new.boot)
+    known.prove(new.boot, clock())
     expected = nonce(known)
-    assert not known.receive(old.challenge())
-    known.prove(old.boot)  # a verdict that was long under way
-    clock.advance(0.5)
+    known.prove(old.boot, first_grant)
+    known.receive(old.challenge())
     assert nonce(known) == expected
+
+
+def test_a_verdict_that_a_restart_overtook_does_not_deafen(known: Challenges, clock: FakeClock) -> None:
+    """The first grant's verdict is held back until the next boot has been heard."""
+    old, new = boot(clock), boot(clock)
+    known.receive(old.challenge())
+    first_grant = clock()
+    known.receive(new.challenge())
+    known.prove(old.boot, first_grant)
+    clock.advance(FRESH_S + 0.1)  # the old boot is silent
+    known.receive(new.challenge())
+    assert nonce(known) != ""
 
 
 def test_memory_is_bounded_whatever_is_replayed(known: Challenges, clock: FakeClock) -> None:
@@ -138,9 +150,9 @@ def test_after_one_verdict_no_flood_of_recordings_hides_the_live_challenge(
         known.receive(recorded[which][at])
     known.receive(live.challenge())
     if restarts:
-        known.prove(live.boot)
+        known.prove(live.boot, clock())
         live = boot(clock)
-    known.prove(live.boot)  # the refusal of one lost grant names it
+    known.prove(live.boot, clock())  # the refusal of one lost grant names it
     for which, at in replays:
         known.receive(recorded[which][at])
     assert known.receive(live.challenge())
@@ -151,5 +163,5 @@ def test_after_one_verdict_no_flood_of_recordings_hides_the_live_challenge(
 
 
 def test_a_verdict_from_a_boot_not_yet_heard_does_not_deafen(known: Challenges, clock: FakeClock) -> None:
-    known.prove(fresh_token())
+    known.prove(fresh_token(), clock())
     assert known.receive(boot(clock).challenge())
