@@ -29,7 +29,9 @@ from faceedge.health.cameras import CameraHealth
 from faceedge.health.clock import SyncWatch, WallClock
 from faceedge.health.systemd import Systemd
 from faceedge.jobs.collector import Collector, Cut
+from faceedge.jobs.enrol_mode import EnrolMode
 from faceedge.jobs.obey import handlers
+from faceedge.jobs.registrar import Registrar
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.site import Site
 from faceedge.jobs.vision import open_vision
@@ -43,7 +45,7 @@ from faceedge.publish import Publisher
 from faceedge.report import Report, StateFeed
 from faceedge.rules.clock import RELEASED
 from faceedge.stages import DetectStage, RecogniseStage
-from faceedge.types import Frame, Shot, Template
+from faceedge.types import Decision, Frame, Shot, Template
 
 log = logging.getLogger(__name__)
 Tell = Callable[[dict[str, Any]], None]
@@ -131,10 +133,11 @@ class Daemon:
         parts.callback(gallery.close)
         self._collector = self._open_collector(gallery, parts)
         self._roster = Roster(gallery, self._vision.metric, self._vision.space)
+        self._enrol_mode = self._open_enrol_mode(parts)
         self._build_flow(parts)
         self._report = Report(
             config.door, self._vision, self._pipeline, self._publisher, self._session.journal, self._cameras,
-            self._collector, self._lockdown, self._exchange,
+            self._collector, self._enrol_mode, self._lockdown, self._exchange,
         )  # fmt: skip
         if self._exchange is not None:
             self._exchange.serve(self._handlers(), self._session.journal, self._feed.hurry)
@@ -177,8 +180,9 @@ class Daemon:
                 self._cameras.delivered(camera.name)
             yield frame
 
-    def _watch(self, shot: Shot, _template: Template | None) -> None:
+    def _watch(self, shot: Shot, template: Template | None) -> None:
         self._cameras.graded(shot.camera, shot.assessment.quality)
+        self._enrol_mode.see(shot, template)
 
     def _doors_by_camera(self) -> dict[str, list[Door]]:
         """A door without a list of cameras is watched by all of them."""
@@ -204,13 +208,22 @@ class Daemon:
         parts.callback(collector.stop)
         return collector
 
-    def _open_permit(self, parts: ExitStack) -> Permit:
+    def _open_enrol_mode(self, parts: ExitStack) -> EnrolMode:
+        cameras = [camera.name for camera in self._config.camera]
+        registrar = Registrar(self._vision, partial(Gallery.open, self._state))
+        mode = EnrolMode(cameras, registrar, self._session.journal, self._tell, self._feed.hurry)
+        parts.callback(mode.stop)
+        return mode
+
+    def _open_permit(self, parts: ExitStack) -> Callable[[Decision], Decision]:
+        """What every decision must pass: no enrolment before its camera, no lockdown, the rules."""
         self._sync = SyncWatch()
         parts.callback(self._sync.close)
         not_before = last_time(self._state / "journal.db") or RELEASED
         wall = WallClock(self._sync, self._config.clock.require_sync, not_before)
         doors = {camera: [door.name for door in doors] for camera, doors in self._doors_by_camera().items()}
-        return Permit(lambda: self._roster.book, doors, wall.now, self._retry, lambda: self._lockdown.is_on)
+        permit = Permit(lambda: self._roster.book, doors, wall.now, self._retry, lambda: self._lockdown.is_on)
+        return lambda decision: permit(self._enrol_mode.shut(decision))
 
     def _open_exchange(self) -> Exchange | None:
         config = self._config
@@ -227,6 +240,8 @@ class Daemon:
         return {
             **handlers(self._lockdown, site, self._begin_anew),
             "confirm": lambda args, _key: self._recognise.confirm(str(args["decision"])),
+            "enrol": lambda args, _key: self._enrol_mode.begin(args),
+            "enrol_stop": lambda _args, _key: self._enrol_mode.end(),
         }
 
     def _result(self, result: GrantResult) -> None:

@@ -15,6 +15,7 @@ from faceedge.door.watch import UNKNOWN
 from faceedge.exchange import Exchange
 from faceedge.health.cameras import CameraHealth
 from faceedge.jobs.collector import Collector
+from faceedge.jobs.enrol_mode import EnrolMode
 from faceedge.jobs.vision import Vision
 from faceedge.journal.writer import Journal
 from faceedge.lockdown import Lockdown
@@ -37,6 +38,7 @@ class Report:
     journal: Journal
     cameras: CameraHealth
     collector: Collector
+    enrolment: EnrolMode
     lockdown: Lockdown
     exchange: Exchange | None
 
@@ -54,6 +56,7 @@ class Report:
             "counters": self.counters(),
             "journal": {"ok": self.journal.trouble is None, "head": head.as_json() if head else None},
             "capture": self.collector.as_json(),
+            "enrolment": self.enrolment.as_json(),
             "lockdown": self.lockdown.is_on,
             **(self.exchange.as_json() if self.exchange is not None else {}),
         }

@@ -117,6 +117,23 @@ class ShownCapture(Shown):
     """How long they are kept; only when on."""
 
 
+class ShownEnrolment(Shown):
+    """Whether somebody is being enrolled by a command."""
+
+    on: bool
+    """True: `camera` opens no door."""
+    camera: Name | None = None
+    """Where the person is to stand; only when on."""
+    seconds: Count | None = None
+    """How long that lasts at most; only when on."""
+    shots: Count | None = None
+    """Good pictures there are; only when on."""
+    wanted: Count | None = None
+    """How many it takes; only when on."""
+    guidance: str | None = None
+    """What the person is to be told; only when on."""
+
+
 class ShownOutbox(Shown):
     """Events on their way."""
 
@@ -151,6 +168,8 @@ class State(Shown):
     """Without a journal no door opens."""
     capture: ShownCapture
     """Crops of faces, for a calibration."""
+    enrolment: ShownEnrolment
+    """By a command."""
     insecure: bool
     """True: the configuration allows plain text to another machine."""
     mqtt: Literal["5", "3.1.1"] | None
