@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from faceedge.door.contract import prefix
+from faceedge.types import SECOND_FACTOR_S
 
 Component = Literal["binary_sensor", "button", "event", "sensor"]
 """No lock: Home Assistant would show one as unlocked whenever somebody on the broker says so."""
@@ -82,10 +83,13 @@ def _of_device() -> Iterator[Entity]:
     yield _flag("journal", "Journal", f"{_JOURNAL}.ok", FALSE, device_class="problem")
     yield _flag("plain_text", "Plain text allowed", "s.insecure", device_class="problem")
     yield _flag("lockdown", "Lockdown", "s.lockdown", icon="mdi:lock-alert", entity_category=None)
-    yield _flag("second_factor", "Second factor waiting", _WAITING, icon="mdi:account-clock", entity_category=None)
+    yield Entity("binary_sensor", "second_factor", "Second factor waiting", {
+        "state_topic": "~/decision", "value_template": _WAITS, "off_delay": round(SECOND_FACTOR_S),
+        "icon": "mdi:account-clock",
+    })  # fmt: skip
     yield _flag("capture", "Keeps crops of faces", "(s.capture|default({})).on", icon="mdi:image-multiple")
+    yield _flag("outbox", "Events", _UNDELIVERED, device_class="problem")
     yield _number("events_waiting", "Events waiting", f"{_OUTBOX}.waiting", state_class="measurement")
-    yield _number("events_dropped", "Events dropped", f"{_OUTBOX}.dropped", state_class="total_increasing")
     yield _number("ignored", "Messages ignored", _IGNORED, state_class="total_increasing")
     yield Entity("button", "refresh", "Refresh", {
         "command_topic": "~/button/refresh", "entity_category": "diagnostic", "icon": "mdi:refresh",
@@ -162,11 +166,13 @@ def _named(items: str, name: str) -> str:
 
 
 # `default` comes before everything that would complain of a missing field in Home Assistant's log.
+_READ_DECISION = "{% set d = value_json if value_json is mapping else {} %}"
 _DECISION = (
-    "{% set d = value_json if value_json is mapping else {} %}"
-    "{% if d.outcome in ['grant','deny','review'] %}"
+    _READ_DECISION + "{% if d.outcome in ['grant','deny','review'] %}"
     "{{ {'event_type':d.outcome,'reason':d.reason|default(''),'band':d.band|default('')}|to_json }}{% endif %}"
 )
+# A refusal says nothing here: it may be somebody else's.
+_WAITS = _READ_DECISION + "{{ 'ON' if d.outcome == 'review' else 'OFF' if d.outcome == 'grant' else '' }}"
 _JOURNAL = "(s.journal|default({}))"
 _OUTBOX = "(s.outbox|default({}))"
 _HEALTH = (
@@ -174,5 +180,7 @@ _HEALTH = (
     f" or {_JOURNAL}.ok == false) if s.stages|default(none) is sequence and s.cameras|default(none) is sequence"
     " else none"
 )
-_WAITING = "(s.second_factor > 0) if s.second_factor is number else none"
+_UNDELIVERED = (
+    f"({_OUTBOX}.ok == false or {_OUTBOX}.refused|default([],true) != []) if {_OUTBOX}.ok is boolean else none"
+)
 _IGNORED = "s.ignored.values()|select('number')|sum if s.ignored is mapping else none"

@@ -19,14 +19,14 @@ LONGEST = "a" * 32
 # What was ever given out must stay: Home Assistant hangs names, rooms and histories of its users on these.
 UNIQUE_IDS = {
     "binary_sensor": [
-        "health", "journal", "plain_text", "lockdown", "second_factor", "capture", "camera_entry", "camera_yard",
-        "liveness_main", "answering_main_AT_inner", "answering_main_AT_outer", "liveness_side",
+        "health", "journal", "plain_text", "lockdown", "second_factor", "capture", "outbox", "camera_entry",
+        "camera_yard", "liveness_main", "answering_main_AT_inner", "answering_main_AT_outer", "liveness_side",
         "answering_side_AT_one",
     ],
     "button": ["refresh"],
     "event": ["decision"],
     "sensor": [
-        "events_waiting", "events_dropped", "ignored", "quality_entry", "quality_yard", "door_main_AT_inner",
+        "events_waiting", "ignored", "quality_entry", "quality_yard", "door_main_AT_inner",
         "door_main_AT_outer", "door_side_AT_one",
     ],
 }  # fmt: skip

@@ -8,13 +8,17 @@ from typing import Any, NoReturn
 
 import pytest
 
+from faceedge.door.shown import State
 from tests.door.test_discovery import configs
 
 jinja2 = pytest.importorskip("jinja2")
 sandbox = pytest.importorskip("jinja2.sandbox")
 
 STATE: dict[str, Any] = {
-    "cameras": [{"name": "yard", "ok": True, "quality": None}, {"name": "entry", "ok": True, "quality": 0.734}],
+    "cameras": [
+        {"name": "yard", "ok": True, "why": "", "quality": None, "usual": None},
+        {"name": "entry", "ok": True, "why": "", "quality": 0.734, "usual": 0.8},
+    ],
     "doors": [
         {"name": "side", "liveness": "required", "controllers": [
             {"name": "one", "state": "offline", "answering": False}]},
@@ -22,11 +26,18 @@ STATE: dict[str, Any] = {
             {"name": "outer", "state": "unknown", "answering": True},
             {"name": "inner", "state": "locked", "answering": True}]},
     ],
-    "stages": [{"name": "detect", "faults": 3, "stuck": False}],
+    "stages": [{"name": "detect", "alive": True, "stuck": False, "faults": 3}],
     "journal": {"ok": True, "head": None},
     "capture": {"on": False},
-    "insecure": False, "lockdown": False, "second_factor": 0,
-    "outbox": {"waiting": 4, "dropped": 0}, "ignored": {"grant old": 2, "verdict late": 3},
+    "insecure": False,
+    "lockdown": False,
+    "outbox": {"ok": True, "waiting": 4, "refused": []},
+    "ignored": {"grant old": 2, "verdict late": 3},
+}  # fmt: skip
+"""Of the state, the fields that are read."""
+REST: dict[str, Any] = {
+    "version": "1.2.3", "builds": {}, "notices": [], "queues": {}, "counters": {}, "mqtt": "5", "nonce": None,
+    "commands": {},
 }  # fmt: skip
 
 
@@ -73,11 +84,15 @@ def without(state: Mapping[str, Any], *path: str) -> dict[str, Any]:
     return dict(copy)
 
 
+def test_the_fields_that_are_read_are_those_of_the_contract() -> None:
+    State.model_validate_json(json.dumps({**STATE, **REST}))
+
+
 def test_a_good_state_is_shown_as_it_is() -> None:
     assert shown(STATE) == {
         "binary_sensor.health": "OFF", "binary_sensor.journal": "OFF", "binary_sensor.plain_text": "OFF",
-        "binary_sensor.lockdown": "OFF", "binary_sensor.second_factor": "OFF", "binary_sensor.capture": "OFF",
-        "sensor.events_waiting": "4", "sensor.events_dropped": "0", "sensor.ignored": "5",
+        "binary_sensor.lockdown": "OFF", "binary_sensor.capture": "OFF",
+        "sensor.events_waiting": "4", "binary_sensor.outbox": "OFF", "sensor.ignored": "5",
         "binary_sensor.camera_entry": "ON", "sensor.quality_entry": "73.0",
         "binary_sensor.camera_yard": "ON", "sensor.quality_yard": "None",
         "binary_sensor.liveness_main": "ON", "binary_sensor.liveness_side": "OFF",
@@ -96,7 +111,8 @@ def test_a_good_state_is_shown_as_it_is() -> None:
         ({"cameras": [{"name": "entry", "ok": False}]}, "health"),
         ({"insecure": True}, "plain_text"),
         ({"lockdown": True}, "lockdown"),
-        ({"second_factor": 2}, "second_factor"),
+        ({"outbox": {"ok": False, "waiting": 0, "refused": []}}, "outbox"),
+        ({"outbox": {"ok": True, "waiting": 0, "refused": ["door"]}}, "outbox"),
         ({"capture": {"on": True}}, "capture"),
     ],
 )
@@ -120,7 +136,7 @@ PATHS = [
     *([field] for field in STATE), ["doors", "name"], ["doors", "liveness"], ["doors", "controllers"],
     ["doors", "controllers", "name"], ["doors", "controllers", "state"], ["doors", "controllers", "answering"],
     ["cameras", "name"], ["cameras", "ok"], ["cameras", "quality"], ["stages", "stuck"], ["journal", "ok"],
-    ["outbox", "waiting"], ["outbox", "dropped"], ["capture", "on"],
+    ["outbox", "ok"], ["outbox", "waiting"], ["outbox", "refused"], ["capture", "on"],
 ]  # fmt: skip
 
 
@@ -128,7 +144,7 @@ PATHS = [
 def test_a_missing_field_makes_only_what_reads_it_unknown(path: list[str]) -> None:
     before, after = shown(STATE), shown(without(STATE, *path))
     assert all(after[key] in (value, "None") for key, value in before.items())
-    assert after != before or path in (["stages", "stuck"],)
+    assert after != before or path in (["stages", "stuck"], ["outbox", "refused"])
 
 
 def test_a_state_word_that_is_not_in_the_contract_is_unknown() -> None:
@@ -153,3 +169,11 @@ def test_what_is_no_decision_becomes_no_event(payload: str) -> None:
 
 def test_a_decision_that_lacks_its_reason_is_still_an_event() -> None:
     assert json.loads(decided('{"outcome":"grant"}')) == {"event_type": "grant", "reason": "", "band": ""}
+
+
+@pytest.mark.parametrize(
+    ("payload", "shows"),
+    [('{"outcome":"review"}', "ON"), ('{"outcome":"grant"}', "OFF"), ('{"outcome":"deny"}', ""), ("{}", ""), ("x", "")],
+)
+def test_a_second_factor_is_waited_for_from_a_review_to_a_grant(payload: str, shows: str) -> None:
+    assert render(configs()["binary_sensor.second_factor"]["value_template"], payload) == shows
