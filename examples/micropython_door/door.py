@@ -63,7 +63,7 @@ class Key:
     """The secret of this controller and its device. text: the 44 characters of the key file."""
 
     def __init__(self, text):
-        secret = binascii.a2b_base64(text.replace("-", "+").replace("_", "/").encode())
+        secret = binascii.a2b_base64(text.replace("-", "+").replace("_", "/").encode()) if len(text) == 44 else b""
         if len(secret) != 32:
             raise ValueError("KEYS: a key is the 44 characters of its file")
         self.kid = binascii.hexlify(hashlib.sha256(b"faceedge-kid-1\0" + secret).digest())[:8].decode()
