@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from faceedge.config import Door
 from faceedge.door.events import Letter
@@ -61,13 +61,24 @@ class Diary(Protocol):
         ...
 
 
+class Published(NamedTuple):
+    """A decision as it was told: the doors it is good for, or the refusal that was left of it.
+
+    lost: why its grant got nowhere, when that showed at once.
+    """
+
+    decision: Decision
+    lost: str = ""
+
+
 @dataclass(slots=True)
 class _Attempt:
-    """One decision; when it is a grant, at `doors` that have not answered yet."""
+    """One decision; when it is a grant, at `doors` that have not answered yet. lost: why it opened none of them."""
 
     decision: Decision
     doors: int
     opened: bool = False
+    lost: str = ""
 
     @property
     def id(self) -> str:
@@ -113,17 +124,14 @@ class Publisher:
         """Whether a grant is still on its way."""
         return bool(self._pending)
 
-    def publish(self, decision: Decision) -> Decision:
-        """Writes down, then sends a grant or tells a refusal; drops what is past its deadline.
-
-        Returns the decision as it was told: the doors it is good for, or the refusal that was left of it.
-        """
+    def publish(self, decision: Decision) -> Published:
+        """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1
         if self._is_late(decision):
             attempt = _Attempt(decision, 1)
             self._note_decision(attempt)
             self._lost(attempt, _nowhere(TOO_LATE))
-            return decision
+            return Published(decision, TOO_LATE)
         decision, doors = self._narrowed(decision)
         attempt = _Attempt(decision, len(doors))
         if decision.outcome == "grant" and doors and self.link is not None:
@@ -133,7 +141,7 @@ class Publisher:
             self._note_decision(attempt, [decision_letter(decision, decision.doors, None, "")])
             self._say(attempt, None, "")
             self._ask(decision)
-        return attempt.decision
+        return Published(attempt.decision, attempt.lost)
 
     def result(self, result: GrantResult) -> None:
         """What a controller answered, or that it did not; called by the link's threads."""
@@ -223,15 +231,16 @@ class Publisher:
         self.counters[f"grant_{result.verdict}"] += 1
         self._note_verdict(attempt, result)
         self._say(attempt, result.verdict, result.why)
-        self._answered(attempt, opened=False)
+        self._answered(attempt, opened=False, why=result.why)
 
-    def _answered(self, attempt: _Attempt, *, opened: bool) -> None:
+    def _answered(self, attempt: _Attempt, *, opened: bool, why: str = "") -> None:
         """Only a grant that opened no door at all is tried again: it would go to the opened ones, too."""
         with self._lock:
             attempt.doors -= 1
             attempt.opened |= opened
             is_vain = attempt.doors == 0 and not attempt.opened
         if is_vain:
+            attempt.lost = why
             self.retry(attempt.decision.camera, attempt.decision.track)
 
     def _note_decision(self, attempt: _Attempt, letters: Sequence[Letter] = ()) -> None:

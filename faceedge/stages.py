@@ -112,7 +112,10 @@ class RecogniseStage:
         self._retries.put((camera, track))
 
     def confirm(self, review: str) -> str:
-        """A second factor for a decision, by its id; called from any thread. Empty when granted, else why not."""
+        """A second factor for a decision, by its id; called from any thread. Empty when granted, else why not.
+
+        A grant has been sent by then, and what the door made of it is told as of every grant.
+        """
         if self._clock is None:
             return PLAYED
         errand = Errand(review)
@@ -143,7 +146,7 @@ class RecogniseStage:
         for decision in decisions:
             told = self._publisher.publish(self._permit(decision))
             if self._clock is not None:
-                self._reviews.note(told, self._clock())
+                self._reviews.note(told.decision, self._clock())
 
     def _answer(self, errand: Errand[str]) -> None:
         """After the newest shots, so that whoever has just come counts. What it grants goes the way of every grant."""
@@ -155,6 +158,7 @@ class RecogniseStage:
                 errand.answer(grant)
                 return
             told = self._publisher.publish(self._permit(grant))
-            errand.answer("" if told.outcome == "grant" else f"refused: {told.reason}")
+            is_granted = told.decision.outcome == "grant"
+            errand.answer(told.lost and f"lost: {told.lost}" if is_granted else f"refused: {told.decision.reason}")
         finally:
             errand.answer()  # only where the above has failed

@@ -356,7 +356,7 @@ def test_a_lost_grant_asks_anew_and_the_old_confirm_is_used() -> None:
     hall = Hall()
     review = hall.is_asked()
     hall.link.refusal = "no fresh challenge"
-    assert hall.confirm(review) == ""
+    assert hall.confirm(review) == "lost: no fresh challenge"
     assert hall.grants == []
     hall.link.refusal = None
     hall.sees(times=8)

@@ -12,6 +12,7 @@ import numpy as np
 from faceedge.config import Decide
 from faceedge.decide import Judge
 from faceedge.fit import Thresholds
+from faceedge.publish import Published
 from faceedge.stages import RecogniseStage
 from faceedge.types import Assessment, Decision, Face, Image, Match, Shot, Template
 
@@ -33,7 +34,7 @@ def decided(shots: Sequence[Shot]) -> list[tuple[str, str]]:
     judge = Judge(Decide(), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
     vision = SimpleNamespace(recognizer=SimpleNamespace(embed=embed))
     identifier = SimpleNamespace(identify=lambda template: Match("anna", 0.9, 0.3))
-    publisher = SimpleNamespace(publish=lambda decision: said.append(decision) or decision)
+    publisher = SimpleNamespace(publish=lambda decision: said.append(decision) or Published(decision))
     stage = RecogniseStage(*cast(list[Any], [vision, identifier, judge, publisher]), clock=None)
     for one in shots:
         stage([one])

@@ -162,12 +162,15 @@ def _picture(matter: Matter) -> str:
 def _factor(matter: Matter) -> list[str]:
     """Asked, refused any number of times, and in the end perhaps confirmed."""
     told = [f"A second factor was asked for, to open {' and '.join(one['doors'])}." for one in matter.asked]
+    sent = [one for one in matter.confirms if one["ok"] or one["why"].startswith("lost: ")]
     for one in matter.confirms:
         word = one["why"].removeprefix("refused: ")
-        why = REASONS.get(word, word).format(who=matter.who)
-        told += [] if one["ok"] else [f"Site key {one['key']} confirmed it in vain: {why}."]
+        if one not in sent:
+            told.append(
+                f"Site key {one['key']} confirmed it in vain: {REASONS.get(word, word).format(who=matter.who)}."
+            )
     if matter.answer is not None and matter.answer["outcome"] == "grant":
-        key = next((f"site key {one['key']}" for one in matter.confirms if one["ok"]), "a site key")
+        key = f"site key {sent[0]['key']}" if sent else "a site key"
         after = f" after {matter.answer_s:.1f} s" if matter.answer_s is not None else ""
         told.append(f"It was confirmed by {key}{after}.")
     return told

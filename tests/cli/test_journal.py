@@ -242,6 +242,11 @@ def test_why_tells_the_story_of_a_second_factor_whichever_of_its_decisions_is_as
              ("verdict", {**OPENED, "verdict": "lost", "why": "no verdict"})],
             ["not opened after a second factor", "confirmed by a site key after 0.0 s", "the grant was lost"],
         ),
+        (
+            [("second_factor", ASKED), ("decision", CONFIRMED), ("grant", {"id": MATTER, "doors": ["main"]}),
+             ("verdict", {**OPENED, "verdict": "lost", "why": "offline"}), confirm("lost: offline")],
+            ["not opened after", "factor was asked for, to open main. It was confirmed by site key 1a2b3c4d", "offline"],
+        ),
     ],
 )  # fmt: skip
 def test_why_tells_where_a_second_factor_ended(
@@ -307,7 +312,7 @@ def test_somebody_is_removed_even_when_the_journal_is_damaged(run: Run, state: P
 
 def test_a_new_door_key_is_written_down_and_not_told(call: Call, state: Path) -> None:
     kid = call("door", "add", "main", "--json").document["kid"]
-    assert read(state)[0].body == {"door": "main", "controller": "main", "key": kid}
+    assert read(state)[0].body == {"door": "main", "controller": "main", "key": kid, "what": "made"}
 
 
 def test_a_big_journal_is_found_in(call: Call, state: Path) -> None:

@@ -23,6 +23,7 @@ from faceedge.jobs.before_camera import LEFT_S, SHADE_S
 from faceedge.jobs.enrol_mode import ENROLLING, LEAVING, NO_JOURNAL, NOTHING_RUNS, RUNNING, STOPPED, EnrolMode
 from faceedge.jobs.enroll import TAKEN, UNLIKE, Wish, enroll
 from faceedge.jobs.registrar import FAULT, KNOWN, NO_NAME, NOBODY, ONE_OF_TWO, UNREADABLE, Registrar
+from faceedge.publish import Published
 from faceedge.stages import RecogniseStage
 from faceedge.types import Decision, Evidence, Image, Shot, Template
 from tests.fakes.vision import SPACE, FakeVision, Sitter, photo, save, template
@@ -365,7 +366,7 @@ def test_the_door_stays_shut_for_somebody_known_from_the_first_shot_until_they_c
     judge = Judge(Decide(min_face_px=20, cooldown_s=0), FakeVision.thresholds, partial(similarity, metric="cosine"))
     parts: list[Any] = [
         SimpleNamespace(recognizer=SimpleNamespace(embed=embed)), identifier, judge,
-        SimpleNamespace(publish=lambda decision: told.append(decision) or decision),
+        SimpleNamespace(publish=lambda decision: told.append(decision) or Published(decision)),
     ]  # fmt: skip
     stage = RecogniseStage(*parts, lambda: porch.now, porch.mode.shut, watch=porch.mode.see)
 
