@@ -34,8 +34,8 @@ may raise FaceedgeError instead."""
 MOST_WAITING = 256
 MOST_BYTES = SIGNATURE_CHARS + 1 + MAX_SIGNED_BODY
 REMEMBERED = 256
-BREATH_S = 0.0005
-"""After each bad message: a flood must not take the interpreter from the stages."""
+BREATH_AFTER, BREATH_S = 8, 0.002
+"""Pause after so many bad messages: a flood must not take the interpreter from the stages."""
 NOTE_WAIT_S = 0.4
 STOP_WITHIN_S = 1.8
 BUSY = "busy with another command; try again"
@@ -155,9 +155,12 @@ class Commands:
         return received is None or self._judge(*received)
 
     def _serve(self) -> None:
+        bad = 0
         while not self._stopping.is_set():
             try:
-                if not self.turn(EVERY_S):
+                bad += not self.turn(EVERY_S)
+                if bad >= BREATH_AFTER:
+                    bad = 0
                     self._stopping.wait(BREATH_S)
             except Exception:  # thread top: one message costs nothing but itself
                 log.exception("internal fault while a command was judged")

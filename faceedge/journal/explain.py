@@ -25,7 +25,7 @@ REASONS = {
     "expired": "{who} was recognised, but the time for which they were let in is over",
     "blocked": "{who} is blocked, or somebody who is blocked looks like this",
     "rules_unreadable": "the rules could not be read",
-    "lockdown": "there was a lockdown, in which no door opens for anybody, {who} too",
+    "lockdown": "a lockdown kept every door shut, for {who} too",
     "no_liveness": "{who} was recognised, but the door demands proof of a living face and no model gives it",
     "enrolling": "somebody was being enrolled before this camera",
 }
