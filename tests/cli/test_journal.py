@@ -245,7 +245,7 @@ def test_why_tells_the_story_of_a_second_factor_whichever_of_its_decisions_is_as
         (
             [("second_factor", ASKED), ("decision", CONFIRMED), ("grant", {"id": MATTER, "doors": ["main"]}),
              ("verdict", {**OPENED, "verdict": "lost", "why": "offline"}), confirm("lost: offline")],
-            ["not opened after", "factor was asked for, to open main. It was confirmed by site key 1a2b3c4d", "offline"],
+            ["not opened after", "was asked for, to open main. It was confirmed by site key 1a2b3c4d", "offline"],
         ),
     ],
 )  # fmt: skip
