@@ -45,16 +45,12 @@ from faceedge.publish import Publisher
 from faceedge.report import Report, StateFeed
 from faceedge.rules.clock import RELEASED
 from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.supervise import Supervisor
 from faceedge.types import Decision, Frame, Shot, Template
 
 log = logging.getLogger(__name__)
 Tell = Callable[[dict[str, Any]], None]
 
-TICK_S = 0.05
-"""How often the main thread looks at grants without a verdict."""
-WATCH_S = 1.0
-STUCK_EXIT = 75
-"""Exit code of a daemon with a stuck stage; systemd starts it again."""
 BEGIN_ANEW = -1
 """In place of an exit code: the configuration has changed, make another daemon of it."""
 
@@ -94,12 +90,12 @@ class Daemon:
         with ExitStack() as parts:
             parts.callback(self._systemd.close)
             self._build(parts)
-            self._note_start()
+            self._session.started(self._report.standing(self._config.device, self._config.capture))
             self._pipeline.start()
             parts.callback(self._stop_pipeline)
             self._systemd.ready(f"{len(self._config.camera)} cameras, {len(self._config.door)} doors")
             self._tell({"event": "ready", "version": __version__, "builds": dict(self._vision.builds)})
-            code = self._supervise()
+            code = self._supervisor().run(once=self._once)
             (self._systemd.reloading if self._begins_anew else self._systemd.stopping)()
         self._tell({"event": "stopped", "counters": self._report.counters()})
         return BEGIN_ANEW if self._begins_anew else code
@@ -189,18 +185,6 @@ class Daemon:
         names = [camera.name for camera in self._config.camera]
         return {name: [door for door in self._config.door if name in (door.cameras or names)] for name in names}
 
-    def _note_start(self) -> None:
-        capture = self._config.capture
-        self._session.started({
-            "device": self._config.device,
-            "cameras": [camera.name for camera in self._config.camera],
-            "doors": [{"name": door.name, "liveness": door.liveness} for door in self._config.door],
-            "builds": dict(self._vision.builds),
-            "limits": dict(self._publisher.limits),
-            "keys": self._exchange.kids if self._exchange is not None else {},
-            "capture": capture.model_dump(exclude={"on"}) if capture.on else None,
-        })  # fmt: skip
-
     def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:
         cut = Cut(self._vision.alignment, self._vision.recognizer_build)
         collector = Collector(self._config.capture, self._state, cut)
@@ -250,46 +234,17 @@ class Daemon:
     def _retry(self, camera: str, track: int) -> None:
         self._recognise.retry(camera, track)
 
-    def _supervise(self) -> int:
-        """Until a signal or the end: time out grants, do the chores of every second, tell the state."""
-        watch = 0.0
-        while not self._is_leaving:
-            if self._once and self._pipeline.is_finished:
-                self._await_verdicts()
-                for failure in self._pipeline.failures:
-                    raise failure
-                return 0
-            time.sleep(TICK_S)
-            if self._exchange is not None:
-                self._exchange.link.sweep()
-                self._feed.tick()
-            if time.monotonic() - watch >= WATCH_S:
-                watch = time.monotonic()
-                if stuck := self._pipeline.stuck:
-                    log.error("stuck: %s; leaving so that a fresh process takes over", ", ".join(stuck))
-                    return STUCK_EXIT
-                self._chores()
-        return 0
-
-    def _chores(self) -> None:
-        """What is looked after every second."""
-        self._systemd.alive()
-        self._roster.follow()
-        self._sync.look()
-        self._lockdown.follow()
-        if self._exchange is not None:
-            self._notes.doors(self._exchange.link.views())
-            self._exchange.tick()
-
-    def _await_verdicts(self) -> None:
-        """The last grants of a file get their time to live before the end."""
-        if self._exchange is None:
-            return
-        longest_s = max(door.ttl_ms for door in self._config.door) / 1000
-        deadline = time.monotonic() + longest_s + TICK_S
-        while self._publisher.is_waiting and time.monotonic() < deadline and not self._is_leaving:
-            time.sleep(TICK_S)
-            self._exchange.link.sweep()
+    def _supervisor(self) -> Supervisor:
+        """What the main thread looks after."""
+        ticks: list[Callable[[], None]] = []
+        chores = [self._systemd.alive, self._roster.follow, self._sync.look, self._lockdown.follow]
+        if (exchange := self._exchange) is not None:
+            ticks = [exchange.link.sweep, self._feed.tick]
+            chores += [lambda: self._notes.doors(exchange.link.views()), exchange.tick]
+        return Supervisor(
+            self._pipeline, ticks, chores, lambda: self._is_leaving, lambda: self._publisher.is_waiting,
+            patience_s=max((door.ttl_ms / 1000 for door in self._config.door), default=0.0),
+        )  # fmt: skip
 
     def _state_now(self) -> dict[str, Any]:
         return self._report.state()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from faceedge import __version__
-from faceedge.config import Door
+from faceedge.config import Capture, Door
 from faceedge.door.watch import UNKNOWN
 from faceedge.exchange import Exchange
 from faceedge.health.cameras import CameraHealth
@@ -59,6 +59,18 @@ class Report:
             "enrolment": self.enrolment.as_json(),
             "lockdown": self.lockdown.is_on,
             **(self.exchange.as_json() if self.exchange is not None else {}),
+        }
+
+    def standing(self, device: str, capture: Capture) -> dict[str, Any]:
+        """What the journal notes of a start, and compares with the start before."""
+        return {
+            "device": device,
+            "cameras": list(self.cameras.names),
+            "doors": [{"name": door.name, "liveness": door.liveness} for door in self.doors],
+            "builds": dict(self.vision.builds),
+            "limits": dict(self.publisher.limits),
+            "keys": self.exchange.kids if self.exchange is not None else {},
+            "capture": capture.model_dump(exclude={"on"}) if capture.on else None,
         }
 
     def counters(self) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ class _Camera:
 class CameraHealth:
     """on_change(camera, ok, why): called once when a camera fails, and once when it delivers again."""
 
-    names: Iterable[str]
+    names: Sequence[str]
     on_change: Callable[[str, bool, str], None]
     _cameras: dict[str, _Camera] = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
