@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from faceedge.config import cache_dir
+from tests.door.conftest import real_broker
 from tests.fakes.board import PROGRAM
+
+__all__ = ["micropython", "real_broker"]
 
 FAKES = Path(__file__).parents[1] / "fakes"
 PACKAGE = Path("node_modules", "@micropython", "micropython-webassembly-pyscript")

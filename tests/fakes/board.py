@@ -20,7 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.fakes.board_net import make_poll, network_modules
+from tests.fakes.board_net import Socket, make_poll, network_modules
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "micropython_door" / "door.py"
 RELAY, LED, EXIT, CONTACT = 26, 2, 32, 33
@@ -70,6 +70,7 @@ class Board:
         self._bites_at: float | None = None
         self._watchdog_ms = 0
         self._lock = threading.RLock()
+        self._sockets: list[Socket] = []
         self._modules = self._make_modules(urandom)
 
     def load(self, patch: tuple[str, str] = ("", "")) -> SimpleNamespace:
@@ -119,6 +120,8 @@ class Board:
                     self.load().main()
                 except Reset:
                     self._cut()
+                    while self._sockets:
+                        self._sockets.pop().close()
 
         threads = [threading.Thread(target=hardware), threading.Thread(target=program)]
         for thread in threads:
@@ -189,7 +192,7 @@ class Board:
                 gmtime=time.gmtime,
             ),
             "machine": self._machine(),
-            **network_modules(lambda: self.has_wifi),
+            **network_modules(lambda: self.has_wifi, self._sockets),
             "select": make_poll(self._wait_for_network),
         }
 

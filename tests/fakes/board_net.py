@@ -15,6 +15,7 @@ class Socket:
 
     def __init__(self, inner: cpython_socket.socket | None = None) -> None:
         self.inner = inner or cpython_socket.socket()
+        self.followed_by: Socket | None = None
 
     def setblocking(self, flag: bool) -> None:
         self.inner.setblocking(flag)
@@ -36,6 +37,8 @@ class Socket:
 
     def close(self) -> None:
         self.inner.close()
+        if self.followed_by is not None:
+            self.followed_by.close()
 
     def fileno(self) -> int:
         return self.inner.fileno()
@@ -60,9 +63,10 @@ class SSLContext:
 
     def wrap_socket(self, sock: Socket, *, server_hostname: str, do_handshake_on_connect: bool) -> Socket:
         assert not do_handshake_on_connect, "a handshake would stall the loop"
-        return Socket(
+        sock.followed_by = Socket(
             self._inner.wrap_socket(sock.inner, server_hostname=server_hostname, do_handshake_on_connect=False)
         )
+        return sock.followed_by
 
 
 class WLAN:
@@ -84,8 +88,12 @@ class WLAN:
         assert password
 
 
-def network_modules(has_wifi: Callable[[], bool]) -> dict[str, Any]:
-    """By the name they are imported under."""
+def network_modules(has_wifi: Callable[[], bool], opened: list[Socket]) -> dict[str, Any]:
+    """By the name they are imported under. opened: gets every socket, since nobody closes them when the power goes."""
+
+    def socket() -> Socket:
+        opened.append(Socket())
+        return opened[-1]
 
     def wlan(interface: int) -> WLAN:
         return WLAN(has_wifi)
@@ -94,7 +102,7 @@ def network_modules(has_wifi: Callable[[], bool]) -> dict[str, Any]:
     return {
         "network": SimpleNamespace(WLAN=wlan, STA_IF=0),
         "socket": SimpleNamespace(
-            socket=Socket,
+            socket=socket,
             getaddrinfo=lambda host, port: cpython_socket.getaddrinfo(
                 host, port, cpython_socket.AF_INET, cpython_socket.SOCK_STREAM
             ),
