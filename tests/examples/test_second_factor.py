@@ -174,7 +174,6 @@ def broker() -> Iterator[LocalBroker]:
 
 
 @pytest.mark.broker
-@pytest.mark.system
 def test_a_code_typed_at_the_door_confirms_over_a_real_broker(broker: LocalBroker, tmp_path: Path) -> None:
     door = Door(broker, make_secret(tmp_path / "site.key"))
     (tmp_path / "journal.pub").write_bytes(DEVICE.public.pem())
