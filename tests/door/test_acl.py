@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 import subprocess
 import threading
@@ -16,9 +17,10 @@ import pytest
 from faceedge.config import load
 from faceedge.door.broker import mosquitto
 from faceedge.door.channels import CHANNELS
-from faceedge.door.connection import Access
+from faceedge.door.connection import Access, Message
 from faceedge.door.contract import Address, Grant, fresh_token, seal
 from faceedge.door.transport import tls_of
+from faceedge.door.uplink import Uplink
 from tests.door.conftest import KEY
 from tests.door.example_broker import ACCOUNTS, EXAMPLE, OBSERVER, ExampleBroker, commands, example_broker, prepare
 from tests.door.running import Running, until
@@ -185,6 +187,20 @@ def test_device_and_controllers_work_and_a_retained_grant_opens_nothing(broker: 
         running.open("genuine")
         assert running.opened == 1
         assert running.link.views()["main"][controller].answering
+
+
+def test_rights_that_are_missing_are_said_once(broker: ExampleBroker, caplog: pytest.LogCaptureFixture) -> None:
+    uplink = Uplink(broker.settings("home"), "faceedge")
+    for turn in range(20):
+        uplink.retain(f"faceedge/faceedge/state{turn}", b"{}")
+    receipts = []
+    uplink.on_up(lambda: receipts.append(uplink.post(Message("faceedge/faceedge/decision", b"{}", 1))))
+    uplink.start()
+    until(lambda: bool(receipts) and receipts[0].is_done())
+    uplink.stop()
+    assert receipts[0].refusal == NOT_AUTHORISED
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "does not take all we publish: Not authorized; check its access list" in line
 
 
 def test_the_pin_of_the_readme_is_the_pin_that_the_device_takes(broker: ExampleBroker, tmp_path: Path) -> None:

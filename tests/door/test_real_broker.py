@@ -7,18 +7,21 @@ import os
 import pwd
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
 
 from faceedge.config import Broker
 from faceedge.door.broker import LocalBroker, local_broker
+from faceedge.door.channels import channel_of
 from faceedge.door.connection import Message, Session
 from faceedge.door.mqtt import MqttClient
 from faceedge.door.uplink import Uplink
-from tests.door.certificates import write_certificates
+from tests.door.certificates import Files, write_certificates
+from tests.door.conftest import ADDRESS
 from tests.door.running import Running, until
+from tests.door.sniffer import Sniffer, check
 from tests.fakes.clock import FakeClock
 from tests.fakes.swallowing_proxy import SwallowingProxy
 
@@ -30,20 +33,18 @@ def settings(broker: LocalBroker | SwallowingProxy) -> Broker:
     return Broker(host=broker.host, port=broker.port)
 
 
-class Listener:
-    """Anyone on the broker: keeps the last payload of every topic."""
+def uplink_of(broker: Broker) -> Uplink:
+    return Uplink(broker, "dev")
 
-    def __init__(self, broker: LocalBroker) -> None:
-        self.last: dict[str, bytes] = {}
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        self.client.on_message = lambda _client, _userdata, message: self.last.update({message.topic: message.payload})
-        self.client.on_connect = lambda client, *_: client.subscribe("#", 1)
-        self.client.connect(broker.host, broker.port)
-        self.client.loop_start()
 
-    def stop(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+def nothing(*_: object) -> None:
+    """Takes what it is told."""
+
+
+def tls_lines(files: Files) -> str:
+    """For mosquitto's configuration. It would leave root, and could not read our files any more."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    return f"user {user}\ncafile {files.authority}\ncertfile {files.certificate}\nkeyfile {files.key}"
 
 
 @pytest.mark.broker
@@ -58,29 +59,98 @@ def test_a_grant_crosses_mosquitto_and_its_verdict_returns(real_broker: LocalBro
 
 @pytest.mark.broker
 def test_a_clean_leave_says_offline_and_is_quick(real_broker: LocalBroker) -> None:
-    listener = Listener(real_broker)
-    with Running(settings(real_broker), settings(real_broker)) as running:
-        running.ready()
-        until(lambda: listener.last.get("faceedge/dev/availability") == b"online")
-        start = time.monotonic()
-    assert time.monotonic() - start < 2.0
-    until(lambda: listener.last.get("faceedge/dev/availability") == b"offline")
-    until(lambda: b'"offline"' in listener.last["faceedge/dev/door/main/inner/status"])
-    listener.stop()
+    with Sniffer(settings(real_broker)) as sniffer:
+        with Running(settings(real_broker), settings(real_broker)) as running:
+            running.ready()
+            until(lambda: sniffer.payloads("/availability") == [b"online"])
+            start = time.monotonic()
+        assert time.monotonic() - start < 2.0
+        until(lambda: sniffer.payloads("/availability") == [b"online", b"offline"])
+        until(lambda: b'"offline"' in sniffer.payloads("/status")[-1])
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("mqtt")]
 
 
 @pytest.mark.broker
+def test_offline_is_published_and_acknowledged_and_not_left_to_the_will(real_broker: LocalBroker) -> None:
+    """Each last word is another one here, so that the two can be told apart."""
+    words = (Message("farewell", word, qos=1, retain=True) for word in (b"the will", b"the last word"))
+    with Sniffer(settings(real_broker)) as sniffer:
+        client = MqttClient(settings(real_broker), Session("leaver", (), lambda: next(words), nothing, nothing))
+        client.start()
+        assert client.wait_connected(5)
+        client.stop()
+        until(lambda: bool(sniffer.payloads("farewell")))
+    assert sniffer.payloads("farewell") == [b"the last word"]
+
+
+@pytest.mark.broker
+def test_what_is_retained_is_published_again_when_the_broker_has_lost_it(real_broker: LocalBroker) -> None:
+    uplink = uplink_of(settings(real_broker))
+    uplink.retain("faceedge/dev/state", b"early")  # not connected yet
+    uplink.start()
+    assert uplink.wait_connected(5)
+    uplink.retain("faceedge/dev/state", b"late")
+    real_broker.kill()
+    until(lambda: not uplink.connected)
+    real_broker.start()
+    until(lambda: uplink.connected)
+    with Sniffer(settings(real_broker)) as sniffer:
+        until(lambda: sniffer.payloads("/state") == [b"late"])
+        until(lambda: sniffer.payloads("/availability") == [b"online"])
+        assert all(message.retain for message in sniffer.heard)
+        uplink.stop()
+
+
+@pytest.mark.broker
+def test_what_the_broker_remembers_is_not_looked_at_but_for_a_status(real_broker: LocalBroker) -> None:
+    heard: list[tuple[str, bytes]] = []
+    names = ("challenge", "verdict", "status")
+    topics = [ADDRESS.topic("challenge"), ADDRESS.topic("verdict"), ADDRESS.topic("status")]
+    talker = MqttClient(settings(real_broker), Session("talker", (), lambda: None, nothing, nothing))
+    talker.start()
+    assert talker.wait_connected(5)
+    for topic in topics:
+        assert talker.publish(Message(topic, b"of the past", qos=1, retain=True))
+    uplink = Uplink(settings(real_broker), ADDRESS.device)
+    for name, topic in zip(names, topics, strict=True):
+        uplink.subscribe(topic, 1, partial(lambda name, wire: heard.append((name, wire)), name))
+    with Sniffer(settings(real_broker)) as sniffer:
+        until(lambda: len(sniffer.heard) == len(topics))
+        uplink.start()
+        until(lambda: bool(heard))
+        for topic in topics:
+            talker.publish(Message(topic, b"of now", qos=1))
+        until(lambda: len(heard) >= 4)
+    uplink.stop()
+    talker.stop()
+    assert heard[0] == ("status", b"of the past")
+    assert heard[1:] == [(name, b"of now") for name in names]
+
+
+@pytest.mark.broker
+def test_all_that_passes_between_a_device_and_a_controller_is_as_the_contract_says(real_broker: LocalBroker) -> None:
+    with Sniffer(settings(real_broker)) as sniffer:
+        with Running(settings(real_broker), settings(real_broker)) as running:
+            running.open("one")
+            until(lambda: "closed" in [event.event for event in running.events])
+            running.link.publish_decision({"outcome": "grant", "reason": "match", "band": "trusted"})
+            until(lambda: bool(sniffer.payloads("/decision")))
+        until(lambda: sniffer.payloads("/availability") == [b"online", b"offline"])
+    check(sniffer.heard)
+    kinds = {channel.topic for message in sniffer.heard if (channel := channel_of(message.topic))}
+    door = {f"door/<door>/<controller>/{name}" for name in ("challenge", "grant", "verdict", "status")}
+    assert kinds == door | {"availability", "decision"}
+
+
+@pytest.mark.broker
 def test_a_broken_connection_lets_the_broker_say_offline(real_broker: LocalBroker) -> None:
-    listener = Listener(real_broker)
-    with SwallowingProxy(real_broker.host, real_broker.port) as proxy:
-        link = Uplink(settings(proxy), "dev")
-        link.start()
-        until(lambda: listener.last.get("faceedge/dev/availability") == b"online")
+    with Sniffer(settings(real_broker)) as sniffer, SwallowingProxy(real_broker.host, real_broker.port) as proxy:
+        uplink = uplink_of(settings(proxy))
+        uplink.start()
+        until(lambda: sniffer.payloads("/availability") == [b"online"])
         proxy.close()
-        until(lambda: listener.last.get("faceedge/dev/availability") == b"offline")
-        link.stop()
-    listener.stop()
+        until(lambda: sniffer.payloads("/availability")[1:2] == [b"offline"])
+        uplink.stop()
 
 
 @pytest.mark.broker
@@ -187,20 +257,30 @@ def test_a_link_that_takes_no_bytes_refuses_more_and_throws_its_queue_away(real_
 
 
 @pytest.mark.broker
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho drops a socket it could not shake
-def test_tls_is_spoken_and_a_broker_with_a_strange_certificate_is_not_believed(tmp_path: Path) -> None:
+def test_a_door_opens_over_tls(tmp_path: Path) -> None:
     files = write_certificates(tmp_path)
-    user = pwd.getpwuid(os.getuid()).pw_name  # mosquitto would leave root, and could not read our files any more
-    extra = f"user {user}\ncafile {files.authority}\ncertfile {files.certificate}\nkeyfile {files.key}"
-    with local_broker(kind="mosquitto", extra=extra) as broker:
+    with local_broker(kind="mosquitto", extra=tls_lines(files)) as broker:
         trusting = Broker(host="localhost", port=broker.port, tls=True, ca_file=files.authority)
         with Running(trusting, trusting) as running:
             running.open("over TLS")
-        doubting = Broker(host="localhost", port=broker.port, tls=True, ca_file=files.stranger)
-        link = Uplink(doubting, "dev")
-        link.start()
-        assert not link.wait_connected(0.5)
-        link.stop()
+
+
+@pytest.mark.broker
+def test_a_broker_that_wants_a_certificate_gets_ours_and_without_one_a_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = write_certificates(tmp_path)
+    with local_broker(kind="mosquitto", extra=f"{tls_lines(files)}\nrequire_certificate true") as broker:
+        bare = Broker(host="localhost", port=broker.port, tls=True, ca_file=files.authority)
+        mutual = bare.model_copy(update={"cert_file": files.certificate, "key_file": files.key})
+        with Running(mutual, mutual) as running:
+            running.open("both sides known")
+        caplog.clear()
+        uplink = uplink_of(bare)
+        uplink.start()
+        until(lambda: bool(caplog.records))
+        uplink.stop()
+    assert "does it want another client certificate?" in caplog.records[0].getMessage()
 
 
 @pytest.mark.system
