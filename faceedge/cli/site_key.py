@@ -25,7 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     new = opening.add_action(
         actions, "new", run_new, "make a site key", "faceedge site-key new --out site.key",
-        "Writes the private part into a file that only you can read and prints the public part for the devices.",
+        "Writes the private part into a file that only you can read, and the public part, for the devices, beside it.",
     )  # fmt: skip
     new.add_argument("--out", type=opening.a_path, required=True, metavar="FILE", help="new file for the private part")
     trust = opening.add_action(
@@ -49,7 +49,8 @@ def run_new(args: argparse.Namespace) -> int:
         opening.print_json({"path": str(args.out), "kid": key.kid, "public": key.text})
     else:
         print(f"site key {key.kid}, private part: {args.out}; whoever has it commands the devices that trust it")
-        print(f"On each device: faceedge site-key trust {key.text}")
+        print(f"public part: {args.out.with_suffix('.pub')}; it is no secret. On each device:")
+        print(f"faceedge site-key trust {key.text}")
     return 0
 
 

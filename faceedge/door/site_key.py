@@ -74,19 +74,21 @@ class SiteSecret:
 
 
 def make_secret(path: Path) -> SiteKey:
-    """Writes a new private key, 0600, never over another file. Raises BadInput when there is one, StoreError."""
+    """Writes a new private key, 0600, and beside it its public part, in `.pub`.
+
+    Raises BadInput when one of these files exists, StoreError when they cannot be written.
+    """
     octets = secrets.token_bytes(KEY_BYTES)
+    public = SiteSecret(octets).public
+    if path.with_suffix(".pub") == path:
+        raise BadInput(f"{path}: is the place of the public part; name another file, such as site.key")
+    _create(path.with_suffix(".pub"), public.text, 0o644)
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(f"{SECRET} {base64url(octets)}\n".encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
-    except FileExistsError as error:
-        raise BadInput(f"{path}: exists already; name another file") from error
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror}); name another file") from error
-    return SiteSecret(octets).public
+        _create(path, f"{SECRET} {base64url(octets)}", 0o600)
+    except BaseException:
+        path.with_suffix(".pub").unlink()
+        raise
+    return public
 
 
 def read_site_secret(path: Path) -> SiteSecret:
@@ -178,6 +180,19 @@ class TrustedKeys:
         if why not in self._told:
             self._told.add(why)
             log.error("%s", why)
+
+
+def _create(path: Path, line: str, mode: int) -> None:
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
+            file.write(line.encode("ascii") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+    except FileExistsError as error:
+        raise BadInput(f"{path}: exists already; name another file") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror}); name another file") from error
 
 
 def _octets(mark: str, line: str) -> bytes | None:

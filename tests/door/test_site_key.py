@@ -34,12 +34,23 @@ def test_the_formats_are_as_the_page_shows_them(tmp_path: Path) -> None:
     assert public.kid == "f5c04334"
 
 
-def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
-    site_key.make_secret(tmp_path / "site.key")
-    before = (tmp_path / "site.key").read_bytes()
+@pytest.mark.parametrize("there", ["site.key", "site.pub"])
+def test_a_key_file_is_never_overwritten(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_text("something dear")
     with pytest.raises(BadInput, match="exists already"):
         site_key.make_secret(tmp_path / "site.key")
-    assert (tmp_path / "site.key").read_bytes() == before
+    assert (tmp_path / there).read_text() == "something dear"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_private_part_is_not_put_where_the_public_one_goes(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="place of the public part"):
+        site_key.make_secret(tmp_path / "site.pub")
+
+
+def test_the_public_part_lies_beside_the_private_one(tmp_path: Path) -> None:
+    public = site_key.make_secret(tmp_path / "site.key")
+    assert site_key.parse_public((tmp_path / "site.pub").read_text()) == public
 
 
 def test_a_private_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
