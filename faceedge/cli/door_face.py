@@ -26,7 +26,11 @@ LAST_EVENTS = 8
 _STYLES = {
     "opened": "bold green", "refused": "bold red", "fault": "bold red", "disconnected": "yellow", "ignored": "yellow",
 }  # fmt: skip
-_SIGNS = {"locked": ("LOCKED", "bold white on red"), "unlocked": ("OPEN", "bold black on green")}
+_SIGNS = {
+    "locked": ("LOCKED", "bold white on red"),
+    "unlocked": ("OPEN", "bold black on green"),
+    "held_open": ("HELD OPEN", "bold black on yellow"),
+}
 _FAULT_SIGN = ("FAULT", "bold black on yellow")
 
 

@@ -37,7 +37,7 @@ def add_key(actions: Commands[argparse.ArgumentParser]) -> None:
     parser = actions.add_parser(
         "key",
         help="replace the key of a controller while the door goes on working",
-        description="rotate makes a new key beside the old one; both are good. Restart the daemon so that it knows "
+        description="rotate makes a new key beside the old one; both are good. Start the daemon anew so that it knows "
         "both, give the controller the new one, see that `faceedge door test` says so, then finish drops the old one.",
     )
     steps = parser.add_subparsers(title="steps", metavar="STEP", required=True)
@@ -93,7 +93,8 @@ def run_rotate(args: argparse.Namespace) -> int:
     note(site.state, "rotation begun", at, key)
     _tell_key(args, at, key, path)
     if not args.json:
-        print("Both keys are good until `faceedge door key finish`. Restart the daemon before the controller changes.")
+        print("Both keys are good until `faceedge door key finish`.")
+        print("Start the daemon anew, or send it a reload, before the controller changes.")
     return 0
 
 
@@ -134,9 +135,8 @@ def _end(
     if args.json:
         opening.print_json({"door": at.door, "controller": at.controller, "kid": both[stays].kid})
     else:
-        print(
-            f"key {both[stays].kid} stays, key {both[1 - stays].kid} is gone. Restart the daemon to make it so there."
-        )
+        print(f"key {both[stays].kid} stays, key {both[1 - stays].kid} is gone.")
+        print("Start the daemon anew, or send it a reload; until then it still knows both.")
     return 0
 
 

@@ -72,7 +72,7 @@ def run_remove(args: argparse.Namespace) -> int:
     print(f"door {at.door}, controller {at.controller}: no key any more")
     if take_out:
         print(f"Take this out of the configuration, or the daemon will not start again: {take_out}")
-    print("Restart the daemon; until then it still uses the key.")
+    print("Start the daemon anew, or send it a reload; until then it still uses the key.")
     return 0
 
 

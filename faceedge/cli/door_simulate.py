@@ -17,7 +17,7 @@ from faceedge.door.controller import Controller, DoorEvent
 from faceedge.door.http_relay import HttpRelay
 from faceedge.door.keys import checked_name, key_path, read_key, read_secret
 from faceedge.door.latch import MAX_PULSE_MS
-from faceedge.door.relays import GpioRelay, NoRelay, Relay
+from faceedge.door.relays import GpioContact, GpioRelay, NoRelay, Relay
 from faceedge.errors import BadInput
 
 
@@ -56,6 +56,10 @@ def _add_relay(parser: argparse.ArgumentParser) -> None:
         "--max-pulse", type=int, default=MAX_PULSE_MS, metavar="MS",
         help=f"no pulse is longer, whatever a grant says (default and most: {MAX_PULSE_MS})",
     )  # fmt: skip
+    relay.add_argument(
+        "--contact", metavar="CHIP:LINE[:low]",
+        help="a contact to ground, closed while the door is shut (low: while it is open); tells `held_open`",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +76,10 @@ def run(args: argparse.Namespace) -> int:
     tell = _until_nobody_reads(face, stop)
     relay = _relay(args)
     try:
-        controller = Controller(site.settings.broker, address, keys, tell, relay=relay, max_pulse_ms=args.max_pulse)
+        controller = Controller(
+            site.settings.broker, address, keys, tell, relay=relay, max_pulse_ms=args.max_pulse,
+            stands_open=GpioContact.parse(args.contact) if args.contact else _shut,
+        )  # fmt: skip
     except BaseException:
         relay.close()
         raise
@@ -99,6 +106,11 @@ def _relay(args: argparse.Namespace) -> Relay:
     if args.http_off or args.http_password:
         raise BadInput("--http-off and --http-password need --http-on")
     return NoRelay()
+
+
+def _shut() -> bool:
+    """Without a contact."""
+    return False
 
 
 def _until_nobody_reads(tell: Callable[[DoorEvent], None], stop: threading.Event) -> Callable[[DoorEvent], None]:

@@ -23,6 +23,8 @@ RELAY_TICK_S = 0.005
 """While a relay is asked: its answer becomes the verdict."""
 CHALLENGE_EXPIRY_S = 2
 TELL_IGNORED_S = 1.0
+HELD_OPEN_S = 30.0
+"""A door that stands open for longer without a pulse is held open."""
 assert CHALLENGE_EXPIRY_S <= MAX_AGE_S, "a challenge that the broker kept too long is not worth answering"
 
 
@@ -67,16 +69,23 @@ class Controller:
         keys: Sequence[DoorKey],
         on_event: Callable[[DoorEvent], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
         relay: Relay | None = None,
         max_pulse_ms: int = MAX_PULSE_MS,
+        stands_open: Callable[[], bool] = lambda: False,
     ) -> None:
-        """relay: closed at the end of `run`. Raises ConfigError or StoreError when the broker's settings are bad."""
+        """relay: closed at the end of `run`. stands_open: the door contact; nothing opens because of it.
+
+        Raises ConfigError or StoreError when the broker's settings are bad.
+        """
         self.verifier = Verifier(address, keys, clock)
         self._address = address
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.RLock()  # an event handler may look at the controller
         self._latch = Latch(relay or NoRelay(), clock, max_pulse_ms)
+        self._stands_open = stands_open
+        self._shut_at = clock()
         self._granted: Ruling | None = None
         self._told_state: DoorState = "offline"
         self._is_leaving = False
@@ -123,6 +132,7 @@ class Controller:
         """Asks anew when it is time, hears the relay, ends its pulse. Call it every 50 ms or so."""
         with self._lock:
             self._tell_link()
+            self._look_at_door()
             self._tell_door(self._latch.tick())
             if self._mqtt.connected and self.verifier.is_due:
                 self._ask()
@@ -185,7 +195,13 @@ class Controller:
     def _state(self) -> DoorState:
         if self._latch.fault:
             return "fault"
-        return "unlocked" if self._latch.is_open else "locked"
+        if self._latch.is_open:
+            return "unlocked"
+        return "held_open" if self._clock() - self._shut_at > HELD_OPEN_S else "locked"
+
+    def _look_at_door(self) -> None:
+        if self._latch.is_open or not self._stands_open():
+            self._shut_at = self._clock()
 
     def _tell_state(self) -> None:
         self._told_state = self._state()

@@ -1,4 +1,4 @@
-"""What moves the strike: nothing at all, a GPIO line, or (http_relay.py) a relay of the network.
+"""What moves the strike: nothing at all, a GPIO line, or (http_relay.py) a relay of the network. And a door contact.
 
 A relay is told and does not block; its order says later whether it obeyed. latch.py decides what it is told.
 """
@@ -65,21 +65,15 @@ class GpioRelay:
         gpiod = _gpiod()
         self._line = line
         self._values = gpiod.line.Value
-        settings = gpiod.LineSettings(
-            direction=gpiod.line.Direction.OUTPUT, active_low=low, output_value=gpiod.line.Value.INACTIVE
+        self._request = _request(
+            chip, line, direction=gpiod.line.Direction.OUTPUT, active_low=low, output_value=gpiod.line.Value.INACTIVE
         )
-        try:
-            self._request = gpiod.request_lines(chip, {line: settings}, "faceedge-door")
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{chip} line {line}: {error}; see `gpioinfo` for lines, and who may use them") from error
 
     @classmethod
     def parse(cls, text: str) -> GpioRelay:
         """From `/dev/gpiochip0:17`, or `/dev/gpiochip0:17:low`. Raises as the constructor, and BadInput."""
-        match = _LINE.fullmatch(text)
-        if match is None:
-            raise BadInput(f"--gpio {text}: write chip and line as in /dev/gpiochip0:17, with :low if it pulls at 0 V")
-        return cls(match[1], int(match[2]), low=match[3] is not None)
+        chip, line, low = _parse(text)
+        return cls(chip, line, low=low)
 
     def on(self, _pulse_ms: int) -> Order:
         """At once."""
@@ -103,10 +97,54 @@ class GpioRelay:
         return Order("")
 
 
+class GpioContact:
+    """A contact between a line and ground, closed while the door is shut; the line's own resistor pulls it up.
+
+    low: the other way round, closed while the door is open.
+    """
+
+    def __init__(self, chip: str, line: int, *, low: bool = False) -> None:
+        """Takes the line. Raises MissingExtra, and StoreError when the line cannot be had."""
+        gpiod = _gpiod()
+        self._line = line
+        self._open = gpiod.line.Value.ACTIVE
+        self._request = _request(
+            chip, line, direction=gpiod.line.Direction.INPUT, active_low=low, bias=gpiod.line.Bias.PULL_UP
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> GpioContact:
+        """From `/dev/gpiochip0:18`, or `/dev/gpiochip0:18:low`. Raises as the constructor, and BadInput."""
+        chip, line, low = _parse(text)
+        return cls(chip, line, low=low)
+
+    def __call__(self) -> bool:
+        """Whether the door stands open; what cannot be read does not count as shut."""
+        try:
+            return bool(self._request.get_value(self._line) == self._open)
+        except OSError:
+            return True
+
+
+def _parse(text: str) -> tuple[str, int, bool]:
+    match = _LINE.fullmatch(text)
+    if match is None:
+        raise BadInput(f"{text} is no line: write chip and number as in /dev/gpiochip0:17, with :low for the inverse")
+    return match[1], int(match[2]), match[3] is not None
+
+
+def _request(chip: str, line: int, **settings: Any) -> Any:
+    gpiod = _gpiod()
+    try:
+        return gpiod.request_lines(chip, {line: gpiod.LineSettings(**settings)}, "faceedge-door")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{chip} line {line}: {error}; see `gpioinfo` for lines, and who may use them") from error
+
+
 def _gpiod() -> Any:
     try:
         import gpiod
         import gpiod.line
     except ImportError as error:
-        raise MissingExtra("--gpio needs faceedge with its extra: pip install faceedge[gpio]") from error
+        raise MissingExtra("GPIO needs faceedge with its extra: pip install faceedge[gpio]") from error
     return gpiod

@@ -9,7 +9,7 @@ import pytest
 from faceedge.config import Broker
 from faceedge.door import controller as controller_module
 from faceedge.door.contract import Challenge, DoorKey, Grant, Status, Verdict, fresh_token, seal, unseal
-from faceedge.door.controller import Controller, DoorEvent
+from faceedge.door.controller import HELD_OPEN_S, Controller, DoorEvent
 from faceedge.door.latch import AGAIN_S, OBEYS_S
 from tests.door.conftest import ADDRESS, KEY
 from tests.door.test_relays import SlowRelay
@@ -25,11 +25,13 @@ class Scene:
         self.broker = MemoryBroker()
         self.relay = SlowRelay()
         self.events: list[DoorEvent] = []
+        self.stands_open = False
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(controller_module, "MqttClient", self.broker.client)
             self.controller = Controller(
-                Broker(), ADDRESS, keys or (KEY,), self.events.append, clock, self.relay, max_pulse_ms
-            )
+                Broker(), ADDRESS, keys or (KEY,), self.events.append, clock,
+                relay=self.relay, max_pulse_ms=max_pulse_ms, stands_open=lambda: self.stands_open,
+            )  # fmt: skip
         (self.client,) = self.broker.clients
         self.client.start()
         self.tick()
@@ -167,6 +169,25 @@ def test_leaving_while_open_locks_and_says_so(scene: Scene) -> None:
     scene.controller.run(stop)
     assert scene.states[-3:] == ["unlocked", "locked", "offline"]
     assert scene.told[-1] == "closed"
+
+
+def test_a_door_that_stands_open_long_after_its_pulse_is_held_open_until_it_is_shut(scene: Scene) -> None:
+    scene.grant()
+    scene.relay.answer()
+    scene.stands_open = True
+    scene.tick()
+    scene.tick(3.0)
+    scene.relay.answer()
+    scene.tick()
+    scene.tick(HELD_OPEN_S)
+    assert scene.states[-1] == "locked"
+    scene.tick(0.1)
+    assert scene.states[-1] == "held_open"
+    retained = scene.broker.retained[ADDRESS.topic("status")]
+    assert unseal(Status, retained, [KEY])[0].state == "locked"  # nobody shall read it from the past
+    scene.stands_open = False
+    scene.tick(0.1)
+    assert scene.states[-1] == "locked"
 
 
 def test_with_two_keys_the_first_one_signs_and_both_open(clock: FakeClock) -> None:

@@ -12,11 +12,11 @@ import pytest
 from faceedge.door import http_relay
 from faceedge.door.http_relay import HttpRelay
 from faceedge.door.latch import AGAIN_S, OBEYS_S, Latch
-from faceedge.door.relays import GpioRelay, NoRelay, Order
+from faceedge.door.relays import GpioContact, GpioRelay, NoRelay, Order
 from faceedge.errors import BadInput, StoreError
 from tests.door.running import until
 from tests.fakes.clock import FakeClock
-from tests.fakes.gpio import Board
+from tests.fakes.gpio import Bias, Board
 from tests.fakes.relay_server import RelayServer, relay_server
 
 
@@ -236,12 +236,25 @@ def test_a_line_that_is_none_is_explained(text: str) -> None:
         GpioRelay.parse(text)
 
 
+@pytest.mark.parametrize("low", [False, True])
+def test_a_contact_to_ground_says_whether_the_door_stands_open(board: Board, low: bool) -> None:
+    stands_open = GpioContact.parse("/dev/gpiochip0:18" + ":low" * low)
+    seen = [stands_open()]  # nothing connected: pulled up
+    board.pins[18] = False
+    seen.append(stands_open())
+    assert seen == [not low, low]
+    board.breaks = True
+    assert stands_open()
+
+
 def test_the_real_library_takes_what_the_fake_takes(tmp_path: Path) -> None:
     gpiod = pytest.importorskip("gpiod")
-    for ours, theirs in ((Board.request_lines, gpiod.request_lines),):
-        assert [*inspect.signature(ours).parameters][1:] == [*inspect.signature(theirs).parameters]
-    assert {"direction", "active_low", "output_value"} <= set(inspect.signature(gpiod.LineSettings).parameters)
+    ours, theirs = (inspect.signature(each).parameters for each in (Board.request_lines, gpiod.request_lines))
+    assert [*ours][1:] == [*theirs]
+    assert {"direction", "active_low", "output_value", "bias"} <= set(inspect.signature(gpiod.LineSettings).parameters)
     assert [*inspect.signature(gpiod.LineRequest.set_value).parameters] == ["self", "line", "value"]
+    assert [*inspect.signature(gpiod.LineRequest.get_value).parameters] == ["self", "line"]
+    assert {each.name for each in Bias} <= {each.name for each in gpiod.line.Bias}
     with pytest.raises(StoreError, match="gpioinfo"):
         GpioRelay("/dev/null", 17)
 

@@ -22,9 +22,15 @@ class Direction(Enum):
     OUTPUT = 3
 
 
+class Bias(Enum):
+    AS_IS = 1
+    PULL_UP = 4
+
+
 @dataclass
 class LineSettings:
     direction: Direction = Direction.AS_IS
+    bias: Bias = Bias.AS_IS
     active_low: bool = False
     output_value: Value = Value.INACTIVE
 
@@ -42,7 +48,7 @@ class Board:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """As the module `gpiod`."""
         module, line = ModuleType("gpiod"), ModuleType("gpiod.line")
-        line.Value, line.Direction = Value, Direction  # type: ignore[attr-defined]
+        line.Value, line.Direction, line.Bias = Value, Direction, Bias  # type: ignore[attr-defined]
         module.line, module.LineSettings, module.request_lines = line, LineSettings, self.request_lines  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "gpiod", module)
         monkeypatch.setitem(sys.modules, "gpiod.line", line)
@@ -65,7 +71,8 @@ class Board:
             raise OSError(errno.EBUSY, "Device or resource busy")
         self.taken[line] = consumer
         request = Request(self, line, settings)
-        request.set_value(line, settings.output_value)
+        if settings.direction is Direction.OUTPUT:
+            request.set_value(line, settings.output_value)
         return request
 
 
@@ -82,6 +89,13 @@ class Request:
             raise OSError(errno.EPERM, "Operation not permitted")
         assert line == self._line in self._board.taken
         self._board.pins[line] = (value is Value.ACTIVE) != self._settings.active_low
+
+    def get_value(self, line: int) -> Value:
+        """A line that nobody drives is where its resistor pulls it."""
+        if self._board.breaks:
+            raise OSError(errno.EIO, "Input/output error")
+        is_high = self._board.pins.get(line, self._settings.bias is Bias.PULL_UP)
+        return Value.ACTIVE if is_high != self._settings.active_low else Value.INACTIVE
 
     def release(self) -> None:
         del self._board.taken[self._line]
