@@ -352,6 +352,21 @@ def test_a_face_made_clear_opens_by_itself_and_a_confirm_then_adds_nothing() -> 
     assert len(hall.grants) == 1
 
 
+def test_a_face_made_clear_after_a_confirm_opens_nothing_again() -> None:
+    hall = Hall()
+    assert hall.confirm(hall.is_asked()) == ""
+    hall.sees(ANNA, 0.9, times=10)
+    assert hall.grants == [("main", "second_factor", ANNA)]
+
+
+def test_a_camera_that_watches_no_door_asks_nothing_that_could_be_confirmed() -> None:
+    hall = Hall()
+    hall.is_asked()
+    reviews = Reviews(lambda review, now: review)
+    reviews.note(replace(hall.asked[0], doors=()), hall.now)
+    assert reviews.confirm(hall.asked[0].id, hall.now) == UNKNOWN
+
+
 def test_a_lost_grant_asks_anew_and_the_old_confirm_is_used() -> None:
     hall = Hall()
     review = hall.is_asked()
