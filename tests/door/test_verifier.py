@@ -144,5 +144,33 @@ def test_two_keys_are_valid_while_one_is_replaced(clock: FakeClock) -> None:
     assert verifier.judge(grant(nonce)).opens
 
 
+def test_the_answer_waits_for_what_the_relay_does(verifier: Verifier) -> None:
+    ruling = verifier.rule(grant(ask(verifier)))
+    assert ruling.opens
+    assert ruling.answer is None
+    failed = verifier.answer(ruling.refused("relay"))
+    assert failed is not None
+    answer = unseal(Verdict, failed, [KEY])[0]
+    assert (answer.opened, answer.why) == (False, "relay")
+
+
+def test_a_grant_whose_relay_failed_does_not_open_by_a_replay(verifier: Verifier) -> None:
+    wire = grant(ask(verifier))
+    verifier.answer(verifier.rule(wire).refused("relay"))
+    assert verifier.judge(wire) == Ruling(False, "spent challenge", _grant_of(wire), None)
+
+
+def test_an_answer_made_late_still_has_the_highest_counter(verifier: Verifier) -> None:
+    ruling = verifier.rule(grant(ask(verifier)))
+    between = unseal(Challenge, verifier.challenge(), [KEY])[0].ctr
+    answer = verifier.answer(ruling)
+    assert answer is not None
+    assert unseal(Verdict, answer, [KEY])[0].ctr > between
+
+
+def test_what_has_no_valid_mac_has_no_answer(verifier: Verifier) -> None:
+    assert verifier.answer(verifier.rule(b"x" * 100)) is None
+
+
 def _grant_of(wire: bytes) -> Grant:
     return unseal(Grant, wire, [KEY])[0]
