@@ -42,8 +42,8 @@ class Example:
 
     def __init__(self, patch: tuple[str, str] = ("", "")) -> None:
         self._octets = b""
-        self._board = Board(urandom=lambda _: self._octets, ticks_at_start=TICKS - 200_000)
-        self._program: SimpleNamespace = self._board.load(patch)
+        self._board = Board(urandom=lambda _: self._octets, ticks_at_start=TICKS - 200_000, patch=patch)
+        self._program: SimpleNamespace = self._board.load()
         self._clock = self._program.Clock()
 
     def play(self, step: Step) -> Outcome:

@@ -53,7 +53,9 @@ class Board:
         config: SimpleNamespace | None = None,
         urandom: Callable[[int], bytes] = os.urandom,
         ticks_at_start: int = 0,
+        patch: tuple[str, str] = ("", ""),
     ) -> None:
+        """patch: spoils the program, (old, new)."""
         self.config = config or settings()
         self.console: list[str] = []
         self.boots = 0
@@ -62,6 +64,7 @@ class Board:
         self.wired = {EXIT: 1, CONTACT: 1}  # what hangs on the inputs: 1 is an open contact
         self.has_wifi = True
         self.on_wait: Callable[[], None] = lambda: None  # called whenever the program sleeps
+        self._patch = patch
         self._is_real = False
         self._is_dead = False
         self._ticks_at_start = ticks_at_start
@@ -73,17 +76,17 @@ class Board:
         self._sockets: list[Socket] = []
         self._modules = self._make_modules(urandom)
 
-    def load(self, patch: tuple[str, str] = ("", "")) -> SimpleNamespace:
-        """The program, as if it had just been started; its names as attributes. patch: spoils it, (old, new)."""
+    def load(self) -> SimpleNamespace:
+        """The program, as if it had just been started; its names as attributes."""
         self._is_dead = False
         self._levels.clear()
         source = PROGRAM.read_text()
-        assert patch[0] in source
+        assert self._patch[0] in source
         names: dict[str, Any] = {
             "__name__": "door",
             "__builtins__": {**vars(builtins), "__import__": self._import, "print": self._print},
         }
-        exec(compile(source.replace(*patch) if patch[0] else source, str(PROGRAM), "exec"), names)
+        exec(compile(source.replace(*self._patch) if self._patch[0] else source, str(PROGRAM), "exec"), names)
         return SimpleNamespace(**names)
 
     @property
