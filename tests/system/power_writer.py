@@ -1,4 +1,4 @@
-"""A process that enrols, removes, rotates keys and writes the journal in a folder until its power is cut.
+"""A process that enrols, removes, rotates keys, writes the journal and posts events in a folder until its power is cut.
 
 Reads folders from stdin, one a line, and forks a child for each, so that the imports are paid for once. The child says
 on stdout what it is about to do and what has been acknowledged: what it has said is done must last.
@@ -18,9 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from faceedge import database, files
+from faceedge.door.connection import Message
+from faceedge.door.contract import fresh_token
+from faceedge.door.events import Letter
 from faceedge.gallery import rotate
 from faceedge.gallery.base import Origin, Person
 from faceedge.gallery.store import Gallery
+from faceedge.jobs.postman import Postman
 from faceedge.journal.chain import Keep
 from faceedge.journal.writer import Journal
 from faceedge.types import Image, Template
@@ -53,16 +57,50 @@ def enrol(gallery: Gallery, number: int) -> Person:
     return person
 
 
+class Taken:
+    """A receipt of a broker that answers at once."""
+
+    refusal = ""
+
+    def is_done(self) -> bool:
+        return True
+
+    def is_dead(self) -> bool:
+        return False
+
+
+class Post:
+    """A broker that is there half of the time, and says what it takes before it answers."""
+
+    @property
+    def connected(self) -> bool:
+        return time.monotonic() % 0.2 < 0.1
+
+    def post(self, message: Message) -> Taken | None:
+        if not self.connected:
+            return None
+        say(delivered=message.payload.decode())
+        return Taken()
+
+
+def note(journal: Journal, number: int) -> None:
+    """An entry, and an event about it."""
+    token = fresh_token()
+    journal.append("note", {"number": number, "letter": token}, [Letter(token, "device", token.encode())])
+    say(noted=number, at_s=time.monotonic())
+
+
 def work(state: Path, dice: random.Random) -> None:
     """Until it is killed."""
-    journal = Journal.of(state, Keep(), lambda trouble: None)
+    postman = Postman(state, Post(), "event")
+    journal = Journal.of(state, Keep(), lambda trouble: None, postman.wake)
     journal.start()
+    postman.start()
     with Gallery.open(state) as gallery:
         people = gallery.people()
         for number in itertools.count():
             people.append(enrol(gallery, number))
-            journal.append("note", {"number": number})
-            say(noted=number, at_s=time.monotonic())
+            note(journal, number)
             if dice.random() < 0.3 or len(people) > MOST_PEOPLE:
                 gone = people.pop(dice.randrange(len(people)))
                 say(begin="remove", id=gone.id)

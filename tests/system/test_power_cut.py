@@ -138,7 +138,7 @@ class Promised:
     """What has been acknowledged so far, over all cuts.
 
     open: removals begun and not known to have ended. noted: the last entry that must be in the journal, of those after
-    entry `base`; granted: the number of one that must be.
+    entry `base`; granted: the number of one that must be. delivered: events that the broker has said it took.
     """
 
     people: set[str] = field(default_factory=set)
@@ -146,6 +146,7 @@ class Promised:
     open: set[str] = field(default_factory=set)
     granted: int = 0
     noted: int = -1
+    delivered: set[str] = field(default_factory=set)
     rotations: int = 0
     base: int = 0
 
@@ -158,6 +159,8 @@ class Promised:
                 self.people.discard(one["id"])
             elif one.get("begin") == "remove":
                 self.open.add(one["id"])
+            if "delivered" in one:
+                self.delivered.add(one["delivered"])
             self.rotations += one.get("done") == "rotate"
             self.granted = max(self.granted, one.get("granted", 0))
             if "noted" in one and one["at_s"] < cut_s - JOURNAL_LAG_S:
@@ -182,6 +185,7 @@ def cut(image: Path, mount: Path, writer: Writer, promised: Promised) -> None:
         later = writer.rest()
     promised.hear(heard, cut_s)
     promised.open |= {one["id"] for one in later if one.get("begin") == "remove"}
+    promised.delivered |= {one["delivered"] for one in later if "delivered" in one}
 
 
 def losses(state: Path, promised: Promised) -> list[str]:
@@ -208,12 +212,19 @@ def journal_losses(state: Path, promised: Promised) -> list[str]:
     report = verify(state / "journal.db", read_public(public_path(state)))
     found = [] if report.is_whole else [f"journal: {report.problem}"]
     with closing(sqlite3.connect(state / "journal.db")) as connection:
-        bodies = connection.execute("SELECT body FROM entries WHERE kind = 'note' AND seq > ?", (promised.base,))
-        numbers = {json.loads(body)["number"] for (body,) in bodies}
+        notes = connection.execute("SELECT seq, body FROM entries WHERE kind = 'note'").fetchall()
+        waiting = {name for (name,) in connection.execute("SELECT id FROM outbox")}
+    bodies = [(seq, json.loads(body)) for seq, body in notes]
+    numbers = {body["number"] for seq, body in bodies if seq > promised.base}
+    letters = {body["letter"] for _, body in bodies}
     if report.last < promised.granted:
         found.append(f"journal: entry {promised.granted} was granted upon, {report.last} is the last")
     if not set(range(promised.noted + 1)) <= numbers:
         found.append(f"journal: {promised.noted - max(numbers, default=-1)} entries older than {JOURNAL_LAG_S} s lost")
+    if lost := letters - waiting - promised.delivered:
+        found.append(f"outbox: {len(lost)} events of entries on disk are neither there nor delivered")
+    if unwritten := promised.delivered - letters:
+        found.append(f"outbox: {len(unwritten)} events were delivered of entries that are not on disk")
     promised.base = report.last
     return found
 
@@ -250,6 +261,7 @@ def test_what_was_acknowledged_outlasts_a_power_cut(image: Path, tmp_path: Path)
     assert promised.people
     assert promised.gone
     assert promised.granted
+    assert promised.delivered
     assert promised.rotations
 
 
@@ -260,3 +272,4 @@ def test_without_fsync_a_power_cut_loses_what_was_acknowledged(image: Path, tmp_
         found = [loss for _ in range(3) for loss in cut_and_look(image, tmp_path, writer, promised)]
     assert any("is lost" in loss or "corrupt" in loss or "gallery.db" in loss for loss in found)
     assert any("journal" in loss for loss in found)
+    assert any("outbox" in loss for loss in found), found[-6:]
