@@ -61,6 +61,10 @@ class Line(Protocol):
 class Diary(Protocol):
     """The part of the journal that commands use."""
 
+    def append(self, kind: str, body: Mapping[str, Any]) -> object:
+        """Written soon, or when it can be."""
+        ...
+
     def append_now(self, kind: str, body: Mapping[str, Any], wait_s: float) -> int:
         """Returns when it is on disk. Raises FaceedgeError when it is not, or not in time."""
         ...
@@ -231,7 +235,8 @@ class Commands:
         try:
             self._journal.append_now("command", said, NOTE_WAIT_S)
         except FaceedgeError as error:
-            log.error("command %s is not in the journal: %s", command.cmd, error)
+            log.error("command %s is not in the journal yet: %s", command.cmd, error)
+            self._journal.append("command", said)
         log.info("command %s by site key %s: %s", command.cmd, key.kid, spoken(why) or "done")
         self._answer(command, why)
 

@@ -33,6 +33,7 @@ class Desk:
         self.clock = FakeClock()
         self.posted: list[Message] = []
         self.noted: list[dict[str, Any]] = []
+        self.noted_later: list[dict[str, Any]] = []
         self.done: list[tuple[str, Values, str]] = []
         self.nonces_told = 0
         self.trusted = [SITE.public]
@@ -49,6 +50,10 @@ class Desk:
     def post(self, message: Message) -> None:
         assert (message.qos, message.retain) == (1, False)
         self.posted.append(message)
+
+    def append(self, kind: str, body: Mapping[str, Any]) -> None:
+        assert kind == "command"
+        self.noted_later.append(dict(body))
 
     def append_now(self, kind: str, body: Mapping[str, Any], wait_s: float) -> int:
         assert kind == "command"
@@ -217,19 +222,19 @@ def test_a_bad_message_gets_no_answer_and_uses_no_nonce_up(kind: str) -> None:
     assert desk.send(desk.wire()) == [(True, "")]
 
 
-def test_between_ten_thousand_bad_messages_every_good_one_is_obeyed() -> None:
+def test_between_two_thousand_bad_messages_every_good_one_is_obeyed() -> None:
     desk = Desk()
     bad = list(bad_wires(desk).values())
     good = 0
-    for number in range(10_000):
+    for number in range(2000):
         assert desk.send(bad[number % len(bad)]) == []
-        if number % 1000 == 999:
+        if number % 200 == 199:
             good += desk.send(desk.wire()) == [(True, "")]
     assert good == 10
     assert len(desk.done) == len(desk.posted) == len(desk.noted) == desk.nonces_told == 10
     counts = desk.commands.counts
     assert counts.pop("accepted") == 10
-    assert sum(counts.values()) == 10_000
+    assert sum(counts.values()) == 2000
 
 
 def test_a_flood_takes_no_more_memory_than_its_queue() -> None:
@@ -315,10 +320,11 @@ def test_names_of_people_do_not_reach_the_journal() -> None:
     assert desk.noted[0]["args"] == {"camera": "entry", "seconds": 20}
 
 
-def test_what_was_done_is_answered_even_when_the_journal_cannot_be_written() -> None:
+def test_what_was_done_is_answered_even_when_it_can_be_written_down_only_later() -> None:
     desk = Desk()
     desk.is_journal_well = False
     assert desk.send(desk.wire("lockdown", args={"on": 1}), "lockdown") == [(True, "")]
+    assert [entry["args"] for entry in desk.noted_later] == [{"on": 1}]
 
 
 def test_a_fresh_nonce_is_made_every_half_minute_and_told() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from faceedge import config as configuration
@@ -51,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     settings = configuration.load(args.config)
     key = read_public(_public_path(args.device_key)) if args.device_key else None
     device = Device(checked_name(args.device or settings.device), key)
-    answer = ask(_broker(settings.broker, args.broker), device, secret, args.name, values, args.wait)
+    with _quiet():
+        answer = ask(_broker(settings.broker, args.broker), device, secret, args.name, values, args.wait)
     _tell(args, device, answer)
     return 0 if answer.ok else 1
 
@@ -65,6 +69,18 @@ def _tell(args: argparse.Namespace, device: Device, answer: Answer) -> None:
         print(
             "faceedge: nothing proves that the device said so; name its public key with --device-key", file=sys.stderr
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Only what goes wrong with the connection is worth a line."""
+    log = logging.getLogger("faceedge.door")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _described(name: str) -> str:

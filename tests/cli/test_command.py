@@ -116,7 +116,8 @@ def test_a_nonce_that_somebody_else_used_up_is_no_trouble(site: Site) -> None:
     site.device.lies = fresh_token()
     site.device.show()
     assert site("ping", device_key=site.device.public).code == 0
-    assert site.device.commands.counts == {"unknown nonce": 1, "accepted": 1}
+    counts = site.device.commands.counts
+    assert (counts["unknown nonce"], counts["accepted"]) == (1, 1)
 
 
 @pytest.mark.broker
