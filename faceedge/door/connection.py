@@ -61,7 +61,8 @@ class Session:
 
     last_word: made anew for each connection as its will, and published before a clean leave; None for who says none.
     on_up, on_message: called in the client's thread; they must not block. wants_retained: for which topics the broker's
-    memory is welcome; what it remembers of others is not even looked at.
+    memory is welcome; what it remembers of others is not even looked at. most_bytes: of a packet; a broker that keeps to
+    MQTT 5 does not send us a larger one.
     """
 
     client_id: str
@@ -70,6 +71,7 @@ class Session:
     on_up: Callable[[], None]
     on_message: Callable[[str, bytes], None]
     wants_retained: Callable[[str], bool] = lambda _topic: True
+    most_bytes: int = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,15 @@ def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session 
         if (will := session.last_word()) is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
     return client
+
+
+def connect(client: paho.Client, broker: Broker, protocol: MQTTProtocolVersion, session: Session | None) -> None:
+    """Connects, shakes hands and sends CONNECT. Raises OSError."""
+    properties = None
+    if protocol == MQTTProtocolVersion.MQTTv5 and session is not None:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = session.most_bytes
+    client.connect(broker.host, broker.port, broker.keepalive_s, properties=properties)
 
 
 def send(client: paho.Client, protocol: MQTTProtocolVersion, message: Message) -> paho.MQTTMessageInfo:

@@ -16,7 +16,7 @@ from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from faceedge.config import Broker
-from faceedge.door.connection import CONNECT_S, Access, Message, Receipt, Session, abort, make_client, send
+from faceedge.door.connection import CONNECT_S, Access, Message, Receipt, Session, abort, connect, make_client, send
 from faceedge.door.transport import why_cut_off, why_not, why_refused
 
 __all__ = ["Message", "MqttClient", "Receipt", "Session"]
@@ -121,7 +121,8 @@ class MqttClient:
 
     def _connection(self) -> bool:
         """One connection from birth to death; says whether it was ever up."""
-        client = make_client(self._access, self._protocol, None if self._asks_version else self._session)
+        session = None if self._asks_version else self._session
+        client = make_client(self._access, self._protocol, session)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
@@ -131,7 +132,7 @@ class MqttClient:
         self._client = client
         was_up = False
         try:
-            client.connect(self._access.broker.host, self._access.broker.port, self._access.broker.keepalive_s)
+            connect(client, self._access.broker, self._protocol, session)
             self._serve(client)
         except OSError as error:  # refused, unknown host, timeouts, TLS and certificate errors
             self._say_down(why_not(error, self._access.broker))

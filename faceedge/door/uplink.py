@@ -15,6 +15,9 @@ from faceedge.door.mqtt import Message, MqttClient, Session
 
 Handler = Callable[[bytes], None]
 
+MOST_BYTES = 4096
+"""Of a packet that comes in. The largest is a command: 1111 bytes and its topic."""
+
 
 class Uplink:
     """Subscribe before `start`. `publish`, `post` and `retain` may be called from any thread and never block."""
@@ -58,7 +61,7 @@ class Uplink:
         """Connects, and again whenever the connection is lost."""
         subscriptions = tuple((topic, qos) for topic, (qos, _) in self._routes.items())
         session = Session(
-            f"faceedge.{self._device}", subscriptions, self._offline, self._born, self._dispatch, _is_status
+            f"faceedge.{self._device}", subscriptions, self._offline, self._born, self._dispatch, _is_status, MOST_BYTES
         )
         self._mqtt = MqttClient(self._broker, session)
         self._mqtt.start()

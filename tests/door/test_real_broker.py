@@ -128,6 +128,25 @@ def test_what_the_broker_remembers_is_not_looked_at_but_for_a_status(real_broker
 
 
 @pytest.mark.broker
+def test_a_huge_message_does_not_even_reach_the_device(real_broker: LocalBroker) -> None:
+    heard: list[int] = []
+    uplink = uplink_of(settings(real_broker))
+    uplink.subscribe("faceedge/dev/cmd/ping", 1, lambda wire: heard.append(len(wire)))
+    uplink.start()
+    talker = MqttClient(settings(real_broker), Session("talker", (), lambda: None, nothing, nothing))
+    talker.start()
+    assert talker.wait_connected(5)
+    assert uplink.wait_connected(5)
+    for size in (1_000_000, 5_000, 1111):
+        until(lambda size=size: talker.publish(Message("faceedge/dev/cmd/ping", bytes(size), qos=1)))  # type: ignore[misc]
+    until(lambda: bool(heard))
+    assert heard == [1111]
+    assert uplink.connected
+    uplink.stop()
+    talker.stop()
+
+
+@pytest.mark.broker
 def test_all_that_passes_between_a_device_and_a_controller_is_as_the_contract_says(real_broker: LocalBroker) -> None:
     with Sniffer(settings(real_broker)) as sniffer:
         with Running(settings(real_broker), settings(real_broker)) as running:
