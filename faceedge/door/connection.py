@@ -61,8 +61,8 @@ class Session:
 
     last_word: made anew for each connection as its will, and published before a clean leave; None for who says none.
     on_up, on_message: called in the client's thread; they must not block. wants_retained: for which topics the broker's
-    memory is welcome; what it remembers of others is not even looked at. most_bytes: of a packet; a broker that keeps to
-    MQTT 5 does not send us a larger one.
+    memory is welcome; what it remembers of others is not even looked at. most_bytes: of a packet; with MQTT 5 a broker
+    keeps larger ones from us.
     """
 
     client_id: str
