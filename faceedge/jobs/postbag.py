@@ -85,7 +85,7 @@ class Postbag:
     """Letters up to this number were looked at."""
     _carried: list[_Carried] = field(default_factory=list)
     _holds: dict[str, _Hold] = field(default_factory=dict)
-    _held: frozenset[str] = frozenset()
+    _left_out: frozenset[str] = frozenset()
     _window: int = WINDOW
     _file: Identity | None = None
     _suspect: Row | None = None
@@ -112,13 +112,15 @@ class Postbag:
         """Kinds that the broker does not take."""
         return sorted(self._holds)
 
+    def begin(self) -> None:
+        """Looks from the start again when a kind that was left out need not wait any more."""
+        if self._left_out - self._waits():
+            self.after, self._left_out = 0, frozenset()
+
     def held(self) -> frozenset[str]:
-        """Kinds that must wait now. When one is free again, the bag looks from the start."""
-        now = self.clock()
-        held = frozenset(kind for kind, hold in self._holds.items() if hold.until > now)
-        if self._held - held:
-            self.after = 0
-        self._held = held
+        """Kinds to leave out now. One that was refused is tried with one letter, so that its order stays."""
+        held = self._waits()
+        self._left_out |= held
         return held
 
     def post(self, row: Row) -> bool:
@@ -165,6 +167,10 @@ class Postbag:
             self._file = file
             self._carried, self.done, self.after, self._suspect = [], [], 0, None
 
+    def _waits(self) -> frozenset[str]:
+        now, tried = self.clock(), {one.row.letter.kind for one in self._carried}
+        return frozenset(kind for kind, hold in self._holds.items() if hold.until > now or kind in tried)
+
     def _accepted(self, row: Row) -> None:
         self._window = WINDOW
         if not self.done:
@@ -180,14 +186,14 @@ class Postbag:
         kind = row.letter.kind
         if kind not in self._holds:
             log.error("the broker refuses events of kind %s (%s), so they wait here; see its access list", kind, why)
-        if kind not in self.held():
+        if kind not in self._waits():
             self._hold(kind)
 
     def _hold(self, kind: str) -> None:
         before = self._holds.get(kind)
         pause_s = min(2 * before.pause_s, PAUSE_MAX_S) if before else PAUSE_MIN_S
         self._holds[kind] = _Hold(self.clock() + pause_s, pause_s)
-        self._held |= {kind}
+        self._left_out |= {kind}
 
     def _start_over(self, is_striking: bool) -> None:
         """The oldest goes first and alone, until the broker has answered: if it ends connections, that shows."""

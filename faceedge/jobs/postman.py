@@ -129,11 +129,12 @@ class Postman:
             self._fill(outbox)
 
     def _fill(self, outbox: Outbox) -> None:
-        held, sent, last = self._bag.held(), self._bag.sent, outbox.last()
+        self._bag.begin()
+        sent, last = self._bag.sent, outbox.last()
         while (room := self._bag.room) > 0:
-            rows = outbox.waiting(room, self._bag.after, held)
+            rows = outbox.waiting(room, self._bag.after, self._bag.held())
             for row in rows:
-                if row.number in sent:
+                if row.number in sent or row.letter.kind in self._bag.held():
                     self._bag.after = row.number
                 elif not self._bag.post(row):
                     return

@@ -220,8 +220,31 @@ def test_a_refused_kind_is_tried_less_and_less_often(yard: Yard) -> None:
     yard.office.refused["camera"] = "Quota exceeded"
     yard.write("camera", "camera")
     yard.turn(round(1200 / STEP_S))
-    pauses = [later - earlier for earlier, later in itertools.pairwise(tries) if later > earlier]
-    assert [round(pause / 5) for pause in pauses] == [1, 2, 4, 8, 16, 32, 60, 60]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert [round(pause / 5) for pause in pauses] == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_refused_kind_that_is_allowed_again_keeps_its_order(yard: Yard) -> None:
+    """It is tried with one letter: of two, the first could be refused and the second taken."""
+    yard.office.refused["camera"] = "Not authorized"
+    yard.write(*["camera", "door"] * 50)
+    for _ in range(400):
+        yard.postman.turn()
+        yard.office.work(1)
+        yard.clock.advance(STEP_S)
+    sizes: list[int] = []
+    real = yard.office.work
+
+    def work(most: int = 1000) -> None:
+        sizes.append(len(yard.office.under_way))
+        real(1)
+        yard.office.refused.clear()
+        real(most)
+
+    yard.office.work = work  # type: ignore[method-assign]
+    yard.turn(2 * round(postbag.PAUSE_MAX_S / STEP_S))
+    assert_all_arrived_in_order(yard)
+    assert next(size for size in sizes if size) == 1
 
 
 def test_a_refused_kind_that_is_free_again_while_offline_is_not_forgotten(yard: Yard) -> None:

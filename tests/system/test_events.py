@@ -23,6 +23,7 @@ from faceedge.door.contract import fresh_token
 from faceedge.door.events import Letter
 from faceedge.door.mqtt import MqttClient, Session
 from faceedge.door.uplink import Uplink
+from faceedge.jobs import postbag, postman
 from faceedge.jobs.postman import Postman
 from faceedge.journal.chain import Keep
 from faceedge.journal.outbox import Outbox
@@ -146,6 +147,14 @@ def assert_all_heard(listener: Listener, station: Station) -> None:
     assert len(station.made) > 100
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that is refused is soon tried again."""
+    monkeypatch.setattr(postbag, "PAUSE_MIN_S", 0.1)
+    monkeypatch.setattr(postbag, "PAUSE_MAX_S", 0.4)
+    monkeypatch.setattr(postman, "COUNT_S", 0.1)
+
+
 @contextmanager
 def listening(host: str, port: int) -> Iterator[Listener]:
     listener = Listener(Broker(host=host, port=port))
@@ -172,7 +181,7 @@ def test_five_dead_brokers_lose_no_event(tmp_path: Path) -> None:
         for _ in range(5):
             heard = len(listener.heard)
             until(lambda heard=heard: len(listener.heard) > heard + 20)
-            freeze(broker)
+            signal_to(broker, signal.SIGSTOP)
             time.sleep(random.uniform(0.0, 1.5))
             broker.kill()
             until(lambda: not station.uplink.connected)
@@ -184,10 +193,10 @@ def test_five_dead_brokers_lose_no_event(tmp_path: Path) -> None:
         assert_all_heard(listener, station)
 
 
-def freeze(broker: LocalBroker) -> None:
+def signal_to(broker: LocalBroker, what: signal.Signals) -> None:
     process = broker._process
     assert process is not None
-    process.send_signal(signal.SIGSTOP)
+    process.send_signal(what)
 
 
 @pytest.mark.broker
@@ -226,6 +235,37 @@ def four_half_open_links(state: Path, name: str, port: int, listener: Listener) 
             assert proxy.swallowed > before
             proxy.release()
             until(lambda: station.uplink.connected)
+        assert_all_heard(listener, station)
+
+
+@pytest.mark.broker
+def test_what_an_access_list_refuses_waits_until_it_is_allowed(tmp_path: Path, quick: None) -> None:
+    """MQTT 5 says so in its answer; the other kinds go on meanwhile."""
+    rules = tmp_path / "acl"
+    rules.write_text("topic read faceedge/#\ntopic write faceedge/probe/#\ntopic write faceedge/acl/event/door\n")
+    with (
+        local_broker(kind="mosquitto", extra=f"user root\nacl_file {rules}") as broker,
+        listening(broker.host, broker.port) as listener,
+        Station(tmp_path / "state", "acl", Broker(host=broker.host, port=broker.port)) as station,
+    ):
+        until(lambda: len(listener.of("acl", "door")) > 20)
+        until(lambda: station.postman.as_json()["refused"] == ["camera", "decision"])
+        until(lambda: len(station.made) > 200)
+        assert not listener.of("acl", "camera")
+        rules.write_text("topic readwrite #\n")
+        signal_to(broker, signal.SIGHUP)
+        assert_all_heard(listener, station)
+
+
+@pytest.mark.broker
+def test_an_event_too_large_for_the_broker_is_given_up_and_the_others_arrive(tmp_path: Path, quick: None) -> None:
+    with (
+        local_broker(kind="mosquitto", extra="message_size_limit 1000") as broker,
+        listening(broker.host, broker.port) as listener,
+        Station(tmp_path / "state", "big", Broker(host=broker.host, port=broker.port)) as station,
+    ):
+        station.journal.append("note", {}, [Letter("big", "camera", b'{"id": "big"}' + b" " * 2000)])
+        until(lambda: listener.of("big", "dropped"), 60)
         assert_all_heard(listener, station)
 
 
