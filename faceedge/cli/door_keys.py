@@ -81,6 +81,8 @@ def run_add(args: argparse.Namespace) -> int:
     key = read_key(path)
     note(site.state, "made", at, key)
     _tell_key(args, at, key, path)
+    if not args.json and not site.names(at.door, at.controller):
+        print(f'The daemon does not know it yet: add "{at.controller}" to controllers of the [[door]] "{at.door}".')
     return 0
 
 

@@ -32,6 +32,10 @@ class Site:
         settings = configuration.load(args.config)
         return cls(settings, args.state or configuration.state_dir(settings))
 
+    def names(self, door: str, controller: str) -> bool:
+        """Whether a [[door]] of the configuration has this controller."""
+        return any(each.name == door and controller in each.controllers for each in self.settings.door)
+
     def address(self, args: argparse.Namespace) -> Address:
         """The controller that `NAME [--controller C]` means. Raises BadInput."""
         controller = the_controller(self.state, args.name, args.controller)

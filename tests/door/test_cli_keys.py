@@ -109,6 +109,13 @@ def test_add_says_where_the_key_lies_and_its_name(door: Command) -> None:
     assert door.json == {"door": "main", "controller": "inner", "path": str(path), "kid": kid}
 
 
+def test_add_says_when_the_configuration_does_not_name_the_controller_yet(door: Command) -> None:
+    door("add", "main", "--controller", "inner")
+    assert "does not know it yet" not in door.out
+    door("add", "main", "--controller", "spare")
+    assert 'add "spare" to controllers of the [[door]] "main"' in door.out
+
+
 def test_add_hands_the_key_over_on_a_serial_line(door: Command) -> None:
     controller, port = pty.openpty()
     assert door("add", "main", "--controller", "inner", "--serial", os.ttyname(port)) == 0
