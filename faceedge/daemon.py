@@ -123,8 +123,6 @@ class Daemon:
         self._cameras = CameraHealth([camera.name for camera in config.camera], self._notes.camera)
         self._lockdown = Lockdown(self._state, self._notes.lockdown)
         self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
-        for notice in self._vision.notices:
-            log.warning("%s", notice)
         gallery = Gallery.open(self._state)
         parts.callback(gallery.close)
         self._collector = self._open_collector(gallery, parts)
@@ -135,6 +133,8 @@ class Daemon:
             config.door, self._vision, self._pipeline, self._publisher, self._session.journal, self._cameras,
             self._collector, self._enrol_mode, self._lockdown, self._exchange,
         )  # fmt: skip
+        for notice in self._report.notices():
+            log.warning("%s", notice)
         if self._exchange is not None:
             self._exchange.serve(self._handlers(), self._session.journal, self._feed.hurry)
             parts.callback(self._exchange.stop)

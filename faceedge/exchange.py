@@ -19,6 +19,7 @@ from faceedge.door.discovery import Facts, discovery
 from faceedge.door.events import Letter
 from faceedge.door.keys import load_keys
 from faceedge.door.link import DoorLink, GrantResult
+from faceedge.door.rotation import notices
 from faceedge.door.site_key import TrustedKeys
 from faceedge.door.uplink import Uplink
 from faceedge.errors import StoreError
@@ -52,6 +53,7 @@ class Exchange:
         """Raises ConfigError or StoreError when broker settings or keys cannot be used."""
         keys = load_keys(state, terms.doors)
         self.kids = {f"{door}/{controller}": known[0].kid for (door, controller), known in keys.items()}
+        self.notices = notices(keys)
         self._terms = terms
         self._state = state
         self._uplink = Uplink(terms.broker, terms.device)

@@ -48,7 +48,7 @@ class Report:
         return {
             "version": __version__,
             "builds": dict(self.vision.builds),
-            "notices": list(self.vision.notices),
+            "notices": self.notices(),
             "cameras": self.cameras.as_json(),
             "doors": self._doors(),
             "stages": self.pipeline.stages(),
@@ -72,6 +72,10 @@ class Report:
             "keys": self.exchange.kids if self.exchange is not None else {},
             "capture": capture.model_dump(exclude={"on"}) if capture.on else None,
         }
+
+    def notices(self) -> list[str]:
+        """What somebody should know or bring to an end."""
+        return [*self.vision.notices, *(self.exchange.notices if self.exchange is not None else ())]
 
     def counters(self) -> dict[str, int]:
         """What has passed, what was dropped, what was decided, since the start."""
