@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from faceedge.config import Broker, Door
 from faceedge.door.broker import LocalBroker
-from faceedge.door.contract import DoorKey
+from faceedge.door.contract import Address, DoorKey
 from faceedge.door.link import DoorLink, GrantResult
 from faceedge.door.uplink import Uplink
 from tests.door.conftest import ADDRESS, KEY
@@ -24,11 +28,12 @@ class Site:
     board: Board
     uplink: Uplink
     link: DoorLink
+    address: Address
     results: list[GrantResult] = field(default_factory=list)
 
     @property
     def is_ready(self) -> bool:
-        return self.uplink.connected and self.link.has_challenge(ADDRESS.door)
+        return self.uplink.connected and self.link.has_challenge(self.address.door)
 
     @property
     def verdicts(self) -> list[tuple[str, str, str]]:
@@ -36,11 +41,11 @@ class Site:
 
     @property
     def state(self) -> str:
-        return self.link.views()[ADDRESS.door][ADDRESS.controller].state
+        return self.link.views()[self.address.door][self.address.controller].state
 
     def send(self, token: str, pulse_ms: int = 100, ttl_ms: int = 1500) -> str | None:
         return self.link.send_grant(
-            ADDRESS.door, reason="match", sub="s", pulse_ms=pulse_ms, ttl_ms=ttl_ms, token=token
+            self.address.door, reason="match", sub="s", pulse_ms=pulse_ms, ttl_ms=ttl_ms, token=token
         )
 
     def open(self, token: str, pulse_ms: int = 100) -> None:
@@ -58,17 +63,46 @@ class Site:
             self.open(token + ", again")
 
 
+class Anyone:
+    """Somebody else on the broker, without any key: keeps the last payload of every topic, and publishes."""
+
+    def __init__(self, broker: LocalBroker) -> None:
+        self.last: dict[str, bytes] = {}
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = lambda client, userdata, message: self.last.update({message.topic: message.payload})
+        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.connect(broker.host, broker.port)
+        self._client.loop_start()
+
+    def __enter__(self) -> Anyone:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=int(retain), retain=retain)
+
+
 @contextmanager
-def site(broker: LocalBroker, *keys: DoorKey, device: Broker | None = None, **config: Any) -> Iterator[Site]:
-    """A device and a board on one broker. keys: the device's; config: what is different on the board."""
-    with Board(settings(**{"BROKER_HOST": broker.host, "BROKER_PORT": broker.port} | config)).powered() as board:
+def site(
+    broker: LocalBroker, *keys: DoorKey, device: Broker | None = None, address: Address = ADDRESS, **config: Any
+) -> Iterator[Site]:
+    """A device and a board on one broker. keys, device: the device's side; config: what is different on the board."""
+    names = {"DEVICE": address.device, "DOOR": address.door, "CONTROLLER": address.controller}
+    with Board(
+        settings(**{"BROKER_HOST": broker.host, "BROKER_PORT": broker.port} | names | config)
+    ).powered() as board:
         results: list[GrantResult] = []
-        door = Door(name=ADDRESS.door, controllers=(ADDRESS.controller,))
-        uplink = Uplink(device or Broker(host=broker.host, port=broker.port), ADDRESS.device)
-        known = {(ADDRESS.door, ADDRESS.controller): keys or (KEY,)}
-        link = DoorLink(uplink, ADDRESS.device, [door], known, results.append)
+        door = Door(name=address.door, controllers=(address.controller,))
+        uplink = Uplink(device or Broker(host=broker.host, port=broker.port), address.device)
+        known = {(address.door, address.controller): keys or (KEY,)}
+        link = DoorLink(uplink, address.device, [door], known, results.append)
         uplink.start()
         try:
-            yield Site(board, uplink, link, results)
+            yield Site(board, uplink, link, address, results)
         finally:
             uplink.stop()
