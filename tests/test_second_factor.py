@@ -466,6 +466,7 @@ class Witness:
         self.reviews = Reviews(self.judge.confirm)
         self.now, self.number = 100.0, 0
         self.votes: dict[int, list[tuple[float, str | None, float]]] = {}
+        self.seen: dict[int, float] = {}
         self.asked: list[tuple[Decision, float]] = []
         self.granted: list[str] = []
 
@@ -482,7 +483,8 @@ class Witness:
             self.votes.setdefault(track, []).append((self.now, person, similarity))
             template = Template(np.eye(4, dtype=np.float32)[0], 1.0, "space")
             self.told(self.judge.vote(shot, template, Match(person, similarity, margin), self.now))
-        self.judge.sweep(self.now)
+        self.seen[track] = self.now
+        self.wait(0.0)
 
     def shots(self, many: tuple[tuple[str | None, float, float, float, int], int]) -> None:
         for _ in range(many[1]):
@@ -498,6 +500,8 @@ class Witness:
     def wait(self, seconds: float) -> None:
         self.now += seconds
         self.judge.sweep(self.now)
+        for track in [track for track, at in self.seen.items() if self.now - at > 1.0]:
+            self.votes.pop(track, None)  # whoever comes under this number afterwards comes anew
 
     def lost(self, _: None) -> None:
         self.judge.forget("entry", 1)

@@ -235,7 +235,7 @@ def test_why_tells_the_story_of_a_second_factor_whichever_of_its_decisions_is_as
         (
             [("second_factor", ASKED), ("decision", {**CONFIRMED, "outcome": "deny", "reason": "lockdown"}),
              confirm("refused: lockdown")],
-            ["refused, because it may have been", "confirmed it in vain: there was a lockdown"],
+            ["refused, because it may have been", "confirmed it in vain: a lockdown kept"],
         ),
         (
             [("second_factor", ASKED), ("decision", CONFIRMED), ("grant", {"id": MATTER, "doors": ["main"]}),
