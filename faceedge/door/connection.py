@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 import struct
@@ -20,6 +21,8 @@ CONNECT_S = 1.5
 """For the TCP connection, for the TLS handshake, and for the broker's answer, each."""
 UNACKNOWLEDGED_MS = 5000
 MAX_QUEUED = 200
+SUFFIX_ROUNDS = 10_000
+"""So that who reads a client id in a log does not guess the password from it quickly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,22 @@ class Access:
         return cls(broker, tls_of(broker), password_of(broker))
 
 
+def client_id(access: Access, session: Session) -> str:
+    """The same for every connection, so that a new one ends the old one at the broker, and its will comes before our
+    birth. And with a part that only the owner of the password can know: nobody else shall end ours.
+    """
+    if not access.password:
+        return session.client_id
+    salt = b"faceedge-client-1\0" + session.client_id.encode("utf-8")
+    secret = access.password.encode("utf-8", "surrogateescape")
+    return f"{session.client_id}.{hashlib.pbkdf2_hmac('sha256', secret, salt, SUFFIX_ROUNDS).hex()[:16]}"
+
+
 def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session | None) -> paho.Client:
     """A paho client, not yet connected; without a session it has no name, no will and no password."""
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
-        session.client_id if session else "",
+        client_id(access, session) if session else "",
         protocol=protocol,
         reconnect_on_failure=False,
     )

@@ -164,12 +164,30 @@ def test_without_the_password_nobody_comes_in(broker: ExampleBroker, account: st
 
 
 def test_nobody_can_throw_the_device_out_by_taking_its_client_id(broker: ExampleBroker) -> None:
-    with Client(broker, "faceedge") as device:
-        for stolen in ("faceedge", "faceedge.faceedge"):
-            with Client(broker, "faceedge.main.inner", stolen) as thief:
-                thief.publish(["faceedge/faceedge/door/main/inner/verdict"])
-        device.publish(["faceedge/faceedge/state"])
-        assert device.connects == 1
+    ups: list[None] = []
+    uplink = Uplink(broker.settings("faceedge"), "faceedge")
+    uplink.on_up(lambda: ups.append(None))
+    uplink.start()
+    assert uplink.wait_connected(5)
+    for stolen in ("faceedge", "faceedge.faceedge"):
+        with Client(broker, "faceedge.main.inner", stolen) as thief:
+            thief.publish(["faceedge/faceedge/door/main/inner/verdict"])
+    receipt = uplink.post(Message("faceedge/faceedge/state", b"{}", 1))
+    assert receipt is not None
+    until(receipt.is_done)
+    uplink.stop()
+    assert len(ups) == 1
+
+
+def test_a_device_that_comes_back_ends_its_own_forgotten_connection(broker: ExampleBroker) -> None:
+    """Else that one's will would say `offline` later, of a device that is there."""
+    first, second = (Uplink(broker.settings("faceedge"), "faceedge") for _ in range(2))
+    first.start()
+    assert first.wait_connected(5)
+    second.start()
+    until(lambda: not first.connected)
+    first.stop()
+    second.stop()
 
 
 @pytest.mark.parametrize("controller", ["main", "inner"])
