@@ -34,6 +34,8 @@ Event = dict[str, Any]
 
 GRANT_WAIT_S = 0.4
 """A grant that is not on disk by then is not sent. It would be too late soon anyway."""
+MOST_ASKED = 8
+"""Doors that a second factor can be asked for, as `door/signed.py` has it."""
 TOO_LATE = "too late: the decision took longer than its deadline"
 
 
@@ -175,6 +177,8 @@ class Publisher:
         if decision.outcome != "deny" and watched and not doors:
             reason = "no_liveness" if ruled else "not_here"
             return replace(decision, outcome="deny", reason=reason, band="none", doors=()), []
+        if decision.outcome == "review":
+            doors = doors[:MOST_ASKED]
         return replace(decision, doors=tuple(door.name for door in doors)), doors
 
     def _ask(self, decision: Decision) -> None:

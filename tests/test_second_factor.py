@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from faceedge.door.events import Letter
 from faceedge.door.link import GrantResult
 from faceedge.errand import FAILED
 from faceedge.fit import Thresholds
+from faceedge.journal.bodies import second_factor_letter
 from faceedge.permit import Permit
 from faceedge.publish import Publisher
 from faceedge.reviews import LATE, UNKNOWN, USED, Reviews
@@ -322,6 +324,15 @@ def test_a_door_that_was_not_asked_about_stays_shut_though_the_rules_allow_it_no
     hall.book = BOTH_MAY
     assert hall.confirm(review) == ""
     assert [door for door, _, _ in hall.grants] == ["main"]
+
+
+def test_of_many_doors_a_second_factor_opens_those_that_fit_into_the_question() -> None:
+    hall = Hall(*[Door(name=f"door-{number}") for number in range(12)])
+    review = hall.is_asked()
+    assert hall.asked[0].doors == tuple(f"door-{number}" for number in range(8))
+    second_factor_letter("dev", Ed25519PrivateKey.generate(), hall.asked[0])
+    assert hall.confirm(review) == ""
+    assert [door for door, _, _ in hall.grants] == list(hall.asked[0].doors)
 
 
 def test_a_question_is_put_once_while_it_may_be_answered_and_anew_after() -> None:
