@@ -38,7 +38,6 @@ class ExampleBroker(LocalBroker):
         text = (EXAMPLE / "mosquitto.conf").read_text(encoding="ascii")
         for old, new in (
             ("/etc/mosquitto/faceedge/", f"{self._folder}/"),
-            ("/var/lib/mosquitto/", f"{self._folder}/"),
             ("listener 8883", f"listener {self.port} 127.0.0.1"),
         ):
             assert old in text
