@@ -273,6 +273,16 @@ def test_a_letter_that_ends_connections_is_given_up_and_holds_nobody_up(yard: Ya
     assert yard.left() == []
 
 
+def test_a_broker_that_hangs_up_on_a_whole_kind_does_so_seldom(yard: Yard) -> None:
+    """Some brokers answer a topic that is not allowed in this way. Each time no grant can go for a moment."""
+    yard.office.lethal = {one.payload for one in yard.write(*["camera"] * 20)}
+    for _ in range(120):
+        yard.write("decision")
+        yard.turn(120)
+    assert yard.arrived("decision") == yard.written("decision")
+    assert yard.office.hang_ups < postbag.GIVE_UP_AFTER + 3600 / postbag.PAUSE_MAX_S + 2
+
+
 def test_a_letter_that_may_end_connections_is_sent_alone(yard: Yard) -> None:
     """Others are always under way when its turn comes."""
     (bad,) = yard.write("camera")
