@@ -84,9 +84,9 @@ class Uplink:
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publishes a retained topic now, and again after each connect. An empty payload clears it."""
-        with self._lock:
+        with self._lock:  # over the sending, too: `_born` must not send what was just replaced
             self._retained[topic] = payload
-        self.publish(_retained(topic, payload))
+            self.publish(_retained(topic, payload))
 
     def _offline(self) -> Message:
         return _retained(f"{self.prefix}/availability", b"offline")
@@ -94,9 +94,8 @@ class Uplink:
     def _born(self) -> None:
         self.publish(_retained(f"{self.prefix}/availability", b"online"))
         with self._lock:
-            retained = list(self._retained.items())
-        for topic, payload in retained:
-            self.publish(_retained(topic, payload))
+            for topic, payload in self._retained.items():
+                self.publish(_retained(topic, payload))
         for callback in self._on_up:
             callback()
 

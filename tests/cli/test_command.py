@@ -115,6 +115,8 @@ def test_a_refusal_is_exit_code_1_with_the_reason(site: Site, words: list[str], 
 def test_a_nonce_that_somebody_else_used_up_is_no_trouble(site: Site) -> None:
     site.device.lies = fresh_token()
     site.device.show()
+    behind = site.device.uplink.post(Message("faceedge/dev/note", b"", qos=1))
+    until(lambda: behind is not None and behind.is_done())
     assert site("ping", device_key=site.device.public).code == 0
     counts = site.device.commands.counts
     assert (counts["unknown nonce"], counts["accepted"]) == (1, 1)
