@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faceedge.errors import StoreError
@@ -71,10 +71,13 @@ def _advice(error: sqlite3.Error, mend: str) -> str:
 
 
 def _make_private(path: Path) -> None:
-    """The file is 0600 from its first moment; SQLite gives -wal and -shm the same mode."""
-    is_new = not path.exists()
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    if is_new:
+    """The file is 0600 from its first moment; SQLite gives -wal and -shm the same mode.
+
+    One that is there is not even opened: closing it again would drop every lock that this process has on it, and the
+    next process that comes and goes would take the log away from under the connections that are open here.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         sync_folder(path.parent)
 
 
