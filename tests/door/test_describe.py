@@ -96,7 +96,7 @@ def sample(value: dict[str, Any]) -> Any:
     return made[value["type"]]
 
 
-@pytest.mark.parametrize("name", bad_bodies(b"").keys() - NO_SCHEMA_SEES)
+@pytest.mark.parametrize("name", sorted(bad_bodies(b"").keys() - NO_SCHEMA_SEES))
 def test_what_the_code_refuses_in_a_body_the_schema_refuses_too(name: str) -> None:
     text = bad_bodies(GRANT.model_dump_json().encode())[name]
     with pytest.raises(BadMessage):
