@@ -65,7 +65,7 @@ class Session:
     last_word: made anew for each connection as its will, and published before a clean leave; None for who says none.
     on_up, on_message: called in the client's thread; they must not block. wants_retained: for which topics the broker's
     memory is welcome; what it remembers of others is not even looked at. most_bytes: of a packet; with MQTT 5 a broker
-    keeps larger ones from us.
+    keeps larger ones from us; 0 is no limit.
     """
 
     client_id: str
@@ -74,7 +74,7 @@ class Session:
     on_up: Callable[[], None]
     on_message: Callable[[str, bytes], None]
     wants_retained: Callable[[str], bool] = lambda _topic: True
-    most_bytes: int = 512 * 1024
+    most_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session 
 def connect(client: paho.Client, broker: Broker, protocol: MQTTProtocolVersion, session: Session | None) -> None:
     """Connects, shakes hands and sends CONNECT. Raises OSError."""
     properties = None
-    if protocol == MQTTProtocolVersion.MQTTv5 and session is not None:
+    if protocol == MQTTProtocolVersion.MQTTv5 and session is not None and session.most_bytes:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize = session.most_bytes
     client.connect(broker.host, broker.port, broker.keepalive_s, properties=properties)
