@@ -53,7 +53,7 @@ class BinarySensor(Config):
 
 
 class Sensor(Config):
-    """options: since 2024.7 or so, only with the device class enum."""
+    """options: only with the device class enum; releases before 2024.10 skip it."""
 
     state_topic: Topic
     value_template: str

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faceedge.door.channels import CHANNELS
 from faceedge.door.discovery import DOOR_STATES
 from faceedge.door.shown import ShownController, ShownDecision, ShownDoor, State
 
-yaml = pytest.importorskip("yaml")
 
 FOLDER = Path(__file__).parents[2] / "examples" / "esphome"
 TEXT = (FOLDER / "door_lamp.yaml").read_text(encoding="utf-8")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from faceedge.door.discovery import Facts, discovery
 
-yaml = pytest.importorskip("yaml")
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "home_assistant"
