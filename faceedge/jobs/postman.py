@@ -55,6 +55,7 @@ class Postman:
         self._outbox: Outbox | None = None
         self._count_at = clock()
         self._trouble: str | None = None
+        self._is_dropping = False
         self._told: dict[str, Any] = {"waiting": 0, "refused": []}
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -117,6 +118,7 @@ class Postman:
 
     def _work(self, outbox: Outbox) -> None:
         self._bag.collect()
+        self._is_dropping &= not self._bag.done  # told once an outage
         now = self._clock()
         if len(self._bag.done) >= BATCH_MOST or now - self._bag.done_since >= BATCH_S:
             self._delete(outbox)
@@ -149,8 +151,10 @@ class Postman:
 
     def _count(self, outbox: Outbox) -> None:
         """How many wait, and whether that is too many, or for too long."""
-        if outbox.bound(self._bounds, self._now(), self._bag.sent):
-            log.warning("outbox: events were dropped, the broker was away for too long; a `dropped` event counts them")
+        has_dropped = outbox.bound(self._bounds, self._now(), self._bag.sent) > 0
+        if has_dropped and not self._is_dropping:
+            log.warning("outbox: the broker is away for too long, the oldest events are dropped and counted")
+        self._is_dropping |= has_dropped
         self._told = {"waiting": outbox.count() - len(self._bag.done), "refused": self._bag.refused}
 
     def _now(self) -> Draft:

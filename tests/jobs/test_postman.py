@@ -339,7 +339,9 @@ def test_a_broker_that_never_answers_one_letter_gets_the_others(yard: Yard) -> N
     assert yard.arrived("decision") == yard.written("decision")
 
 
-def test_what_was_dropped_while_the_broker_was_away_is_told_when_it_is_back(tmp_path: Path) -> None:
+def test_what_was_dropped_while_the_broker_was_away_is_told_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     yard = Yard(tmp_path / "state", Bounds(most=20))
     yard.office.cut()
     for _ in range(40):
@@ -348,6 +350,7 @@ def test_what_was_dropped_while_the_broker_was_away_is_told_when_it_is_back(tmp_
     yard.turn(COUNT_TURNS)
     yard.office.back()
     yard.turn(20)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
     (told,) = yard.told()
     assert sum(told["counts"].values()) + len(yard.arrived()) - 1 == len(yard.made)
     assert yard.arrived("decision") == yard.written("decision")[-10:]
