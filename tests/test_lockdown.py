@@ -9,7 +9,10 @@ import pytest
 
 from faceedge import lockdown
 from faceedge.errors import StoreError
+from faceedge.journal.bodies import decision_body
+from faceedge.journal.explain import Matter, advice, paragraph
 from faceedge.lockdown import Lockdown
+from faceedge.types import Decision, Evidence
 
 
 def test_a_lockdown_lasts_until_it_is_lifted(tmp_path: Path) -> None:
@@ -107,3 +110,11 @@ def test_a_lockdown_that_cannot_be_lifted_stays(tmp_path: Path) -> None:
     assert lock.is_on
     (tmp_path / "lockdown").rmdir()
     assert not lock.is_on
+
+
+def test_why_explains_a_lockdown_and_how_it_ends() -> None:
+    evidence = Evidence(0.9, 0.4, 0.9, 3, 3, 1.0)
+    refusal = Decision("entry", 1, 0, "deny", "lockdown", "none", "p1", evidence, 1.5)
+    matter = Matter("today", 7, decision_body("id", refusal, {}, 1.0), [], [], {"p1": "Ada"})
+    assert "refused, because a lockdown kept every door shut, for Ada too." in paragraph(matter)
+    assert advice(matter) == ["when doors may open again: faceedge lockdown off"]
