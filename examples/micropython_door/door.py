@@ -377,15 +377,24 @@ class Mqtt:
         ready = self._poll.poll(TURN_MS)
         if not self._is_wired:
             self._wire(ready[0][1] if ready else 0)
-        if self._is_wired:
-            self._write()
         grants = self._read() if self._is_wired else []
         self._check_alive()
         return grants
 
     def publish(self, topic, payload, qos=0, retain=False):
+        """Goes out with the next flush."""
         first = 0x30 | qos << 1 | int(retain)
         self._send(first, text(topic) + (self._next_id() if qos else b"") + payload)
+
+    def flush(self):
+        """Sends what the network takes, all in one go, so that nothing waits for an acknowledgement in between."""
+        if self._unsent and self._is_wired:
+            count = self._sock.write(self._unsent)
+            if count:
+                self._unsent = self._unsent[count:]
+                self._sent_at = self._clock()
+        is_waiting = self._unsent or not self._is_wired
+        self._poll.modify(self._sock, select.POLLIN | select.POLLOUT if is_waiting else select.POLLIN)
 
     def close(self):
         self._sock.close()
@@ -409,14 +418,6 @@ class Mqtt:
                 self._sock = tls(self._sock, self._config)
                 self._poll.register(self._sock, select.POLLIN | select.POLLOUT)
             self._is_wired = True
-
-    def _write(self):
-        if self._unsent:
-            count = self._sock.write(self._unsent)
-            if count:
-                self._unsent = self._unsent[count:]
-                self._sent_at = self._clock()
-        self._poll.modify(self._sock, select.POLLIN | select.POLLOUT if self._unsent else select.POLLIN)
 
     def _read(self):
         chunk = self._sock.read(READ_AT_ONCE)
@@ -479,7 +480,7 @@ class Mqtt:
         now = self._clock()
         if now - self._heard_at > SILENCE_MS:
             raise OSError("does not answer")
-        if self._unsent and now - self._sent_at > STUCK_MS and self._is_wired:
+        if self.is_up and self._unsent and now - self._sent_at > STUCK_MS:  # before, a TLS handshake may take long
             raise OSError("takes no more bytes")
         if self.is_up and now - self._ping_at >= PING_MS:
             self._ping_at = now
@@ -491,7 +492,6 @@ class Mqtt:
         self._unsent += packet(first, body)
         if len(self._unsent) > MAX_UNSENT:
             raise OSError("takes no more bytes")
-        self._write()
 
     def _next_id(self):
         self._packet_id = self._packet_id % 65_535 + 1
@@ -538,6 +538,10 @@ class Door:
 
     def __init__(self, config, relay):
         keys = [Key(key) for key in config.KEYS]
+        self._wlan = network.WLAN(network.STA_IF)
+        self._wlan.active(True)  # before anything random: the chip's generator lives on the noise of its radio
+        self._wlan.config(pm=network.WLAN.PM_NONE)  # asleep, it would hear grants too late
+        self._wlan.connect(config.WIFI_NAME, config.WIFI_PASSWORD)
         self._config = config
         self._relay = relay
         self._clock = Clock()
@@ -554,10 +558,6 @@ class Door:
         self._lets_out = False  # the pulse of now is the exit button's
         self._told_state = ""
         self._told_ignored = 0
-        self._wlan = network.WLAN(network.STA_IF)
-        self._wlan.active(True)
-        self._wlan.config(pm=network.WLAN.PM_NONE)  # asleep, it would hear grants too late
-        self._wlan.connect(config.WIFI_NAME, config.WIFI_PASSWORD)
 
     def turn(self):
         """One round of the loop, some 20 ms."""
@@ -598,6 +598,7 @@ class Door:
             self._tell_state(now)
             if self._verifier.is_due() or not was_up:
                 self._ask()
+        self._mqtt.flush()
 
     def _call(self, now):
         """Knocks at the broker's door, some seconds apart."""
