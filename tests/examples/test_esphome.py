@@ -14,7 +14,6 @@ from faceedge.door.channels import CHANNELS
 from faceedge.door.discovery import DOOR_STATES
 from faceedge.door.shown import ShownController, ShownDecision, ShownDoor, State
 
-
 FOLDER = Path(__file__).parents[2] / "examples" / "esphome"
 TEXT = (FOLDER / "door_lamp.yaml").read_text(encoding="utf-8")
 SECRETS = (FOLDER / "secrets.yaml.example").read_text(encoding="utf-8")

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from faceedge.door.discovery import Facts, discovery
 
-
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "home_assistant"
 PAGE = (ROOT / "docs" / "home_assistant.md").read_text(encoding="utf-8")
