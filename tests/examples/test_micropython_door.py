@@ -38,8 +38,8 @@ def test_a_genuine_grant_pulls_the_relay_for_its_pulse(real_broker: LocalBroker)
         (pulled, _), (released, _) = scene.board.switched
         assert 140 <= released - pulled < 300
         scene.open("two")
-        scene.open("three")
-        assert scene.board.opened == 3 or scene.board.is_open
+        until(lambda: not scene.board.is_open)
+        assert scene.board.opened == 2
 
 
 def test_a_pulse_never_outlasts_the_maximum_of_the_board(real_broker: LocalBroker) -> None:
