@@ -9,7 +9,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import against_dlib, engines, enrolment, families, journal, latency, pipeline, precision, rewritten
+from benchmarks import (
+    against_dlib,
+    door,
+    engines,
+    enrolment,
+    families,
+    journal,
+    latency,
+    pipeline,
+    precision,
+    rewritten,
+)
 from benchmarks.measure import Row, machine
 
 SUITES = {
@@ -17,6 +28,7 @@ SUITES = {
     "engines": engines.rows,
     "pipeline": pipeline.rows,
     "latency": latency.rows,
+    "door": door.rows,
     "enrolment": enrolment.rows,
     "journal": journal.rows,
     "precision": precision.rows,
