@@ -147,7 +147,7 @@ class Daemon:
         link, ask = (self._exchange.link, self._exchange.ask) if self._exchange is not None else (None, None)
         self._publisher = Publisher(
             link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once,
-            journal=self._session.journal, limits=judge.limits(), ask=ask,
+            journal=self._session.journal, limits=judge.limits(), ask=ask, is_locked=lambda: self._lockdown.is_on,
         )  # fmt: skip
         clock = None if self._once else time.monotonic
         self._recognise = RecogniseStage(

@@ -60,6 +60,7 @@ class Exchange:
         self.link = DoorLink(self._uplink, terms.device, terms.doors, keys, on_result)
         bounds = Bounds(terms.events.keep_days, terms.events.keep_most)
         self._postman = Postman(state, self._uplink, f"{self._uplink.prefix}/event", bounds)
+        self._uplink.on_up(self._postman.wake)
         self._announcer = self._open_announcer()
         self._signer = _open_signer(state)
         self._commands: Commands | None = None

@@ -36,6 +36,7 @@ GRANT_WAIT_S = 0.4
 """A grant that is not on disk by then is not sent. It would be too late soon anyway."""
 MOST_ASKED = 8
 """Doors that a second factor can be asked for, as `door/signed.py` has it."""
+LOCKED = "lockdown: it came while the grant was being written down"
 TOO_LATE = "too late: the decision took longer than its deadline"
 
 
@@ -105,7 +106,7 @@ class Publisher:
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
     journal: without one nothing is written down. limits: the thresholds that its entries name.
     ask: makes the event that asks for a second factor, of every review that could open one of its doors;
-        None when it cannot be asked for.
+        None when it cannot be asked for. is_locked: asked once more before a grant leaves.
     """
 
     link: GrantSender | None
@@ -117,6 +118,7 @@ class Publisher:
     journal: Diary | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     ask: Callable[[Decision], Letter | None] | None = None
+    is_locked: Callable[[], bool] = lambda: False
     counters: Counter[str] = field(default_factory=Counter)
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -196,9 +198,10 @@ class Publisher:
         decision = attempt.decision
         if not self._is_written(attempt, doors):
             return
-        if self._is_late(decision):  # the disk took its time
+        late = self._is_late(decision)  # the disk took its time
+        if late or self.is_locked():
             attempt.doors = 1
-            self._lost(attempt, _nowhere(TOO_LATE))
+            self._lost(attempt, _nowhere(TOO_LATE if late else LOCKED))
             return
         for door in doors:
             token = uuid.uuid4().hex

@@ -117,7 +117,7 @@ class DeviceEvent(Event):
 
 
 class DroppedEvent(Event):
-    """Events that were never delivered: too old or too many."""
+    """Events that were never delivered: too old, too many, or the broker hung up on them each time."""
 
     kind = "dropped"
     counts: dict[str, int]

@@ -33,15 +33,17 @@ class LockdownArgs(Args):
 
 
 class ActivateArgs(Args):
-    """name: of an installed package, as `name` or `name@version`."""
+    """name: of an installed package, as `name` or `name@version`. yes: 1 also when people enrolled are then unknown."""
 
     name: ModelName
+    yes: Literal[0, 1] = 0
 
 
 class RollbackArgs(Args):
-    """role: whose package before the present one serves again."""
+    """role: whose package before the present one serves again. yes: as for `model_activate`."""
 
     role: Literal["detector", "recognizer", "quality"]
+    yes: Literal[0, 1] = 0
 
 
 class ConfirmArgs(Args):

@@ -102,7 +102,7 @@ def _choose(
     if strangers and not agreed:
         raise BadInput(
             f"{strangers} of the people enrolled have no template of that recogniser, so no door will know them until "
-            "they are enrolled again; if that is meant, add --yes"
+            "they are enrolled again; if that is meant, add --yes (to a command over MQTT: yes=1)"
         )
     if package is not None and read_package(package.folder).build != package.build:
         raise PackageError(f"{package.label}: was replaced while it was checked; activate it again")

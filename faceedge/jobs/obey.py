@@ -30,13 +30,13 @@ def handlers(lockdown: Lockdown, site: Site, reload: Callable[[], None]) -> dict
     def activate(args: Values, key: str) -> str:
         from faceedge.jobs.choose_model import activate as choose  # slow to import, and rarely needed
 
-        choose(str(args["name"]), site, _silent)
+        choose(str(args["name"]), site, _silent, agreed=bool(args.get("yes")))
         return begin_anew(args, key)
 
     def roll_back(args: Values, key: str) -> str:
         from faceedge.jobs.choose_model import rollback
 
-        rollback(cast(Role, args["role"]), site, _silent)
+        rollback(cast(Role, args["role"]), site, _silent, agreed=bool(args.get("yes")))
         return begin_anew(args, key)
 
     return {

@@ -23,16 +23,18 @@ class House:
     def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch, models: Models | None = None) -> None:
         self.reloads = 0
         self.chosen: list[tuple[str, str]] = []
+        self.agreed: list[bool] = []
         self.site = Site(state, state, models or Models())
         self.do: dict[str, Handler] = handlers(Lockdown(state), self.site, self._reload)
         for verb in ("activate", "rollback"):
             monkeypatch.setattr(choose_model, verb, self._chooser(verb))
 
     def _chooser(self, verb: str) -> Any:
-        def choose(name: str, site: Site, progress: Any) -> None:
+        def choose(name: str, site: Site, progress: Any, *, agreed: bool) -> None:
             assert site is self.site
             progress("checking", 0.5)
             self.chosen.append((verb, name))
+            self.agreed.append(agreed)
             if name == "broken":
                 raise BadInput("broken: is broken")
 
@@ -64,6 +66,13 @@ def test_a_model_is_chosen_and_then_everything_begins_anew(house: House) -> None
     assert house.do["model_activate"]({"name": "net@2"}, "") == ""
     assert house.chosen == [("activate", "net@2")]
     assert house.reloads == 1
+
+
+def test_only_who_says_so_makes_enrolled_people_unknown(house: House) -> None:
+    house.do["model_activate"]({"name": "net@2"}, "")
+    with pytest.raises(ConfigError):
+        house.do["model_activate"]({"name": "net@3", "yes": 1}, "")
+    assert house.agreed == [False, True]
 
 
 def test_a_model_is_taken_back_and_then_everything_begins_anew(house: House) -> None:

@@ -122,6 +122,15 @@ def test_a_grant_that_cannot_be_written_is_an_event_that_says_so() -> None:
     assert (event["verdict"], event["why"], event["sub"]) == ("unsent", "disk full", "")
 
 
+def test_a_lockdown_that_comes_while_a_grant_is_written_down_still_stops_it() -> None:
+    desk = Desk()
+    desk.publisher.is_locked = lambda: "grant" in desk.kinds
+    desk.publisher.publish(GRANT)
+    assert desk.kinds == ["decision", "grant", "verdict", "said"]
+    (event,) = desk.letters
+    assert (event["verdict"], event["why"][:8]) == ("lost", "lockdown")
+
+
 def test_one_entry_covers_a_grant_to_several_doors() -> None:
     desk = Desk(doors=(Door(), Door(name="side")))
     desk.publisher.publish(GRANT)
