@@ -1,7 +1,8 @@
-"""What several system tests film: somebody who stands at the door."""
+"""What several system tests share: a broker of their own, and a film of somebody who stands at the door."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from faceedge.config import cache_dir
 from faceedge.demo.clip import cached
 from faceedge.demo.script import timeline
+from faceedge.door.broker import LocalBroker, local_broker
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,9 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer.release()
     source.release()
     return path
+
+
+@pytest.fixture
+def broker() -> Iterator[LocalBroker]:
+    with local_broker(kind="mosquitto") as running:
+        yield running

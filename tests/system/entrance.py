@@ -18,6 +18,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from faceedge.config import Broker, Door, Events, HomeAssistant
+from faceedge.door.broker import LocalBroker
 from faceedge.door.contract import Address, DoorKey
 from faceedge.door.controller import Controller, DoorEvent
 from faceedge.door.keys import key_path, make_key, read_key
@@ -31,6 +32,7 @@ from faceedge.permit import Permit
 from faceedge.publish import Publisher
 from faceedge.rules.book import Book, Standing
 from faceedge.types import Decision, Evidence
+from tests.fakes.swallowing_proxy import SwallowingProxy
 
 ANNA = "5d0c4b9e-0f6c-4a76-9d3a-0c8f3f1f3a11"
 SOON_S = 10.0
@@ -64,6 +66,11 @@ class Guard:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
+
+
+def at(where: LocalBroker | SwallowingProxy, **more: Any) -> Broker:
+    """The way to a broker, or to a proxy before it."""
+    return Broker(port=where.port, **{"keepalive_s": 2} | more)
 
 
 class Entrance:
@@ -149,6 +156,12 @@ class Entrance:
 
     def _tell(self, event: dict[str, Any]) -> None:
         self.told.append(Told(event["outcome"], event["reason"], event["verdict"], event["why"]))
+
+
+def lost(entrance: Entrance, why: str) -> str:
+    """Decides until that is what becomes of it; returns it."""
+    entrance.until(lambda: entrance.decide().why == why)
+    return entrance.told[-1].why
 
 
 class Listener:
