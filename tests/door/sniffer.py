@@ -62,7 +62,7 @@ class Sniffer:
         return [json.loads(payload) for payload in self.payloads(ending)]
 
     def wait_for(self, ending: str, is_wanted: Callable[[Any], bool] = lambda _: True) -> None:
-        until(lambda: any(map(is_wanted, self.bodies(ending))))
+        until(lambda: any(map(is_wanted, self.bodies(ending))), within_s=30.0)
 
 
 def check(heard: Iterable[paho.MQTTMessage], *, with_flags: bool = True) -> None:

@@ -22,6 +22,8 @@ from tests.test_daemon_capture import FakeNetworks
 
 pytestmark = [pytest.mark.system, pytest.mark.broker]
 
+PATIENCE_S = 30.0
+"""An old broker is asked three times before it is spoken to."""
 NOT_IN_THIS_STORY = {"event/second_factor", "button/refresh"}
 
 
@@ -32,7 +34,7 @@ def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def live(house: House, sniffer: Sniffer) -> None:
     """Both controllers open; then the site locks the doors, and unlocks them."""
-    until(lambda: all(house.opened(controller) for controller in CONTROLLERS))
+    until(lambda: all(house.opened(controller) for controller in CONTROLLERS), PATIENCE_S)
     obeyed(house, "ping")
     obeyed(house, "lockdown", on=1)
     sniffer.wait_for("/decision", lambda body: body["reason"] == "lockdown")
