@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceedge.config import NAME
@@ -79,6 +79,7 @@ def test_doors_whose_names_run_into_each_other_stay_apart() -> None:
     assert len({config["unique_id"] for config in found.values()}) == len(found)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     doors=st.dictionaries(st.from_regex(NAME, fullmatch=True), st.lists(st.from_regex(NAME, fullmatch=True)
                           , unique=True, max_size=3), max_size=3),
