@@ -185,6 +185,7 @@ def test_an_unknown_word_is_looked_up_in_the_catalogue(run: Run) -> None:
     assert "did you mean 'yunet'" in refused(run("model", "add", "yunett"))
 
 
+@pytest.mark.system
 def test_a_catalogues_network_comes_from_a_folder_on_a_site_without_internet(
     run: Run, made: Path, tmp_path: Path
 ) -> None:
@@ -269,6 +270,7 @@ def test_the_table_marks_what_serves_and_which_licence_a_start_refuses(
     assert rows(run)["dlib-mmod@1"]["standing"] == "pinned"
 
 
+@pytest.mark.system
 def test_packages_that_are_as_they_were_verify(run: Run, state: Path) -> None:
     answer = run("model", "verify", "toy", "seer@1", "grade")
     assert answer.code == 0
@@ -314,6 +316,7 @@ def test_a_manifest_that_does_not_say_what_its_graph_is_is_found(run: Run, state
         assert "\n" not in found["fault"]
 
 
+@pytest.mark.system
 def test_a_changed_graph_and_answers_that_differ_are_found(run: Run, state: Path) -> None:
     spoil_graph(read_package(state / "models" / "toy" / "1"))
     package = read_package(state / "models" / "grade" / "1")
@@ -379,6 +382,7 @@ def test_a_role_that_the_configuration_pins_is_not_activated(
     assert "pins the detector" in refused(run("model", "rollback", "detector"))
 
 
+@pytest.mark.system
 def test_what_may_not_serve_is_not_activated(run: Run, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "accept_licences = ['for research only']" in refused(run("model", "activate", "twin"))
     spoil("dimension = 64", "dimension = 65", state / "models" / "toy" / "1")
@@ -408,6 +412,7 @@ def test_a_recogniser_that_knows_nobody_needs_a_yes(run: Run, state: Path, check
     assert "1 of the people enrolled must be enrolled again" in answer.out
 
 
+@pytest.mark.system
 def test_only_a_package_that_does_not_serve_is_removed(run: Run, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("model", "activate", "seer")
     assert "seer@1 is active as detector" in refused(run("model", "remove", "seer@1"))

@@ -42,6 +42,7 @@ def test_from_photo_to_gallery_and_back(capsys: pytest.CaptureFixture[str], tmp_
     assert [person["name"] for person in people] == ["Grace Hopper"]
 
 
+@pytest.mark.system
 def test_two_people_do_not_match_and_one_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "compare", astronaut_path(), astronaut_path())[0] == 0
     code, out, _ = answer(capsys, "compare", astronaut_path(), admiral_path(), "--json")

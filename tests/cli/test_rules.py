@@ -211,7 +211,7 @@ def test_now_is_a_moment_too(site: Run) -> None:
     assert site("rules", "check", "Ada", "main").code == 0
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(books, st.sampled_from(PEOPLE), st.sampled_from(DOORS), st.none() | moments)
 def test_a_check_answers_as_the_gate_at_the_door_does(
     run: Run, tmp_path_factory: pytest.TempPathFactory, book: object, person: str, door: str, now: object

@@ -203,6 +203,7 @@ while True:
 
 
 @pytest.mark.parametrize("point", range(10))
+@pytest.mark.system
 def test_kill_9_in_a_rotation_leaves_a_readable_gallery(state: Path, point: int) -> None:
     before, first = seen(state), wrapped(state)[0][0]
     process = subprocess.Popen([sys.executable, "-c", ROTATE_FOR_EVER, str(state)], stdout=subprocess.PIPE)

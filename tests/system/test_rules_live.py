@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from faceedge.door.broker import local_broker
-from tests.system.test_outages import FACEEDGE, Process, door, opened, standing, wait_for
+from tests.system.at_the_door import FACEEDGE, Process, door, opened, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.broker]
-__all__ = ["standing"]
 
 
 def test_the_door_follows_the_rules_within_seconds(tmp_path: Path, standing: Path) -> None:
