@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import jinja2
 import pytest
+from jinja2 import sandbox
 from pydantic import ValidationError
 
 from faceedge.door.shown import State
 from tests.door.test_discovery import configs
-
-jinja2 = pytest.importorskip("jinja2")
-sandbox = pytest.importorskip("jinja2.sandbox")
 
 STATE: dict[str, Any] = {
     "cameras": [
