@@ -35,6 +35,16 @@ class EngineError(FaceedgeError):
     """An engine refused its input or failed to run."""
 
 
+class NoDeviceMemory(EngineError):
+    """The device has not the memory that was asked for; what it holds is unharmed."""
+
+
+class DeviceLost(EngineError):
+    """The CUDA context is dead, after an illegal address or a fault of the device: only a new process mends it."""
+
+    exit_code = 75
+
+
 class LinkError(FaceedgeError):
     """The broker cannot be reached or refuses us."""
 

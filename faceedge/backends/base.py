@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,23 @@ class TensorSpec:
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceTensor:
+    """An array in device memory, C-contiguous. owner: holds the memory as long as it is referenced.
+
+    pointer: the address. dtype: numpy's name. What writes and what reads it runs on the stream of one `Gpu`, in order.
+    """
+
+    pointer: int
+    shape: tuple[int, ...]
+    dtype: str
+    owner: object
+
+
+Input: TypeAlias = Tensor | DeviceTensor
+"""What a network takes: an array of the host, or one that the same backend's Preprocessor left on the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +100,8 @@ class Engine(Protocol):
         """What the engine holds at this moment; nothing after close."""
         ...
 
-    def infer(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All outputs for a batch of 1..max_batch.
+    def infer(self, arrays: Mapping[str, Input]) -> dict[str, Tensor]:
+        """All outputs for a batch of 1..max_batch, on the host.
 
         The inputs are read where they are, or copied when not C-contiguous, and may be held until the next call; they
         are never written. The outputs are valid until the same thread's next call, which may overwrite them: copy what
@@ -104,13 +121,17 @@ class Engine(Protocol):
 
 
 class Preprocessor(Protocol):
-    """Turns frames into network inputs, on the host (arrays) or on the device (handles)."""
+    """Turns frames into network inputs, on the host (arrays) or on the device (handles).
+
+    A frame is not written to after its upload. What `letterbox` and `tensor` return is valid until the same thread
+    calls the same function again.
+    """
 
     def upload(self, image: Image) -> object:
         """A handle for one frame, uint8 (h, w, 3) BGR; the frame travels to the device once."""
         ...
 
-    def letterbox(self, handles: Sequence[object], canvas: Canvas, norm: Normalisation) -> Floats:
+    def letterbox(self, handles: Sequence[object], canvas: Canvas, norm: Normalisation) -> Floats | DeviceTensor:
         """float32 (n, 3, canvas height, canvas width): frames of one size, laid out and normalised."""
         ...
 
@@ -118,6 +139,6 @@ class Preprocessor(Protocol):
         """Crops uint8 (h, w, 3) BGR by similarity transforms; matrices (n, 2, 3) map crop px to frame px."""
         ...
 
-    def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats:
+    def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats | DeviceTensor:
         """float32 (n, 3, h, w): crops of one size, normalised, in the network's colour order."""
         ...

@@ -19,7 +19,7 @@ FORMS_KEPT = 4
 Form = tuple[tuple[str, Any, Any], ...]
 
 
-def form_of(arrays: Mapping[str, Tensor]) -> Form:
+def form_of(arrays: Mapping[str, object]) -> Form:
     """Name, shape and dtype of every input, as far as it has them."""
     return tuple([(name, getattr(a, "shape", None), getattr(a, "dtype", None)) for name, a in arrays.items()])
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from faceedge.backends.base import Tensor, TensorSpec
+from faceedge.backends.base import Input, TensorSpec
 from faceedge.errors import EngineError
 
 
-def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Tensor], max_batch: int) -> None:
+def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Input], max_batch: int) -> None:
     """Raises EngineError unless names, dtypes, shapes and the batch, the first dimension of all, are what the
     network takes. Runs on the way of frames: it makes no arrays and, as long as all is well, no text."""
     if len(arrays) != len(specs):
@@ -39,5 +39,5 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) == len(wanted) and all(want in (-1, got) for want, got in zip(wanted, shape, strict=True))
 
 
-def _other_names(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Tensor]) -> EngineError:
+def _other_names(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Input]) -> EngineError:
     return EngineError(f"inputs are {sorted(spec.name for spec in specs)}, got {sorted(map(str, arrays))}")

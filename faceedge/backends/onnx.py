@@ -6,9 +6,9 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from faceedge.backends.base import Memory, Tensor
+from faceedge.backends.base import Input, Memory, Tensor
 from faceedge.backends.binding import Bindings, Form, form_of
 from faceedge.backends.heap import return_freed_memory
 from faceedge.backends.inputs import check_inputs
@@ -35,7 +35,7 @@ class OnnxEngine:
         self._registry = _Registry()
         self._threads: _Threads | None = _Threads(session, self._registry)
 
-    def infer(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def infer(self, arrays: Mapping[str, Input]) -> dict[str, Tensor]:
         """See `Engine.infer`."""
         threads = self._threads  # read once: another thread may close
         if threads is None:
@@ -43,8 +43,9 @@ class OnnxEngine:
         mine, form = threads.mine, form_of(arrays)
         if form not in mine:
             check_inputs(self.inputs, arrays, self.max_batch)
+        here = cast(Mapping[str, Tensor], arrays)  # what is on a device has been refused
         try:
-            return mine.run(form, arrays) if mine.trims == self._trims else self._infer_trimmed(mine, form, arrays)
+            return mine.run(form, here) if mine.trims == self._trims else self._infer_trimmed(mine, form, here)
         except Exception as error:  # ONNX Runtime raises its own untyped exceptions
             raise EngineError(f"ONNX Runtime failed: {told(error)}; verify the model") from error
 
