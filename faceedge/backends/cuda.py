@@ -97,6 +97,10 @@ class Gpu:
         _check_fits(source, target, offset)
         self.run(lambda: self._cuda.memcpy_dtoh_async(target, source.address + offset, self.stream))
 
+    def bury(self, thing: object) -> None:
+        """Has the worker drop the last reference to what was made inside `run`. For `__del__`: it waits for nothing."""
+        self._worker.bury(thing)
+
     def finish(self) -> None:
         """Waits, without spinning, until the stream has done everything. Raises DeviceLost when that went wrong."""
         self.run(self._finish)

@@ -10,9 +10,15 @@ from faceedge.backends.base import Input, TensorSpec
 from faceedge.errors import EngineError
 
 
-def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Input], max_batch: int) -> None:
+def check_inputs(
+    specs: tuple[TensorSpec, ...],
+    arrays: Mapping[str, Input],
+    max_batch: int,
+    kinds: tuple[type, ...] = (np.ndarray,),
+) -> None:
     """Raises EngineError unless names, dtypes, shapes and the batch, the first dimension of all, are what the
-    network takes. Runs on the way of frames: it makes no arrays and, as long as all is well, no text."""
+    network takes. kinds: of inputs that the engine can read. Runs on the way of frames: it makes no arrays and, as
+    long as all is well, no text."""
     if len(arrays) != len(specs):
         raise _other_names(specs, arrays)
     batch = 0
@@ -20,7 +26,7 @@ def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, Input], max
         array = arrays.get(spec.name)
         if array is None:
             raise _other_names(specs, arrays)
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, kinds):
             raise EngineError(f"{spec.name}: wants a numpy array, got {type(array).__name__}")
         shape = array.shape
         if array.dtype != spec.dtype or not _fits(shape, spec.shape):

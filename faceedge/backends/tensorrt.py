@@ -1,0 +1,78 @@
+"""TensorRT: the engine of a Jetson. Plans come in, built on the same device by `build.py`; batches of any thread are
+answered one after the other on the GPU thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import cast
+
+import numpy as np
+
+from faceedge.backends.arena import Arena
+from faceedge.backends.base import DeviceTensor, Input, Memory, Tensor
+from faceedge.backends.cuda import Gpu
+from faceedge.backends.inputs import check_inputs
+from faceedge.backends.trt_layout import Lanes, OwnLane, form_of
+from faceedge.backends.trt_plan import OpenPlan
+from faceedge.errors import EngineError
+
+
+class TensorRtEngine:
+    """One plan. Threads may call `infer` at the same time: they take turns on the GPU, each has results of its own in
+    pinned memory. arena: the process's one, for all engines of `gpu`.
+
+    Never give it a plan that was not built here and checked since (`plan.py`): a plan is code.
+
+    Raises EngineError when TensorRT does not take the plan, MissingExtra without TensorRT.
+    """
+
+    def __init__(self, plan: bytes, gpu: Gpu, arena: Arena) -> None:
+        opened = gpu.run(lambda: OpenPlan(plan, gpu, arena))
+        self.inputs, self.outputs = opened.inputs, opened.outputs
+        self.max_batch = opened.max_batch
+        self.device = gpu.device
+        self._gpu, self._arena = gpu, arena
+        self._opened: OpenPlan | None = opened
+        self._trims = 0
+        self._lanes = Lanes()
+        self._own = OwnLane(self._lanes, gpu)
+
+    def infer(self, arrays: Mapping[str, Input]) -> dict[str, Tensor]:
+        """See `Engine.infer`. A DeviceTensor is used where it is, an array is copied into pinned memory first."""
+        opened, lane, trims = self._opened, self._own.lane, self._trims  # read once: another thread may close
+        if opened is None:
+            raise EngineError("the engine is closed; open the model again")
+        check_inputs(self.inputs, arrays, self.max_batch, (np.ndarray, DeviceTensor))
+        form = form_of(self.inputs, arrays)
+        layout = opened.forms.get(form) or self._gpu.run(lambda: opened.laid_out(form))
+        lane.prepare(layout, trims)
+        for name, staged in lane.inputs.items():
+            np.copyto(staged, cast(Tensor, arrays[name]))
+        here = {name: tensor for name, tensor in arrays.items() if isinstance(tensor, DeviceTensor)}
+        self._gpu.run(lambda: opened.run(layout, lane.host, here, trims))
+        return dict(lane.outputs)
+
+    @property
+    def memory(self) -> Memory:
+        """See `Engine.memory`. Working are the pinned buffers of all threads, and what this engine needs of the arena,
+        which other engines use in turn: the arena itself is as large as the largest need (`Arena.size`)."""
+        opened = self._opened
+        if opened is None:
+            return Memory(0, 0)
+        return Memory(opened.weights, self._lanes.held_bytes() + self._arena.need_of(opened))
+
+    def trim(self) -> None:
+        """See `Engine.trim`: the next `infer` of a thread fits its pinned buffers, the first of all the arena."""
+        self._trims += 1
+
+    def close(self) -> None:
+        """See `Engine.close`. Answers that somebody still holds keep their pinned memory."""
+        opened, self._opened = self._opened, None
+        self._lanes = Lanes()
+        self._own = OwnLane(self._lanes, self._gpu)
+        if opened is None:
+            return
+        with suppress(EngineError):  # the device is lost or closed: nothing is left to free
+            self._gpu.run(opened.close)
