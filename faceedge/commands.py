@@ -100,7 +100,7 @@ class Commands:
         self._handlers = handlers
         self._on_nonce = on_nonce
         self._nonces = Nonces(clock)
-        self._answered: deque[str] = deque(maxlen=REMEMBERED)
+        self._answered: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._inbox: queue.Queue[tuple[str, bytes] | None] = queue.Queue(MOST_WAITING)
@@ -185,13 +185,13 @@ class Commands:
         except BadMessage as bad:
             self._count(str(bad))
             return False
-        if command.id in self._answered:  # once each, so that replays cannot make us flood the broker
+        if (name, command.id) in self._answered:  # once each, so that replays cannot make us flood the broker
             self._count("repeated")
             return False
-        self._answered.append(command.id)
+        self._answered.append((name, command.id))  # not the id alone: a copy elsewhere must not void the original
         if why := self._objection(name, command):
             self._count(why)
-            self._answer(command, why)
+            self._answer(name, command, why)
             return False
         self._count("accepted")
         self._renew()
@@ -229,8 +229,11 @@ class Commands:
 
     def _finish(self, command: Command, key: SiteKey, why: str) -> None:
         """Writes down, then answers."""
-        private = ORDERS[command.cmd].private
-        args = {name: value for name, value in command.args.items() if name not in private}
+        order = ORDERS[command.cmd]
+        public = (
+            order.takes.model_fields.keys() - order.private
+        )  # under a wrong name anything could come, a person's too
+        args = {name: value for name, value in command.args.items() if name in public}
         said = {"id": command.id, "cmd": command.cmd, "key": key.kid, "args": args, "ok": not why, "why": spoken(why)}
         try:
             self._journal.append_now("command", said, NOTE_WAIT_S)
@@ -238,13 +241,14 @@ class Commands:
             log.error("command %s is not in the journal yet: %s", command.cmd, error)
             self._journal.append("command", said)
         log.info("command %s by site key %s: %s", command.cmd, key.kid, spoken(why) or "done")
-        self._answer(command, why)
+        self._answer(command.cmd, command, why)
 
-    def _answer(self, command: Command, why: str) -> None:
+    def _answer(self, name: str, command: Command, why: str) -> None:
+        """Where it came in: who waits for the answer to the original takes no other for it."""
         result = Result(
             id=command.id, dev=self._identity.device, cmd=command.cmd, ok=not why, why=spoken(why), n=self.nonce
         )  # fmt: skip
-        topic = f"{self._line.prefix}/cmd/{command.cmd}/result"
+        topic = f"{self._line.prefix}/cmd/{name}/result"
         self._line.post(Message(topic, sign(self._identity.signer, result), qos=1))
 
     def _renew(self) -> None:

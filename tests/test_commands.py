@@ -60,7 +60,8 @@ class Desk:
         assert wait_s < 1
         if not self.is_journal_well:
             raise StoreError("journal: the disk is full")
-        assert body["id"] not in [result.id for result in self.results], "written down before it is answered"
+        answers = [message for message in self.posted if message.topic.endswith(f"/{body['cmd']}/result")]
+        assert body["id"] not in [_genuine(answer).id for answer in answers], "written down before it is answered"
         self.noted.append(dict(body))
         return len(self.noted)
 
@@ -175,6 +176,15 @@ def test_a_genuine_command_out_of_place_is_refused_and_uses_no_nonce_up(
     assert desk.commands.nonce == nonce
     assert desk.noted == desk.done == []
     assert desk.send(desk.wire()) == [(True, "")]
+
+
+def test_a_copy_on_the_topic_of_another_command_does_not_void_the_original() -> None:
+    desk = Desk()
+    wire = desk.wire("lockdown", args={"on": 1})
+    assert desk.send(wire, "ping") == [(False, "on the topic of another command")]
+    assert desk.posted[-1].topic == "faceedge/dev/cmd/ping/result", "not where the answer to the original is awaited"
+    assert desk.send(wire, "lockdown") == [(True, "")]
+    assert desk.done == [("lockdown", {"on": 1}, SITE.public.kid)]
 
 
 def bad_wires(desk: Desk) -> dict[str, bytes]:
@@ -318,6 +328,15 @@ def test_names_of_people_do_not_reach_the_journal() -> None:
     assert desk.send(desk.wire("enrol", args=args), "enrol") == [(True, "")]
     assert desk.done[0][1] == args
     assert desk.noted[0]["args"] == {"camera": "entry", "seconds": 20}
+
+
+@pytest.mark.parametrize("cmd", ["enrol", "enrol_stop", "ping"])
+def test_a_name_under_a_key_that_a_command_does_not_take_does_not_reach_the_journal(cmd: str) -> None:
+    desk = Desk()
+    wire = desk.wire(cmd, args={"camera": "entry", "nmae": "Ada Lovelace"})
+    ((is_done, _),) = desk.send(wire, cmd)
+    assert not is_done
+    assert "Ada" not in str(desk.noted)
 
 
 def test_what_was_done_is_answered_even_when_it_can_be_written_down_only_later() -> None:
