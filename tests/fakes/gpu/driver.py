@@ -1,0 +1,94 @@
+"""The stand-in CUDA driver: compiles libcuda/*.c, opens it, and lets tests count its calls and make them fail.
+
+Where pycuda's build lies: $FACEEDGE_PYCUDA_STANDIN, else a folder in the cache; the driver is its lib/libcuda.so.1.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+SOURCES = sorted(Path(__file__).with_name("libcuda").glob("*.[ch]"))
+
+
+def pycuda_folder() -> Path:
+    """Where the build of pycuda lies, or would lie."""
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("FACEEDGE_PYCUDA_STANDIN") or cache / "faceedge" / f"pycuda-standin-{tag}")
+
+
+def why_not() -> str | None:
+    """Why the stand-in cannot be used here; None when it can."""
+    if not shutil.which("cc"):
+        return "no C compiler for the stand-in driver"
+    if not (pycuda_folder() / "pycuda").is_dir():
+        return "no pycuda for the stand-in driver; python -m tests.fakes.gpu.build_pycuda"
+    return None
+
+
+def build_driver() -> Path:
+    """Compiles the driver unless it is there; several processes may ask at once."""
+    folder = pycuda_folder() / "lib"
+    library, stamp = folder / "libcuda.so.1", folder / "libcuda.digest"
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()
+    if library.exists() and stamp.exists() and stamp.read_text() == digest:
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        made, mark = Path(work) / "libcuda.so.1", Path(work) / "digest"
+        compile_driver(made)
+        mark.write_text(digest)
+        made.replace(library)  # who has the old one open keeps it
+        mark.replace(stamp)
+    return library
+
+
+def compile_driver(target: Path) -> None:
+    """libcuda.so.1, by whatever file name."""
+    flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"]
+    sources = [str(source) for source in SOURCES if source.suffix == ".c"]
+    subprocess.run(["cc", *flags, "-Wl,-soname,libcuda.so.1", "-o", str(target), *sources, "-ldl"], check=True)
+
+
+@lru_cache
+def library() -> ctypes.CDLL:
+    """The driver of this process, with the signatures of what it exports beside CUDA."""
+    opened = ctypes.CDLL(str(build_driver()), mode=ctypes.RTLD_GLOBAL)
+    size, pointer = ctypes.c_uint64, ctypes.c_void_p
+    opened.standin_fail.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
+    opened.standin_fail.restype = None
+    opened.standin_count.argtypes = [ctypes.c_char_p]
+    opened.standin_count.restype = ctypes.c_int64
+    opened.standin_check.argtypes = [size, size]
+    opened.standin_enqueue.argtypes = [pointer, STEP, pointer]
+    opened.standin_stream.argtypes = [pointer]
+    opened.standin_set_memory.argtypes = [size]
+    opened.standin_set_memory.restype = None
+    opened.standin_reset.restype = None
+    opened.cuMemAlloc_v2.argtypes = [ctypes.POINTER(size), ctypes.c_size_t]
+    opened.cuMemFree_v2.argtypes = [size]
+    return opened
+
+
+STEP = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+
+def fail(call: str, code: int, after: int = 0, times: int = 1) -> None:
+    """After `after` more calls of `call`, so many answer `code` (-1: all); a code of 0 takes that back.
+
+    pycuda's `mem_alloc` collects garbage and tries again when there is no memory (2): two failures make one.
+    """
+    library().standin_fail(call.encode(), code, after, times)
+
+
+def count(name: str) -> int:
+    """A counter: the name of a CUDA function, or one of those that README.md lists (`live_device`, `kernels` …)."""
+    return int(library().standin_count(name.encode()))
