@@ -70,10 +70,11 @@ class Models(Section):
 
 
 class EngineSettings(Section):
-    """threads: per engine; 1 leaves the other cores to the other stage. providers: of ONNX Runtime, the first that
-    can run a layer does; the CPU is always the last."""
+    """backend: `auto` is `tensorrt` where TensorRT and a device are there, else `onnx`. Of ONNX Runtime, which also
+    serves until an engine is built: threads, per network, 1 leaves the other cores to the other stage; providers, of
+    which the first that can run a layer does, the CPU is always the last."""
 
-    backend: Literal["onnx"] = "onnx"
+    backend: Literal["auto", "onnx", "tensorrt"] = "auto"
     threads: int = Field(1, ge=1, le=64)
     providers: Annotated[tuple[Literal["tensorrt", "cuda", "cpu"], ...], Words] = Field(("cpu",), min_length=1)
 

@@ -1,0 +1,158 @@
+"""`engines/<role>.toml`, installed or of the site, and a package in; the options of its TensorRT build out."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from faceedge import align
+from faceedge.backends.base import TensorSpec
+from faceedge.backends.plan import BuildOptions, Precision, Shapes
+from faceedge.errors import BadInput, EngineError
+from faceedge.families import detector_family
+from faceedge.jobs.proof import doubt
+from faceedge.manifest import Part, Role
+from faceedge.package import Package
+from faceedge.toml import read_toml
+
+SITE = Path("/etc/faceedge/engines")
+"""A recipe that lies here takes the place of the installed one, whole."""
+INSTALLED = "share/faceedge/engines"
+
+
+def _sides(sizes: tuple[int, int]) -> tuple[int, int]:
+    if not all(16 <= side <= 8192 for side in sizes):
+        raise ValueError("sides are 16 to 8192 px")
+    return sizes
+
+
+Size = Annotated[tuple[int, int], AfterValidator(_sides)]
+
+
+class Batch(Part):
+    """How many rows at a time; TensorRT is fastest at `usual`."""
+
+    smallest: int = Field(1, ge=1, le=256)
+    usual: int = Field(1, ge=1, le=256)
+    largest: int = Field(8, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Batch:
+        if not self.smallest <= self.usual <= self.largest:
+            raise ValueError("smallest, usual and largest must rise")
+        return self
+
+
+class Frame(Part):
+    """Frames of the cameras, width x height in px."""
+
+    smallest: Size = (160, 120)
+    usual: Size = (1280, 720)
+    largest: Size = (1920, 1080)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Frame:
+        if not all(a <= b <= c for a, b, c in zip(self.smallest, self.usual, self.largest, strict=True)):
+            raise ValueError("smallest, usual and largest must rise")
+        return self
+
+
+class Recipe(Part):
+    """package: which one `faceedge build` takes; empty: the one that serves. workspace_mib: that a kernel may use while
+    it runs. frame: of a detector."""
+
+    package: str = Field("", max_length=200)
+    precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
+    workspace_mib: int = Field(256, ge=16, le=65_536)
+    optimisation_level: int = Field(3, ge=0, le=5)
+    batch: Batch = Batch()
+    frame: Frame = Frame()
+
+
+def read_recipe(role: Role, site: Path | None = None) -> tuple[Recipe, Path]:
+    """The recipe of a role, and where it lies. Raises BadInput with file, key and fault."""
+    path = _find(f"{role}.toml", site or SITE)
+    try:
+        return Recipe.model_validate(read_toml(path, BadInput, "mend it, or remove it to use the installed one")), path
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(step) for step in first["loc"])
+        raise BadInput(f"{path}: {key}: {first['msg'].lower()}; mend it, or remove it") from error
+
+
+def build_options(package: Package, recipe: Recipe, spec: TensorSpec) -> BuildOptions:
+    """spec: of the network's input. Raises EngineError when the recipe and the package do not go together."""
+    return BuildOptions(
+        precision=precision_of(package, recipe), profile={spec.name: profile_of(package, recipe, spec)},
+        workspace_mib=recipe.workspace_mib, optimisation_level=recipe.optimisation_level,
+    )  # fmt: skip
+
+
+def precision_of(package: Package, recipe: Recipe) -> Precision:
+    """INT8 only for a package whose calibration has passed, and nothing else for such a one: its graph is rounded.
+
+    Raises EngineError.
+    """
+    quantised = package.manifest.precision == "int8"
+    if quantised and (why := doubt(package)):
+        raise EngineError(f"{package.label} {why}; TensorRT runs INT8 only after its gates have passed")
+    if recipe.precision == "auto":
+        return "int8" if quantised else "fp16"
+    if quantised != (recipe.precision == "int8"):
+        mend = "calibrate it, or ask for auto" if not quantised else "ask for auto, or activate its float source"
+        raise EngineError(
+            f"{package.label} is {package.manifest.precision}, the recipe says {recipe.precision}; {mend}"
+        )
+    return recipe.precision
+
+
+def profile_of(package: Package, recipe: Recipe, spec: TensorSpec) -> Shapes:
+    """Smallest, usual and largest shape of the input (n, 3, height, width). Raises EngineError."""
+    if len(spec.shape) != 4:
+        raise EngineError(f"{package.label}: the input {spec.name!r} is no batch of pictures; ONNX Runtime runs it")
+    most = package.manifest.max_batch
+    batches = [min(most, count) for count in (recipe.batch.smallest, recipe.batch.usual, recipe.batch.largest)]
+    if spec.shape[0] != -1:
+        batches = [spec.shape[0]] * 3
+    sizes = [_fixed(spec, size) for size in _sizes(package, recipe)]
+    sizes[0] = tuple(map(min, *sizes))  # a canvas need not grow with both sides
+    sizes[2] = tuple(map(max, *sizes))
+    low, best, high = [(count, 3, height, width) for count, (height, width) in zip(batches, sizes, strict=True)]
+    return low, best, high
+
+
+def _sizes(package: Package, recipe: Recipe) -> list[tuple[int, int]]:
+    """(height, width) that the flow gives the network."""
+    manifest = package.manifest
+    if manifest.role != "detector":
+        crop = align.crop_spec(manifest.alignment)
+        return [(crop.height, crop.width)] * 3
+    family = detector_family(manifest)
+    frames = (recipe.frame.smallest, recipe.frame.usual, recipe.frame.largest)
+    canvases = [family.canvas(height, width) for width, height in frames]
+    return [(canvas.height, canvas.width) for canvas in canvases]
+
+
+def _fixed(spec: TensorSpec, size: tuple[int, int]) -> tuple[int, int]:
+    """A size that the graph lays down is the only one."""
+    height, width = (said if said != -1 else free for said, free in zip(spec.shape[2:], size, strict=True))
+    return height, width
+
+
+def _find(name: str, site: Path) -> Path:
+    for folder in (site, Path(__file__).parents[2] / "engines", *_shared()):
+        if (folder / name).is_file():
+            return folder / name
+    raise BadInput(f"{name}: no such engine recipe in {site} or among the installed ones; install faceedge again")
+
+
+def _shared() -> list[Path]:
+    """Where the installer put the recipes: a wheel's data files lie outside the package."""
+    try:
+        files = metadata.files("faceedge") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [Path(str(file.locate())).parent for file in files if INSTALLED in file.as_posix()][:1]
