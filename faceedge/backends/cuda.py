@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceedge.backends.base import DeviceTensor, Tensor
-from faceedge.backends.cuda_memory import DeviceMemory, PinnedMemory
+from faceedge.backends.cuda_memory import DeviceMemory, Held, PinnedMemory
 from faceedge.backends.cuda_worker import Worker
 from faceedge.errors import EngineError, MissingExtra
 
@@ -97,9 +97,10 @@ class Gpu:
         _check_fits(source, target, offset)
         self.run(lambda: self._cuda.memcpy_dtoh_async(target, source.address + offset, self.stream))
 
-    def bury(self, thing: object) -> None:
-        """Has the worker drop the last reference to what was made inside `run`. For `__del__`: it waits for nothing."""
-        self._worker.bury(thing)
+    def bury(self, held: Held) -> None:
+        """Has the worker empty a list of what was made inside `run`, the last first: the caller must hold it in no
+        other way. For `__del__`: it waits for nothing."""
+        self._worker.bury(held)
 
     def finish(self) -> None:
         """Waits, without spinning, until the stream has done everything. Raises DeviceLost when that went wrong."""
@@ -119,7 +120,8 @@ class Gpu:
         return int(free), int(total)
 
     def load(self, image: bytes, names: tuple[str, ...]) -> dict[str, Any]:
-        """Functions of a compiled module, by name; pycuda's, for use inside `run`. They live as long as the Gpu.
+        """Functions of a compiled module, by name; pycuda's, for use inside `run`. A module is loaded once and stays
+        until `close`, which empties what is returned. A broken image can end the process: check it before.
 
         Raises EngineError when the device cannot run the image.
         """
@@ -138,6 +140,7 @@ class Gpu:
         self.capability: tuple[int, int] = tuple(device.compute_capability())
         self.total_bytes = int(device.total_memory())
         flags = self._cuda.event_flags
+        self._kept["modules"] = {}
         self._kept["stream"] = self._cuda.Stream(_NON_BLOCKING)
         self._kept["event"] = self._cuda.Event(flags.BLOCKING_SYNC | flags.DISABLE_TIMING)
         self.stream_handle = int(self.stream.handle)
@@ -162,15 +165,16 @@ class Gpu:
         return array
 
     def _load(self, image: bytes, names: tuple[str, ...]) -> dict[str, Any]:
-        module = self._cuda.module_from_buffer(image)
-        found = {name: module.get_function(name) for name in names}
-        self._kept.setdefault("modules", []).append(found)
-        return found
+        modules: dict[bytes, dict[str, Any]] = self._kept["modules"]
+        if image not in modules:
+            module = self._cuda.module_from_buffer(image)
+            modules[image] = {name: module.get_function(name) for name in names}
+        return modules[image]
 
     def _leave(self) -> None:
         self._finish()
-        for held in self._kept.pop("modules", []):
-            held.clear()
+        for functions in self._kept["modules"].values():
+            functions.clear()
         self._kept.clear()
 
 

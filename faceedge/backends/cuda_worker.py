@@ -12,6 +12,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from faceedge.backends.cuda_memory import Held
 from faceedge.errors import DeviceLost, EngineError, NoDeviceMemory, one_line
 
 Result = TypeVar("Result")
@@ -28,12 +29,12 @@ _FAREWELL_S = 10.0
 @dataclass(frozen=True, slots=True, eq=False)
 class _Retained:
     """The primary context of a device, once a process: pycuda frees a thing only under the wrapper it was made under,
-    so all worker threads share one. graves: allocations that nobody holds any more."""
+    so all worker threads share one. graves: allocations that nobody references any more."""
 
     cuda: Any
     number: int
     context: Any
-    graves: SimpleQueue[Any] = field(default_factory=SimpleQueue)
+    graves: SimpleQueue[Held] = field(default_factory=SimpleQueue)
 
 
 _RETAINED: list[_Retained] = []
@@ -71,10 +72,10 @@ class Worker:
             self._jobs.put(partial(self._answer, function, answer))
         return answer.result()
 
-    def bury(self, allocation: object) -> None:
+    def bury(self, held: Held) -> None:
         """Has the worker free what nobody references any more. Called by `__del__`, on any thread and in any place: it
         takes no lock."""
-        self._graves.put(allocation)
+        self._graves.put(held)
         self._jobs.put(_nothing)
 
     @property
@@ -113,7 +114,7 @@ class Worker:
             # popped, so the thread may not end before the process does.
             threading.Event().wait()
 
-    def _work(self, graves: SimpleQueue[Any]) -> None:
+    def _work(self, graves: SimpleQueue[Held]) -> None:
         while (job := self._jobs.get()) is not None:
             job()
             del job  # its results and what the function holds belong to the caller, not to a thread that waits
@@ -155,11 +156,11 @@ class Worker:
             return True
         return False
 
-    def _empty(self, graves: SimpleQueue[Any]) -> None:
-        """Drops the last reference on this thread, which has the context; in a lost one nothing can be freed."""
+    def _empty(self, graves: SimpleQueue[Held]) -> None:
+        """Frees on this thread, which has the context; in a lost one nothing can be freed."""
         while not self._lost:
             try:
-                graves.get_nowait()
+                graves.get_nowait().clear()
             except Empty:
                 return
 

@@ -80,8 +80,8 @@ class OpenPlan:
 
     def __del__(self) -> None:
         """Never closed: its parts must not be dropped by a thread without the CUDA context."""
-        parts = (self.__dict__.pop("_context", None), self.__dict__.pop("_engine", None))
-        if parts != (None, None):
+        parts = [self.__dict__.pop(name) for name in ("_engine", "_context") if self.__dict__.get(name) is not None]
+        if parts:
             self._gpu.bury(parts)
 
     def _opened(self, plan: bytes) -> tuple[Any, Any]:
