@@ -109,14 +109,18 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(number: signal.Signals,
         env=environment() | {"DEMO_MARK": mark}, cwd=tmp_path,
     )  # fmt: skip
     assert process.stdout is not None
-    with process.stdout as lines:
-        assert any("watching the door" in line for line in lines)
-        for line in lines:
-            if "opened" in line:
-                break
-        assert len(_marked(mark)) >= 4  # demo, broker, controller, daemon
-        process.send_signal(number)
-        assert process.wait(5) == code
+    try:
+        with process.stdout as lines:
+            assert any("watching the door" in line for line in lines)
+            for line in lines:
+                if "opened" in line:
+                    break
+            assert len(_marked(mark)) >= 4  # demo, broker, controller, daemon
+            process.send_signal(number)
+            assert process.wait(15) == code
+    finally:
+        process.kill()
+        process.wait()
     assert _marked(mark) == []
 
 
