@@ -33,7 +33,8 @@ _STDERR_BYTES = 8192
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from faceedge.backends.build_child import main; main()"
 )
-_KEPT = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+_NOT_ITS = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+"""What systemd gave to the daemon alone; the rest of the environment may steer CUDA."""
 
 
 class Build:
@@ -178,7 +179,7 @@ def _start(order: Order, scratch: Path, cleaning: ExitStack) -> subprocess.Popen
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", _START, json.dumps([os.path.abspath(path) for path in sys.path])],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd="/",
-        env={name: os.environ[name] for name in _KEPT if name in os.environ}, start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name not in _NOT_ITS}, start_new_session=True,
     )  # fmt: skip
     cleaning.callback(_end, process)
     assert process.stdin is not None
