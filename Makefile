@@ -23,7 +23,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not system and not device'
 
 test-system: $(STAMP)
-	$(BIN)/python -m pytest -m 'system and not device' --timeout 300
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'system and not device' --timeout 300
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

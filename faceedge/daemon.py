@@ -28,6 +28,7 @@ from faceedge.gallery.store import Gallery
 from faceedge.health.cameras import CameraHealth
 from faceedge.health.clock import SyncWatch, WallClock
 from faceedge.health.systemd import Systemd
+from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.collector import Collector, Cut
 from faceedge.jobs.enrol_mode import EnrolMode
 from faceedge.jobs.obey import handlers
@@ -114,6 +115,8 @@ class Daemon:
         for camera in config.camera:
             if not is_live(camera.uri):
                 open_camera(camera.uri).close()
+        # First of all: without the directory a lockdown counts as on.
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._exchange = self._open_exchange()
         wake = self._exchange.wake if self._exchange is not None else None
         self._session = Session(self._state, config.journal, self._tell, wake)
@@ -122,7 +125,11 @@ class Daemon:
         self._notes = Notes(self._session.journal, self._tell, self._feed.hurry)
         self._cameras = CameraHealth([camera.name for camera in config.camera], self._notes.camera)
         self._lockdown = Lockdown(self._state, self._notes.lockdown)
-        self._vision = parts.enter_context(open_vision(config.models, config.engine, self._state, self._cache))
+        builder = Builder(self._notes.engine)
+        self._vision = parts.enter_context(
+            open_vision(config.models, config.engine, self._state, self._cache, builder=builder)
+        )
+        parts.callback(builder.stop)
         gallery = Gallery.open(self._state)
         parts.callback(gallery.close)
         self._collector = self._open_collector(gallery, parts)
@@ -135,6 +142,7 @@ class Daemon:
         )  # fmt: skip
         for notice in self._report.notices():
             log.warning("%s", notice)
+        builder.start()
         if self._exchange is not None:
             self._exchange.serve(self._handlers(), self._session.journal, self._feed.hurry)
             parts.callback(self._exchange.stop)
@@ -238,6 +246,7 @@ class Daemon:
         """What the main thread looks after."""
         ticks: list[Callable[[], None]] = []
         chores = [self._systemd.alive, self._roster.follow, self._sync.look, self._lockdown.follow]
+        chores.append(self._vision.opener.check)
         if (exchange := self._exchange) is not None:
             ticks = [exchange.link.sweep, self._feed.tick]
             chores += [lambda: self._notes.doors(exchange.link.views()), exchange.tick]
