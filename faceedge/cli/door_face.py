@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from faceedge.cli.lines import JsonLines
 from faceedge.door.contract import Address
 from faceedge.door.controller import Controller, DoorEvent, Sight
 
@@ -35,28 +35,31 @@ _FAULT_SIGN = ("FAULT", "bold black on yellow")
 
 
 class JsonFace:
-    """Events as JSON lines, always with all keys."""
+    """Events as JSON lines, always with all keys. lines: a reader that stalls must not hold the relay."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, lines: JsonLines) -> None:
         self._where = {"door": address.door, "controller": address.controller}
+        self._lines = lines
 
     def __call__(self, event: DoorEvent) -> None:
-        """Prints one line."""
-        line = {"time": datetime.now().astimezone().isoformat(), **self._where, **dataclasses.asdict(event)}
-        print(json.dumps(line), flush=True)
+        """Gives one line."""
+        self._lines.tell({"time": datetime.now().astimezone().isoformat(), **self._where, **dataclasses.asdict(event)})
 
 
 class PlainFace:
-    """Events as one line each, coloured where there is a terminal."""
+    """Events as one line each, coloured where there is a terminal. lines: as for `JsonFace`."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, lines: JsonLines) -> None:
         self._where = f"{address.door}/{address.controller}"
         self._console = Console(soft_wrap=True)
+        self._lines = lines
 
     def __call__(self, event: DoorEvent) -> None:
-        """Prints one line."""
+        """Gives one line."""
         line = Text(f"{datetime.now():%H:%M:%S}  {self._where}  ")
-        self._console.print(line.append(_told(event)))
+        with self._console.capture() as drawn:
+            self._console.print(line.append(_told(event)))
+        self._lines.say(drawn.get())
 
 
 class PanelFace:

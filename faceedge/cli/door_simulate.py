@@ -5,20 +5,39 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
-from collections.abc import Callable
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
 from faceedge.cli.door_face import JsonFace, PanelFace, PlainFace
 from faceedge.cli.door_site import Commands, Site, add_action
+from faceedge.cli.lines import JsonLines
 from faceedge.door.contract import Address
-from faceedge.door.controller import Controller, DoorEvent
+from faceedge.door.controller import Controller
 from faceedge.door.http_relay import HttpRelay
 from faceedge.door.keys import checked_name, key_path, read_key, read_secret
 from faceedge.door.latch import MAX_PULSE_MS
 from faceedge.door.relays import GpioContact, GpioRelay, NoRelay, Relay
 from faceedge.errors import BadInput
+
+MOST_WAITING = 1000
+"""Lines that a slow reader may be behind by before the oldest are dropped."""
+
+
+class Stop:
+    """The wish to end. No `threading.Event`: set in a signal handler, it could wait for its own thread for ever."""
+
+    def __init__(self) -> None:
+        self._is_wished = False
+
+    def set(self, *_: object) -> None:
+        """From a signal handler, or any thread."""
+        self._is_wished = True
+
+    def wait(self, timeout: float) -> bool:
+        """Sleeps, and says whether it was wished."""
+        time.sleep(timeout)
+        return self._is_wished
 
 
 def add(actions: Commands[argparse.ArgumentParser]) -> None:
@@ -69,29 +88,36 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.max_pulse <= MAX_PULSE_MS:
         raise BadInput(f"--max-pulse: name 1 to {MAX_PULSE_MS} ms")
     keys = [read_key(path) for path in args.key_file or [key_path(site.state, args.door, args.controller)]]
-    stop = threading.Event()
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, lambda *_: stop.set())
-    face = _face(args, address)
-    tell = _until_nobody_reads(face, stop)
+    stop = Stop()
+    _listen_to_signals(stop)
     relay = _relay(args)
+    lines = JsonLines(sys.stdout.fileno(), MOST_WAITING)
+    lines.on_gone = stop.set
+    face = _face(args, address, lines)
     try:
         controller = Controller(
-            site.settings.broker, address, keys, tell, relay=relay, max_pulse_ms=args.max_pulse,
+            site.settings.broker, address, keys, face, relay=relay, max_pulse_ms=args.max_pulse,
             stands_open=GpioContact.parse(args.contact) if args.contact else _shut,
         )  # fmt: skip
     except BaseException:
         relay.close()
         raise
-    with face.shown(controller) if isinstance(face, PanelFace) else nullcontext():
+    with face.shown(controller) if isinstance(face, PanelFace) else nullcontext(), lines:
         controller.run(stop)
     return 0
 
 
-def _face(args: argparse.Namespace, address: Address) -> JsonFace | PlainFace | PanelFace:
+def _listen_to_signals(stop: Stop) -> None:
+    """A terminal that closes is an end as good as any: the relay is told off."""
+    for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if kind != signal.SIGHUP or signal.getsignal(kind) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(kind, stop.set)
+
+
+def _face(args: argparse.Namespace, address: Address, lines: JsonLines) -> JsonFace | PlainFace | PanelFace:
     if args.json:
-        return JsonFace(address)
-    return PlainFace(address) if args.plain or not sys.stdout.isatty() else PanelFace(address)
+        return JsonFace(address, lines)
+    return PlainFace(address, lines) if args.plain or not sys.stdout.isatty() else PanelFace(address)
 
 
 def _relay(args: argparse.Namespace) -> Relay:
@@ -111,16 +137,3 @@ def _relay(args: argparse.Namespace) -> Relay:
 def _shut() -> bool:
     """Without a contact."""
     return False
-
-
-def _until_nobody_reads(tell: Callable[[DoorEvent], None], stop: threading.Event) -> Callable[[DoorEvent], None]:
-    """Ends the controller when its output is a pipe that has closed."""
-
-    def told(event: DoorEvent) -> None:
-        try:
-            tell(event)
-        except BrokenPipeError:
-            sys.stdout = None  # nothing more to flush at exit
-            stop.set()
-
-    return told

@@ -1,4 +1,4 @@
-"""Events out as JSON lines, by a thread of their own: a reader that is slow or gone must not hold up a door."""
+"""Events out as lines of JSON, by a thread of their own: a reader that is slow or gone must not hold up a door."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ class JsonLines:
 
     def tell(self, event: dict[str, Any]) -> None:
         """Queues one event; never waits, from any thread. Raises ValueError for a number that JSON has not."""
-        self._put(json.dumps(event, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n")
+        self.say(json.dumps(event, ensure_ascii=True, allow_nan=False) + "\n")
+
+    def say(self, line: str) -> None:
+        """Queues a whole line as it is, likewise."""
+        self._put(line.encode("utf-8", "replace"))
 
     def __enter__(self) -> JsonLines:
         self._thread.start()

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from faceedge.config import Broker
 from faceedge.door.contract import Address, DoorKey, DoorState
@@ -26,6 +26,14 @@ TELL_IGNORED_S = 1.0
 HELD_OPEN_S = 30.0
 """A door that stands open for longer without a pulse is held open."""
 assert CHALLENGE_EXPIRY_S <= MAX_AGE_S, "a challenge that the broker kept too long is not worth answering"
+
+
+class Stop(Protocol):
+    """A wish to end, as `threading.Event` has it."""
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it was wished within so many seconds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Sight:
 class Controller:
     """One controller of one door. It says `opened` when its relay has obeyed, and `closed` when it has let go.
 
-    Events come from two threads, but never two at once.
+    Events come from two threads, but never two at once. Whoever takes them must not block: the pulse would not end.
     """
 
     def __init__(
@@ -116,7 +124,7 @@ class Controller:
             counts = dict(self.verifier.counts)
             return Sight(self._state(), self._mqtt.connected, self._latch.left_s, self.verifier.asked, counts)
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Serves until `stop`; leaves the relay released and says `offline`. Below 2 s with a relay that obeys."""
         self._mqtt.start()
         try:

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from faceedge.__main__ import main
 from faceedge.cli.door_face import PanelFace
+from faceedge.cli.door_simulate import Stop
 from faceedge.config import Broker, Door
 from faceedge.door.broker import LocalBroker
 from faceedge.door.contract import Address
@@ -71,8 +72,10 @@ def simulated(
     environ = {"FACEEDGE__BROKER__PORT": str(broker.port), "FACEEDGE__DEVICE": "dev"}
     process = subprocess.Popen(command, env=environ, text=True, stdout=stdout, stderr=subprocess.DEVNULL, bufsize=1)
     with process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.broker
@@ -136,6 +139,78 @@ def test_the_simulated_controller_opens_by_a_relay_of_the_network(tmp_path: Path
     assert server.asked[:4] == ["/off", "/on?150", "/off", "/on?150"]
     assert server.asked[-1] == "/off"
     assert [(result.verdict, result.why) for result in results] == [("opened", ""), ("refused", "relay")]
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("how", ["--json", "--plain"])
+def test_a_pulse_ends_although_nobody_takes_what_is_told(tmp_path: Path, real_broker: LocalBroker, how: str) -> None:
+    make_key(tmp_path, "main", "main")
+    results: list[GrantResult] = []
+    uplink = Uplink(Broker(port=real_broker.port), "dev")
+    link = DoorLink(uplink, "dev", [Door()], load_keys(tmp_path, [Door()]), results.append)
+    uplink.start()
+    reader, writer = os.pipe()
+    with relay_server() as server:
+        urls = ("--http-on", server.url("/on?{ms}"), "--http-off", server.url("/off"))
+        with simulated(tmp_path, real_broker, *urls, how, stdout=writer) as process:
+            assert os.read(reader, 4096), "it tells that it is connected"
+            until(lambda: link.has_challenge("main") and bool(server.asked), within_s=30)
+            _fill(writer)
+            link.send_grant("main", reason="match", sub="", pulse_ms=100, ttl_ms=1500, token="t")
+            until(lambda: server.asked[1:] == ["/on?100", "/off"])
+            until(lambda: [result.verdict for result in results] == ["opened"])
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
+    uplink.stop()
+    os.close(reader)
+    os.close(writer)
+
+
+def _fill(writer: int) -> None:
+    """Until not one byte more goes into the pipe."""
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while os.write(writer, b"x"):
+            pass
+    os.set_blocking(writer, True)
+
+
+@pytest.mark.broker
+def test_a_terminal_that_closes_lets_the_door_go(tmp_path: Path, real_broker: LocalBroker) -> None:
+    make_key(tmp_path, "main", "main")
+    uplink = Uplink(Broker(port=real_broker.port), "dev")
+    link = DoorLink(uplink, "dev", [Door()], load_keys(tmp_path, [Door()]), lambda _: None)
+    uplink.start()
+    with relay_server() as server:
+        urls = ("--http-on", server.url("/on?{ms}"), "--http-off", server.url("/off"))
+        with simulated(tmp_path, real_broker, *urls) as process:
+            until(lambda: link.has_challenge("main") and bool(server.asked), within_s=30)
+            link.send_grant("main", reason="match", sub="", pulse_ms=30_000, ttl_ms=1500, token="t")
+            until(lambda: len(server.asked) == 2)
+            process.send_signal(signal.SIGHUP)
+            assert process.wait(5) == 0
+        assert server.asked == ["/off", "/on?30000", "/off"]
+    uplink.stop()
+
+
+def test_a_signal_never_waits_for_the_thread_that_it_interrupts() -> None:
+    """A Python signal handler runs in the main thread, between any two steps of what that does there."""
+    stop = Stop()
+    with signal_storm(stop.set):
+        for _ in range(3000):
+            stop.wait(0.0)
+    assert stop.wait(0.0)
+
+
+@contextmanager
+def signal_storm(handler: Callable[..., None]) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _lines(face: PanelFace, sight: Sight) -> str:
