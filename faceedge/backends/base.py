@@ -88,12 +88,20 @@ class Memory:
 
 
 class Engine(Protocol):
-    """Runs one network. One thread at a time, unless a backend says otherwise. device: `cpu`, `cuda:0` …"""
+    """Runs one network. One thread at a time, unless a backend says otherwise."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    max_batch: int
-    device: str
+
+    @property
+    def max_batch(self) -> int:
+        """Ask before every batch: a switch to another engine (`switch.py`) may change it."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`cpu`, `cuda:0` …"""
+        ...
 
     @property
     def memory(self) -> Memory:

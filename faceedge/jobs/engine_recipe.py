@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from faceedge import align
 from faceedge.backends.base import TensorSpec
-from faceedge.backends.plan import BuildOptions, Precision, Shapes
+from faceedge.backends.fingerprint import BuildOptions, Precision, Shapes, Typing
 from faceedge.errors import BadInput, EngineError
 from faceedge.families import detector_family
 from faceedge.jobs.proof import doubt
@@ -83,30 +83,32 @@ def read_recipe(role: Role, site: Path | None = None) -> tuple[Recipe, Path]:
         raise BadInput(f"{path}: {key}: {first['msg'].lower()}; mend it, or remove it") from error
 
 
-def build_options(package: Package, recipe: Recipe, spec: TensorSpec) -> BuildOptions:
-    """spec: of the network's input. Raises EngineError when the recipe and the package do not go together."""
+def build_options(package: Package, recipe: Recipe, spec: TensorSpec, typing: Typing) -> BuildOptions:
+    """spec: of the network's input. typing: TensorRT's. Raises EngineError when recipe and package do not go
+    together."""
     return BuildOptions(
-        precision=precision_of(package, recipe), profile={spec.name: profile_of(package, recipe, spec)},
+        precision=precision_of(package, recipe, typing), profile={spec.name: profile_of(package, recipe, spec)},
         workspace_mib=recipe.workspace_mib, optimisation_level=recipe.optimisation_level,
     )  # fmt: skip
 
 
-def precision_of(package: Package, recipe: Recipe) -> Precision:
+def precision_of(package: Package, recipe: Recipe, typing: Typing) -> Precision:
     """INT8 only for a package whose calibration has passed, and nothing else for such a one: its graph is rounded.
-
-    Raises EngineError.
-    """
-    quantised = package.manifest.precision == "int8"
-    if quantised and (why := doubt(package)):
+    With strong typing the graph's own precision is the only one. Raises EngineError."""
+    own = package.manifest.precision
+    if own == "int8" and (why := doubt(package)):
         raise EngineError(f"{package.label} {why}; TensorRT runs INT8 only after its gates have passed")
+    possible: tuple[Precision, ...] = (own,)
+    if own != "int8" and typing == "weak":
+        possible = ("fp16", "fp32")  # the first is what auto takes
     if recipe.precision == "auto":
-        return "int8" if quantised else "fp16"
-    if quantised != (recipe.precision == "int8"):
-        mend = "calibrate it, or ask for auto" if not quantised else "ask for auto, or activate its float source"
-        raise EngineError(
-            f"{package.label} is {package.manifest.precision}, the recipe says {recipe.precision}; {mend}"
-        )
-    return recipe.precision
+        return possible[0]
+    if recipe.precision in possible:
+        return recipe.precision
+    raise EngineError(
+        f"{package.label} is {own}: this TensorRT can run it as {' or '.join(possible)}, the recipe of its role says "
+        f"{recipe.precision}; write auto there"
+    )
 
 
 def profile_of(package: Package, recipe: Recipe, spec: TensorSpec) -> Shapes:

@@ -13,14 +13,14 @@ from types import TracebackType
 from faceedge import align
 from faceedge.assess import assess, lowered
 from faceedge.backends.base import CropSpec, Engine, Preprocessor
-from faceedge.backends.cpu import CpuPreprocessor
-from faceedge.backends.onnx import OnnxEngine
 from faceedge.config import EngineSettings, Models
 from faceedge.detect import Detector
 from faceedge.errors import PackageError
 from faceedge.families import detector_family
 from faceedge.fit import Fit, Thresholds
 from faceedge.grade import Grader
+from faceedge.jobs.build_engines import Builder
+from faceedge.jobs.engines import Engines, engines_of
 from faceedge.jobs.reduce import enlarged, reduced
 from faceedge.manifest import Role
 from faceedge.models.active import chosen
@@ -47,32 +47,37 @@ class Portrait:
 class Vision:
     """Detector and recogniser that fit each other, and a quality network. Close it, or use it in a `with` block.
 
-    engines: by role, for those who measure. notices: sentences to say at a start, of packages that run on sufferance.
+    engines: by role, for those who measure. opener: where they come from. notices: of packages that run on sufferance.
     """
 
     def __init__(
-        self, detector: Package, recognizer: Package, settings: EngineSettings, quality: Package | None = None,
+        self, detector: Package, recognizer: Package, opener: Engines, quality: Package | None = None,
         notices: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.detector_package = detector
         self.recognizer_package = recognizer
         self.quality_package = quality
-        self.notices = tuple(notices)
+        self.opener = opener
+        self._notices = tuple(notices)
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
         self.crop_spec: CropSpec = align.crop_spec(self.alignment)
         align.check(self.scheme, self.alignment)
         if quality is not None:
             align.check(self.scheme, quality.manifest.alignment)
-        self.preprocessor: Preprocessor = CpuPreprocessor()
         self.engines: dict[Role, Engine] = {}
         try:
-            self.detector = self._open_detector(detector, settings)
-            self.recognizer = self._open_recognizer(recognizer, settings)
-            self.grader = self._open_grader(quality, settings) if quality is not None else None
+            self.detector = self._open_detector(detector)
+            self.recognizer = self._open_recognizer(recognizer)
+            self.grader = self._open_grader(quality) if quality is not None else None
         except BaseException:
             self.close()
             raise
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences to say at a start and in the state: packages that run on sufferance, engines that are missing."""
+        return (*self._notices, *self.opener.notices())
 
     @property
     def thresholds(self) -> Thresholds:
@@ -170,40 +175,35 @@ class Vision:
         matrices = align.matrices([face.landmarks for face in faces], self.scheme, alignment)
         return self.preprocessor.warp(self.preprocessor.upload(image), matrices, align.crop_spec(alignment))
 
-    def _open_detector(self, package: Package, settings: EngineSettings) -> Detector:
+    def _open_detector(self, package: Package) -> Detector:
         family = detector_family(package.manifest)
-        return Detector(
-            self._engine(package, settings),
-            family,
-            self.preprocessor,
-            package.manifest.normalisation,
-            load_landmarker(package),
-        )
+        engine, self.preprocessor = self._engine(package)
+        norm = package.manifest.normalisation
+        return Detector(engine, family, self.preprocessor, norm, load_landmarker(package))
 
-    def _open_recognizer(self, package: Package, settings: EngineSettings) -> Recognizer:
-        engine = self._engine(package, settings)
-        return Recognizer(engine, self.preprocessor, package.manifest, package.space)
+    def _open_recognizer(self, package: Package) -> Recognizer:
+        return Recognizer(*self._engine(package), package.manifest, package.space)
 
-    def _open_grader(self, package: Package, settings: EngineSettings) -> Grader:
+    def _open_grader(self, package: Package) -> Grader:
         assert package.head is not None, "read_package refuses a quality network without fit.toml"
-        return Grader(self._engine(package, settings), self.preprocessor, package.manifest, package.head)
+        return Grader(*self._engine(package), package.manifest, package.head)
 
-    def _engine(self, package: Package, settings: EngineSettings) -> Engine:
-        engine = OnnxEngine(
-            package.fast_graph, max_batch=package.manifest.max_batch, threads=settings.threads,
-            providers=settings.providers,
-        )  # fmt: skip
+    def _engine(self, package: Package) -> tuple[Engine, Preprocessor]:
+        """An engine, and what makes its inputs. The detector's also cuts the crops, from the frame that it has."""
+        engine = self.opener.open(package)
         self.engines[package.manifest.role] = engine
-        return engine
+        return engine, self.opener.preprocessor(engine)
 
 
 def open_vision(
-    models: Models, engine: EngineSettings, state: Path, cache: Path, progress: Progress | None = None
-) -> Vision:
-    """Finds the packages in the state directory or among the defaults and opens them.
+    models: Models, engine: EngineSettings, state: Path, cache: Path, progress: Progress | None = None,
+    builder: Builder | None = None,
+) -> Vision:  # fmt: skip
+    """Finds the packages in the state directory or among the defaults and opens them. builder: is wished for engines
+    that are missing.
 
     Raises PackageError when one is missing, broken, of the wrong role or a licence that is not allowed, or they do
-    not fit each other.
+    not fit each other; MissingExtra, EngineError when TensorRT is asked for and cannot be had.
     """
     configured: dict[Role, str] = {
         "detector": models.detector, "recognizer": models.recognizer, "quality": models.quality,
@@ -218,7 +218,8 @@ def open_vision(
         if needed not in found:
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
     notices = [*warned(found.values(), models.accept_licences), *_unproven(found.values())]
-    vision = Vision(found["detector"], found["recognizer"], engine, found.get("quality"), notices)
+    opener = engines_of(engine, state, builder)
+    vision = Vision(found["detector"], found["recognizer"], opener, found.get("quality"), notices)
     for package in found.values():  # its digest was checked before ONNX Runtime opened it by name
         if read_package(package.folder).build != package.build:
             vision.close()

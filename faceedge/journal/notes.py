@@ -39,6 +39,13 @@ class Notes:
         self._tell({"event": "lockdown", "on": on})
         self._hurry()
 
+    def engine(self, body: dict[str, Any]) -> None:
+        """An engine is built, serves, or could not be built. The begin of a build is not worth an entry."""
+        if body["done"] != "begun":
+            self._journal.append("engine", body)
+        self._tell({"event": "engine", **body})
+        self._hurry()
+
     def doors(self, views: Views) -> None:
         """What can be believed of every controller; only what differs from the last call is noted. One thread.
 

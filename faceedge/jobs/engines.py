@@ -1,0 +1,100 @@
+"""Opens the engine of a package, as `[engine]` of the configuration says; used by `vision.py`. Everything of TensorRT
+is behind `gpu_engines.py`, which is imported only where there is some.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from faceedge.backends.base import Engine, Preprocessor
+from faceedge.backends.cpu import CpuPreprocessor
+from faceedge.backends.onnx import OnnxEngine
+from faceedge.config import EngineSettings
+from faceedge.errors import DeviceLost, EngineError
+from faceedge.package import Package
+
+if TYPE_CHECKING:
+    from faceedge.jobs.build_engines import Builder
+
+log = logging.getLogger(__name__)
+MODULES = ("tensorrt", "pycuda")
+
+
+class Engines(Protocol):
+    """Opens engines; who opens one closes it."""
+
+    def open(self, package: Package) -> Engine:
+        """Raises PackageError, EngineError, MissingExtra when it cannot be opened at all."""
+        ...
+
+    def preprocessor(self, engine: Engine) -> Preprocessor:
+        """What makes the inputs of an engine that was opened here."""
+        ...
+
+    def notices(self) -> Sequence[str]:
+        """Sentences about engines that run otherwise than asked for."""
+        ...
+
+    def check(self) -> None:
+        """Raises DeviceLost when only a new process can go on. Called every second or so."""
+        ...
+
+
+class OnnxEngines:
+    """ONNX Runtime for everything. notice: why, where something else was possible."""
+
+    def __init__(self, settings: EngineSettings, notice: str = "") -> None:
+        self._settings = settings
+        self._notice = notice
+        self._preprocessor = CpuPreprocessor()
+
+    def open(self, package: Package) -> Engine:
+        """See `Engines.open`."""
+        return open_onnx(package, self._settings)
+
+    def preprocessor(self, engine: Engine) -> Preprocessor:  # noqa: ARG002 - the same for all
+        """See `Engines.preprocessor`."""
+        return self._preprocessor
+
+    def notices(self) -> Sequence[str]:
+        """See `Engines.notices`."""
+        return [self._notice] if self._notice else []
+
+    def check(self) -> None:
+        """See `Engines.check`."""
+
+
+def open_onnx(package: Package, settings: EngineSettings) -> OnnxEngine:
+    """The package in ONNX Runtime. Raises PackageError, EngineError, MissingExtra."""
+    return OnnxEngine(
+        package.fast_graph, max_batch=package.manifest.max_batch, threads=settings.threads,
+        providers=settings.providers,
+    )  # fmt: skip
+
+
+def engines_of(
+    settings: EngineSettings, state: Path, builder: Builder | None = None, find: Callable[[str], object] = find_spec
+) -> Engines:
+    """builder: builds engines that are missing; without one they are only used where they are.
+
+    Raises MissingExtra, EngineError when TensorRT is asked for and is not there, or there is no device.
+    """
+    wanted = settings.backend
+    if wanted == "onnx" or (wanted == "auto" and not all(find(module) for module in MODULES)):
+        return OnnxEngines(settings)
+    from faceedge.jobs.gpu_engines import open_gpu_engines
+
+    try:
+        return open_gpu_engines(settings, state, builder)
+    except DeviceLost:
+        raise
+    except EngineError as error:
+        if wanted == "tensorrt":
+            raise
+        notice = f"all networks run on ONNX Runtime, as TensorRT cannot: {error}"
+        log.debug("%s", notice)
+        return OnnxEngines(settings, notice)

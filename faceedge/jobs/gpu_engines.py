@@ -1,0 +1,267 @@
+"""Engines on the GPU: a package in; TensorRT where a good plan lies, else ONNX Runtime at once and the wish for a plan.
+
+Imported only where TensorRT is asked for or there. Opened by `engines.py`; `faceedge build` makes plans with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from faceedge.backends import cuda_kernels, guarded
+from faceedge.backends.arena import Arena
+from faceedge.backends.base import Engine, Preprocessor, TensorSpec
+from faceedge.backends.build import Build, Order
+from faceedge.backends.cpu import CpuPreprocessor
+from faceedge.backends.cuda import Gpu, process_gpu
+from faceedge.backends.cuda_preprocess import CudaPreprocessor
+from faceedge.backends.fingerprint import Fingerprint, fingerprint_of, typing_of
+from faceedge.backends.machine_facts import Machine, l4t_fault, read_machine
+from faceedge.backends.plan import Place, place_of, read_plan
+from faceedge.backends.switch import Inner, SwitchEngine, SwitchPreprocessor
+from faceedge.backends.tensorrt import TensorRtEngine
+from faceedge.config import EngineSettings
+from faceedge.errors import BadInput, DeviceLost, EngineError, StoreError
+from faceedge.gallery.devicekey import candidates, first_key
+from faceedge.jobs.build_engines import Builder, Ending, Wish
+from faceedge.jobs.engine_check import check_answers
+from faceedge.jobs.engine_recipe import build_options, read_recipe
+from faceedge.jobs.engines import open_onnx
+from faceedge.package import Package
+
+Share = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is to be opened or built. place: where it lies, built or not."""
+
+    package: Package
+    place: Place
+    wanted: Fingerprint
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For whoever is told of it."""
+        return {"precision": self.wanted.options.precision, "tensorrt": self.wanted.tensorrt}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A plan that lies there. is_new: it was built just now, in so many seconds. notes: sentences about it."""
+
+    plan: Plan
+    size: int
+    seconds: float
+    is_new: bool
+    notes: tuple[str, ...] = ()
+
+
+class GpuEngines:
+    """See `Engines`. machine: what plans are bound to."""
+
+    def __init__(
+        self, settings: EngineSettings, state: Path, gpu: Gpu, machine: Machine, builder: Builder | None = None
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._gpu = gpu
+        self._machine = machine
+        self._builder = builder
+        self._arena = Arena(gpu)
+        self._host = CpuPreprocessor()
+        self._device: Preprocessor | None = None
+        self._notices: list[str] = [fault] if (fault := l4t_fault(machine.l4t)) else []
+        self._opened: list[tuple[str, SwitchEngine]] = []
+
+    def open(self, package: Package) -> Engine:
+        """See `Engines.open`."""
+        fallback = open_onnx(package, self._settings)
+        spare = partial(open_onnx, package, self._settings)
+        try:
+            plan = self.plan_of(package, fallback.inputs[0])
+            inner, why = self._read(plan)
+        except DeviceLost:
+            fallback.close()
+            raise
+        except (EngineError, BadInput, StoreError) as error:
+            self._notices.append(f"{package.label} runs on ONNX Runtime: {error}")
+            return self._listed(package, SwitchEngine(Inner(fallback)))
+        if inner is not None:
+            fallback.close()
+            return self._listed(package, SwitchEngine(inner, spare))
+        engine = SwitchEngine(Inner(fallback), spare)
+        if self._builder is not None:
+            build = partial(self._build_and_switch, plan, engine)
+            self._builder.wish(Wish(package.manifest.role, package.label, why, plan.facts, build))
+        return self._listed(package, engine)
+
+    def preprocessor(self, engine: Engine) -> Preprocessor:
+        """See `Engines.preprocessor`: on the device for an engine that runs there, if the kernels were compiled."""
+        return SwitchPreprocessor(engine, self._host, lambda: self._device)
+
+    def notices(self) -> Sequence[str]:
+        """See `Engines.notices`."""
+        strays = [
+            f"{label}: inputs {engine.misfit} are outside its engine's profile and run on ONNX Runtime; widen the "
+            "recipe of its role, or give the camera another size"
+            for label, engine in self._opened
+            if engine.misfit
+        ]
+        return [*self._notices, *strays, *(self._builder.notices() if self._builder is not None else ())]
+
+    def check(self) -> None:
+        """See `Engines.check`."""
+        if self._gpu.is_lost:
+            self._gpu.check()  # raises it, with the driver's words
+
+    def plan_of(self, package: Package, spec: TensorSpec) -> Plan:
+        """spec: of the network's input. Raises EngineError when the recipe does not suit the package, BadInput for a
+        broken recipe."""
+        recipe, _ = read_recipe(package.manifest.role)
+        options = build_options(package, recipe, spec, typing_of(self._machine.tensorrt))
+        wanted = fingerprint_of(package.build, _digest(package), options, self._machine)
+        return Plan(package, place_of(self._state, package.label, package.build, options.precision), wanted)
+
+    def make(self, package: Package, tell: Share, *, force: bool = False) -> Made:
+        """Has a plan for the package, and holds it against ONNX Runtime; builds it where there is none, or with
+        `force`. Raises EngineError, also when it must not serve."""
+        reference = open_onnx(package, self._settings)
+        try:
+            plan = self.plan_of(package, reference.inputs[0])
+            notes: tuple[str, ...] = ()
+            if not force:
+                inner, why = self._read(plan, reference)
+                if inner is not None:
+                    inner.engine.close()
+                    return Made(plan, plan.place.plan.stat().st_size, 0.0, False)
+                notes = (why,) if plan.place.plan.exists() else ()
+            seconds, told = self._build(plan, tell, Ending())
+            self._checked(plan, reference).engine.close()
+        finally:
+            reference.close()
+        return Made(plan, plan.place.plan.stat().st_size, seconds, True, notes + told)
+
+    def make_kernels(self) -> Path:
+        """Has the kernels for preprocessing on the device, and uses them from now on. Raises EngineError."""
+        try:
+            path = cuda_kernels.compile_kernels(self._folder, self._gpu.capability)
+        except OSError as error:
+            raise EngineError(f"{self._folder}: {error.strerror or error}; it must be writable") from error
+        self._load_kernels()
+        return path
+
+    def _load_kernels(self) -> None:
+        if self._device is None:
+            image = cuda_kernels.read_kernels(self._folder, self._gpu.capability)
+            self._device = CudaPreprocessor(self._gpu, image)
+
+    @property
+    def _folder(self) -> Path:
+        return self._state / "engines"
+
+    def _read(self, plan: Plan, reference: Engine | None = None) -> tuple[Inner | None, str]:
+        """The engine of a good plan; else why there is none. A plan that must not serve is set aside."""
+        try:
+            inner = self._checked(plan, reference)
+        except DeviceLost:
+            raise
+        except EngineError as error:
+            return None, str(error)
+        if self._device is None:
+            self._try_kernels()
+        return inner, ""
+
+    def _try_kernels(self) -> None:
+        try:
+            self._load_kernels()
+        except DeviceLost:
+            raise
+        except EngineError as error:
+            self._note(f"frames are prepared on the CPU: {error}")
+
+    def _checked(self, plan: Plan, reference: Engine | None = None) -> Inner:
+        """Raises EngineError."""
+        if next(candidates(self._state), None) is None:
+            raise EngineError("no engine has been built yet")  # nor anything else that would need a key
+        reading = read_plan(plan.place, plan.wanted, self._key(), self._machine.power_mode)
+        if reading.plan is None:
+            raise EngineError(reading.reason)
+        if reading.note:
+            self._note(reading.note)
+        engine: Engine | None = None
+        try:
+            engine = TensorRtEngine(reading.plan, self._gpu, self._arena)
+            check_answers(engine, plan.package, plan.wanted.options, reference)
+        except EngineError as error:
+            if engine is not None:
+                engine.close()
+            if not isinstance(error, DeviceLost):
+                guarded.set_aside([plan.place.plan, plan.place.sidecar])
+            raise
+        profile = plan.wanted.options.profile
+        bounds = {name: (low, high) for name, (low, _, high) in profile.items()}
+        return Inner(engine, bounds, self._gpu.fetch)
+
+    def _build(self, plan: Plan, tell: Share, ending: Ending) -> tuple[float, tuple[str, ...]]:
+        """Seconds it took, and notes. Raises BuildFailed."""
+        power_mode = self._machine.power_mode
+        order = Order(plan.package.graph, plan.place, plan.wanted, self._key(), power_mode)
+        with Build.start(order) as build, ending.calls(build.cancel):
+            for progress in build.events():
+                tell(progress.share)
+            outcome = build.result()
+        return outcome.seconds, outcome.notes
+
+    def _build_and_switch(self, plan: Plan, engine: SwitchEngine, tell: Share, ending: Ending) -> Mapping[str, Any]:
+        """What a Wish does. What serves until now is what the new engine is held against."""
+        _, notes = self._build(plan, tell, ending)
+        inner = self._checked(plan, engine)
+        self._have_kernels()
+        engine.replace(inner)
+        return {"notes": list(notes)}
+
+    def _have_kernels(self) -> None:
+        """Without them the host goes on preparing the frames."""
+        try:
+            self.make_kernels()
+        except DeviceLost:
+            raise
+        except EngineError as error:
+            self._note(f"frames are prepared on the CPU: {error}")
+
+    def _key(self) -> bytes:
+        """What signs plans. Raises StoreError; a key that was lost is not replaced under a gallery."""
+        if next(candidates(self._state), None) is None and (self._state / "gallery.db").exists():
+            raise StoreError(f"{self._state}: the device key of the gallery is missing; put it back")
+        return guarded.engines_key(first_key(self._state).secret)
+
+    def _note(self, notice: str) -> None:
+        if notice not in self._notices:
+            self._notices.append(notice)
+
+    def _listed(self, package: Package, engine: SwitchEngine) -> SwitchEngine:
+        self._opened.append((package.label, engine))
+        return engine
+
+
+def open_gpu_engines(settings: EngineSettings, state: Path, builder: Builder | None = None) -> GpuEngines:
+    """Raises MissingExtra without TensorRT or pycuda, EngineError without a device."""
+    machine = read_machine()
+    gpu = process_gpu()
+    return GpuEngines(settings, state, gpu, _on(machine, gpu), builder)
+
+
+def _on(machine: Machine, gpu: Gpu) -> Machine:
+    """Where the system does not say what module it is, the device's name does."""
+    return machine if machine.module else replace(machine, module=gpu.name)
+
+
+def _digest(package: Package) -> str:
+    """Of the graph that TensorRT reads."""
+    plain = package.manifest.plain
+    return plain.sha256 if plain is not None else hashlib.sha256(package.graph.read_bytes()).hexdigest()
