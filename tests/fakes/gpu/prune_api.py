@@ -22,7 +22,7 @@ ENUMS = (
     "BuilderFlag", "DataType", "DeviceType", "EngineCapability", "ExecutionContextAllocationStrategy",
     "HardwareCompatibilityLevel", "ILogger.Severity", "LayerInformationFormat", "MemoryPoolType",
     "NetworkDefinitionCreationFlag", "OnnxParserFlag", "ProfilingVerbosity", "QuantizationFlag", "TensorFormat",
-    "TensorIOMode", "TensorLocation", "ErrorCode", "ErrorCodeTRT", "TacticSource",
+    "TensorIOMode", "TensorLocation", "ErrorCode", "ErrorCodeTRT", "TacticSource", "EngineStat",
 )  # fmt: skip
 FUNCTIONS = ("nptype", "volume", "init_libnvinfer_plugins", "get_nv_onnx_parser_version")
 
