@@ -57,7 +57,7 @@ def build(trt: Any, work: Work, report: Report) -> Built:
     try:
         return _build(trt, log, work, report)
     except (RuntimeError, TypeError) as error:  # what the bindings raise where the library answers with nothing
-        raise _failed(log, condensed(str(error))) from error
+        raise _failed(log, "" if log.said() else condensed(str(error))) from error
 
 
 def speaks_of_memory(text: str) -> bool:
