@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from faceedge.config import cache_dir
 
+pytest_plugins = ("tests.fakes.gpu.fixture",)
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 ASSETS = Path(os.environ.get("FACEEDGE_TEST_ASSETS", Path(__file__).parents[2] / "shared"))

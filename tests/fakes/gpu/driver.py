@@ -15,6 +15,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+VERSIONS = ("10.3.0", "10.16.1", "11.4.0")
 SOURCES = sorted(Path(__file__).with_name("libcuda").glob("*.[ch]"))
 
 
@@ -32,6 +33,15 @@ def why_not() -> str | None:
     if not (pycuda_folder() / "pycuda").is_dir():
         return "no pycuda for the stand-in driver; python -m tests.fakes.gpu.build_pycuda"
     return None
+
+
+def child_environment(version: str) -> dict[str, str]:
+    """What a child process needs, beside the environment of its parent, to import the stand-ins."""
+    here = Path(__file__)
+    path = [str(here.with_name("site")), str(pycuda_folder()), str(here.parents[3])]
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path += [entry for entry in given if entry and entry not in path]
+    return {"PYTHONPATH": os.pathsep.join(path), "FACEEDGE_STANDIN_TENSORRT": version}
 
 
 def build_driver() -> Path:
