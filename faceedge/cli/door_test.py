@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     site = Site.of(args)
     at = site.address(args)
     keys = keys_of(site.state, at.door, at.controller)
-    if args.open and lockdown.is_on(site.state):
-        raise BadInput("the lockdown is on, no door opens; lift it with: faceedge lockdown off")
+    if args.open:
+        _check_lockdown(site.state)
     opens = args.open and is_sure(args, f"Door {at.door} will open.")
     with Probe(site.settings.broker, at, keys) as probe:
         found = probe.listen(args.seconds)
@@ -63,9 +63,15 @@ def _open(probe: Probe, site: Site, at: Address) -> Answer:
     door = next((door for door in site.settings.door if door.name == at.door), Door(name=at.door))
     about = {"door": at.door, "controller": at.controller}
     _note(site.state, {**about, "verdict": None, "why": ""})
+    _check_lockdown(site.state)  # again: somebody may have thought about it for long
     answer = probe.open(door.pulse_ms, door.ttl_ms)
     _note(site.state, {**about, "verdict": answer.verdict, "why": answer.why})
     return answer
+
+
+def _check_lockdown(state: Path) -> None:
+    if lockdown.is_on(state):
+        raise BadInput("the lockdown is on, no door opens; lift it with: faceedge lockdown off")
 
 
 def _note(state: Path, body: dict[str, Any]) -> None:

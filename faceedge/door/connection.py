@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -83,7 +83,7 @@ class Access:
 
     broker: Broker
     tls: ssl.SSLContext | None
-    password: str | None
+    password: bytes | None = field(repr=False)
 
     @classmethod
     def of(cls, broker: Broker) -> Access:
@@ -98,8 +98,7 @@ def client_id(access: Access, session: Session) -> str:
     if not access.password:
         return session.client_id
     salt = b"faceedge-client-1\0" + session.client_id.encode("utf-8")
-    secret = access.password.encode("utf-8", "surrogateescape")
-    return f"{session.client_id}.{hashlib.pbkdf2_hmac('sha256', secret, salt, SUFFIX_ROUNDS).hex()[:16]}"
+    return f"{session.client_id}.{hashlib.pbkdf2_hmac('sha256', access.password, salt, SUFFIX_ROUNDS).hex()[:16]}"
 
 
 def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session | None) -> paho.Client:
@@ -121,7 +120,7 @@ def make_client(access: Access, protocol: MQTTProtocolVersion, session: Session 
             client.tls_insecure_set(True)
     if session is not None:
         if access.broker.username:
-            client.username_pw_set(access.broker.username, access.password)
+            client.username_pw_set(access.broker.username, access.password)  # type: ignore[arg-type]  # bytes go as they are
         if (will := session.last_word()) is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
     return client

@@ -42,15 +42,13 @@ def tls_of(broker: Broker) -> ssl.SSLContext | None:
     return context
 
 
-def password_of(broker: Broker, environ: Mapping[str, str] = os.environ) -> str | None:
+def password_of(broker: Broker, environ: Mapping[str, str] = os.environ) -> bytes | None:
     """The broker's password, None without one. Raises ConfigError or StoreError when it cannot be read."""
     if broker.password_credential:
-        secret = _credential(broker.password_credential, environ.get("CREDENTIALS_DIRECTORY", ""))
-    elif broker.password_file is not None:
-        secret = read_secret(broker.password_file)
-    else:
-        return None
-    return secret.decode("utf-8", "surrogateescape")
+        return _credential(broker.password_credential, environ.get("CREDENTIALS_DIRECTORY", ""))
+    if broker.password_file is not None:
+        return read_secret(broker.password_file)
+    return None
 
 
 def why_not(error: OSError, broker: Broker) -> str:

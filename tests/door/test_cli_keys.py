@@ -18,6 +18,7 @@ from faceedge.door import handover
 from faceedge.door.broker import LocalBroker
 from faceedge.door.contract import Address, DoorKey
 from faceedge.door.keys import key_path, keys_of, make_key, next_path, read_key
+from faceedge.door.probe import Found, Probe
 from faceedge.journal.reading import entries, reading
 from tests.door.conftest import ADDRESS
 from tests.door.test_probe import running
@@ -240,6 +241,25 @@ def test_test_opens_nothing_in_a_lockdown(door: Command) -> None:
     lockdown.switch(door.state, True)
     assert door("test", "main", "--open", "--yes") == 2
     assert "lockdown" in door.err
+
+
+@pytest.mark.broker
+def test_test_opens_nothing_when_a_lockdown_comes_while_it_listens(
+    served: Command, real_broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (key,) = keys_of(served.state, "main", "inner")
+    genuine = Probe.listen
+
+    def listen(probe: Probe, seconds: float) -> Found:
+        found = genuine(probe, seconds)
+        lockdown.switch(served.state, True)
+        return found
+
+    monkeypatch.setattr(Probe, "listen", listen)
+    with running(real_broker, key) as controller:
+        assert served("test", "main", "--seconds", "1.2", "--open", "--yes") == 2
+        assert controller.verifier.counts["opened"] == 0
+    assert "lockdown" in served.err
 
 
 def test_the_line_of_a_key_is_that_of_its_address() -> None:

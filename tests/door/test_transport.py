@@ -11,13 +11,13 @@ import pytest
 
 from faceedge.config import Broker
 from faceedge.door import mqtt
-from faceedge.door.connection import Message, Session
+from faceedge.door.connection import Access, Message, Session
 from faceedge.door.mqtt import MqttClient
 from faceedge.door.transport import is_loopback, password_of, tls_of
 from faceedge.errors import ConfigError, StoreError
 from tests.door.certificates import Files, write_certificates
 from tests.door.running import until
-from tests.fakes.scripted_broker import NOT_AUTHORISED_5, ScriptedBroker
+from tests.fakes.scripted_broker import ACCEPT_5, NOT_AUTHORISED_5, ScriptedBroker
 from tests.fakes.tls_ear import TlsEar
 
 CONNECT = 0x10
@@ -152,15 +152,31 @@ def test_the_password_is_read_from_a_private_file_without_its_line_end(tmp_path:
     with pytest.raises(StoreError, match="chmod 600"):
         password_of(Broker(password_file=path))
     path.chmod(0o600)
-    assert password_of(Broker(password_file=path)) == "open sesame"
+    assert password_of(Broker(password_file=path)) == b"open sesame"
     assert password_of(Broker()) is None
+
+
+def test_a_password_of_any_bytes_is_sent_as_it_is_and_shows_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(b"s\xe9same\n")
+    path.chmod(0o600)
+    with ScriptedBroker([ACCEPT_5]) as broker:
+        settings = Broker(host=broker.host, port=broker.port, username="front", password_file=path)
+        client = client_of(settings)
+        until(lambda: bool(broker.connects))
+        client.stop()
+    assert broker.connects[0].endswith(b"\x00\x06s\xe9same")
+    assert "same" not in caplog.text
+    assert "same" not in repr(Access.of(settings))
 
 
 def test_the_password_is_taken_from_a_credential_of_the_service(tmp_path: Path) -> None:
     broker = Broker(password_credential="mqtt")
     (tmp_path / "mqtt").write_text("open sesame\n")
     (tmp_path / "mqtt").chmod(0o440)  # systemd lets the service's user in by an access list, which shows as group bits
-    assert password_of(broker, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "open sesame"
+    assert password_of(broker, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == b"open sesame"
 
 
 @pytest.mark.parametrize("spoil", ["missing", "empty", "folder", "huge", "open to all"])

@@ -16,7 +16,10 @@ SILENCE = b""
 
 
 class ScriptedBroker:
-    """levels: protocol level of each CONNECT seen (5, or 4 for 3.1.1). The last line of the script repeats."""
+    """levels: protocol level of each CONNECT seen (5, or 4 for 3.1.1). connects: their bytes.
+
+    The last line of the script repeats.
+    """
 
     def __init__(self, script: Sequence[bytes]) -> None:
         self._script = list(script)
@@ -24,6 +27,7 @@ class ScriptedBroker:
         self.host = "127.0.0.1"
         self.port: int = self._listener.getsockname()[1]
         self.levels: list[int] = []
+        self.connects: list[bytes] = []
         self._thread = threading.Thread(target=self._serve, name="scripted broker", daemon=True)
         self._thread.start()
 
@@ -50,6 +54,7 @@ class ScriptedBroker:
     def _answer(self, client: socket.socket) -> None:
         try:
             connect = client.recv(4096)
+            self.connects.append(connect)
             self.levels.append(connect[connect.index(b"MQTT") + 4])
             answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
             client.sendall(answer)
