@@ -3,6 +3,7 @@
 from faceedge.cli import (
     backup,
     bench,
+    build,
     calibrate,
     capture,
     command,
@@ -42,6 +43,7 @@ COMMANDS = (
     gallery,
     model,
     calibrate,
+    build,
     capture,
     bench,
 )

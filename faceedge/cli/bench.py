@@ -88,11 +88,11 @@ def _measured(args: argparse.Namespace) -> tuple[Document, Result]:
         result = measure(vision, frames.images, args.seconds, progress)
         seen = _machine(load, before, result)
         held = {role: dataclasses.asdict(one.memory) for role, one in vision.engines.items()}
-        models = _models(vision)
+        models, backend = _models(vision), vision.opener.backend
     document = {
         "version": __version__,
         "machine": seen,
-        "engine": {"backend": engine.backend, "threads": engine.threads},
+        "engine": {"backend": backend, "threads": engine.threads},
         "models": models,
         "frames": frames.as_json(),
         "seconds": result.seconds,

@@ -5,10 +5,11 @@ is behind `gpu_engines.py`, which is imported only where there is some.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from faceedge.backends.base import Engine, Preprocessor
 from faceedge.backends.cpu import CpuPreprocessor
@@ -25,7 +26,9 @@ MODULES = ("tensorrt", "pycuda")
 
 
 class Engines(Protocol):
-    """Opens engines; who opens one closes it."""
+    """Opens engines; who opens one closes it. backend: as in the configuration, what `auto` came to."""
+
+    backend: Literal["onnx", "tensorrt"]
 
     def open(self, package: Package) -> Engine:
         """Raises PackageError, EngineError, MissingExtra when it cannot be opened at all."""
@@ -46,6 +49,8 @@ class Engines(Protocol):
 
 class OnnxEngines:
     """ONNX Runtime for everything. notice: why, where something else was possible."""
+
+    backend: Literal["onnx", "tensorrt"] = "onnx"
 
     def __init__(self, settings: EngineSettings, notice: str = "") -> None:
         self._settings = settings
@@ -77,14 +82,15 @@ def open_onnx(package: Package, settings: EngineSettings) -> OnnxEngine:
 
 
 def engines_of(
-    settings: EngineSettings, state: Path, builder: Builder | None = None, find: Callable[[str], object] = find_spec
+    settings: EngineSettings, state: Path, builder: Builder | None = None, is_there: Callable[[str], bool] | None = None
 ) -> Engines:
-    """builder: builds engines that are missing; without one they are only used where they are.
+    """builder: builds engines that are missing; without one they are only used where they are. is_there: in place of a
+    look for a module.
 
     Raises MissingExtra, EngineError when TensorRT is asked for and is not there, or there is no device.
     """
     wanted = settings.backend
-    if wanted == "onnx" or (wanted == "auto" and not all(find(module) for module in MODULES)):
+    if wanted == "onnx" or (wanted == "auto" and not all(map(is_there or _is_there, MODULES))):
         return OnnxEngines(settings)
     from faceedge.jobs.gpu_engines import open_gpu_engines
 
@@ -98,3 +104,8 @@ def engines_of(
         notice = f"all networks run on ONNX Runtime, as TensorRT cannot: {error}"
         log.debug("%s", notice)
         return OnnxEngines(settings, notice)
+
+
+def _is_there(module: str) -> bool:
+    """Without importing it: TensorRT takes seconds."""
+    return sys.modules[module] is not None if module in sys.modules else find_spec(module) is not None

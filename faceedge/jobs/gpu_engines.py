@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from faceedge.backends import cuda_kernels, guarded
 from faceedge.backends.arena import Arena
@@ -63,6 +63,8 @@ class Made:
 
 class GpuEngines:
     """See `Engines`. machine: what plans are bound to."""
+
+    backend: Literal["onnx", "tensorrt"] = "tensorrt"
 
     def __init__(
         self, settings: EngineSettings, state: Path, gpu: Gpu, machine: Machine, builder: Builder | None = None
