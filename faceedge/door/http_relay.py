@@ -9,8 +9,10 @@ import queue
 import threading
 from collections.abc import Callable
 from math import ceil
+from typing import Any
 
-from urllib3 import PoolManager, Timeout, make_headers
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout, make_headers
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
@@ -40,6 +42,9 @@ class HttpRelay:
         self._off_url = off_url
         self._headers = make_headers(user_agent=f"faceedge/{__version__}", basic_auth=user_password)
         self._http = PoolManager(num_pools=1, retries=False, timeout=Timeout(total=ANSWER_S))
+        self._http.pool_classes_by_scheme = _pools(lambda: self._order.is_void)
+        self._order = Order()
+        """Being carried out."""
         self._waiting: queue.Queue[Callable[[], None] | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="http relay", daemon=True)
         self._thread.start()
@@ -67,6 +72,7 @@ class HttpRelay:
         order = Order()
 
         def ask() -> None:
+            self._order = order
             order.why = "given up" if order.is_void else self._ask(url)
 
         try:
@@ -89,6 +95,30 @@ class HttpRelay:
         except (HTTPError, OSError, ValueError) as error:
             return f"http: {type(error).__name__}"
         return "" if 200 <= answer.status < 300 else f"http: answer {answer.status}"
+
+
+def _pools(is_void: Callable[[], bool]) -> dict[str, Any]:
+    """Connections that ask nothing when the order was given up meanwhile: a name may take long to be looked up, and
+    no timeout ends that. A door that opens then opens for whoever stands there by now.
+    """
+
+    def guarded(kind: Any) -> Any:
+        class Guarded(kind):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                if is_void():
+                    self.close()
+                    raise TimeoutError("given up")
+
+        return Guarded
+
+    class Plain(HTTPConnectionPool):
+        ConnectionCls = guarded(HTTPConnection)
+
+    class Tls(HTTPSConnectionPool):
+        ConnectionCls = guarded(HTTPSConnection)
+
+    return {"http": Plain, "https": Tls}
 
 
 def _check(option: str, url: str) -> None:

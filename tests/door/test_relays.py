@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -359,6 +362,29 @@ def test_an_order_that_was_given_up_is_never_carried_out(server: RelayServer, ht
     late.is_void = True
     assert answered(late) == "given up"
     assert server.asked == ["/off"]
+
+
+def test_an_order_that_was_given_up_while_a_name_was_looked_up_is_not_carried_out_late(
+    server: RelayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, known, genuine = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def slowly(_host: str, *rest: Any, **more: Any) -> Any:
+        asked.set()
+        assert known.wait(10)
+        return genuine("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    relay = HttpRelay(server.url("/on?{s}").replace("127.0.0.1", "relay.example"))
+    late = relay.on(1000)
+    assert asked.wait(10)
+    late.is_void = True
+    known.set()
+    assert answered(late)
+    in_time = relay.on(2000)
+    assert answered(in_time) == ""
+    assert server.asked == ["/on?2"]
+    relay.close()
 
 
 def test_the_password_is_sent_and_never_told(server: RelayServer) -> None:
