@@ -23,6 +23,8 @@ RELAY_TICK_S = 0.005
 """While a relay is asked: its answer becomes the verdict."""
 CHALLENGE_EXPIRY_S = 2
 TELL_IGNORED_S = 1.0
+MOST_BYTES = 2048
+"""Of a packet that comes in. The largest is a grant: 556 bytes and its topic."""
 HELD_OPEN_S = 30.0
 """A door that stands open for longer without a pulse is held open."""
 assert CHALLENGE_EXPIRY_S <= MAX_AGE_S, "a challenge that the broker kept too long is not worth answering"
@@ -106,6 +108,7 @@ class Controller:
             last_word=lambda: self._status_message("offline"),
             on_up=self._on_up,
             on_message=self._on_grant,
+            most_bytes=MOST_BYTES,
         )
         self._mqtt = MqttClient(broker, session)
 
@@ -212,8 +215,10 @@ class Controller:
             self._shut_at = self._clock()
 
     def _tell_state(self) -> None:
-        self._told_state = self._state()
-        self._mqtt.publish(self._status_message(self._told_state))
+        """What a slow link does not take now is told at a later tick; after a connect all is told anew."""
+        state = self._state()
+        if self._mqtt.publish(self._status_message(state)) or not self._mqtt.connected:
+            self._told_state = state
 
     def _status_message(self, state: DoorState) -> Message:
         """Retained only where the memory of it is harmless: nobody shall read `unlocked` from the past."""

@@ -123,6 +123,23 @@ def test_a_second_grant_while_the_relay_is_asked_is_refused_and_a_later_one_open
     assert scene.relay.words == ["off", "on", "on"]
 
 
+def test_a_state_that_a_slow_link_does_not_take_is_told_later(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.grant()
+    scene.relay.answer()
+    scene.tick()
+    assert scene.states[-1] == "unlocked"
+    with monkeypatch.context() as link:
+        link.setattr(scene.client, "publish", lambda _: False)
+        scene.tick(3.0)
+        scene.relay.answer("http: answer 500")
+        scene.tick()
+    assert scene.states[-1] == "unlocked"
+    scene.tick()
+    assert scene.states[-1] == "fault"
+    scene.tick()
+    assert scene.states.count("fault") == 1
+
+
 def test_a_slow_relay_does_not_stop_the_challenges(scene: Scene) -> None:
     scene.grant()
     before = len(scene.broker.on("/challenge"))

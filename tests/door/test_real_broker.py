@@ -9,6 +9,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,6 +145,26 @@ def test_a_huge_message_does_not_even_reach_the_device(real_broker: LocalBroker)
     assert uplink.connected
     uplink.stop()
     talker.stop()
+
+
+@pytest.mark.broker
+def test_a_huge_message_does_not_even_reach_the_controller(
+    real_broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    genuine = MqttClient._on_message
+
+    def heard(client: MqttClient, paho: Any, userdata: Any, message: Any) -> None:
+        sizes.append(len(message.payload))
+        genuine(client, paho, userdata, message)
+
+    monkeypatch.setattr(MqttClient, "_on_message", heard)
+    with Running(settings(real_broker), settings(real_broker)) as running:
+        running.ready()
+        for size in (1_000_000, 5_000):
+            until(lambda size=size: running.uplink.publish(Message(ADDRESS.topic("grant"), bytes(size))))  # type: ignore[misc]
+        running.open("one")
+    assert max(sizes) < 600
 
 
 @pytest.mark.broker
