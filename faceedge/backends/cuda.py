@@ -36,7 +36,7 @@ class Gpu:
         self._cuda = _driver()
         self._number = number
         self._worker = Worker(self._cuda, number)
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[str, Any] = {}  # what pycuda made
         atexit.register(self.close)  # a daemon thread that wakes while Python ends would abort the process
         try:
             self.run(self._prepare)
@@ -132,6 +132,8 @@ class Gpu:
         atexit.unregister(self.close)
         with suppress(EngineError):  # lost or closed: there is nothing left to free
             self.run(self._leave)
+        self._worker.bury(list(self._kept.values()))  # of a lost device: no thread may drop it any more
+        self._kept.clear()
         self._worker.close()
 
     def _prepare(self) -> None:

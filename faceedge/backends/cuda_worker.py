@@ -3,6 +3,7 @@ and tells faults of the device from errors of a call. Started by `cuda.Gpu`."""
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import traceback
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class Worker:
         self._gate = threading.Lock()  # no job comes after the farewell
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._opened: Future[_Retained] = Future()
+        self._left = threading.Event()
         self._thread = threading.Thread(target=self._live, name="gpu", daemon=True)
         self._thread.start()
         try:
@@ -75,6 +77,9 @@ class Worker:
     def bury(self, held: Held) -> None:
         """Has the worker free what nobody references any more. Called by `__del__`, on any thread and in any place: it
         takes no lock."""
+        if self._lost:
+            _keep_for_ever(held)
+            return
         self._graves.put(held)
         self._jobs.put(_nothing)
 
@@ -96,7 +101,7 @@ class Worker:
             self._closed = True
             self._jobs.put(None)
         if threading.current_thread() is not self._thread:
-            self._thread.join(_FAREWELL_S)
+            self._left.wait(_FAREWELL_S)
 
     def _live(self) -> None:
         try:
@@ -109,9 +114,11 @@ class Worker:
         self._work(retained.graves)
         try:
             self._cuda.Context.pop()
+            self._left.set()
         except self._cuda.Error:
             # pycuda aborts the process when a thread ends with a context pushed. This context is dead and cannot be
             # popped, so the thread may not end before the process does.
+            self._left.set()
             threading.Event().wait()
 
     def _work(self, graves: SimpleQueue[Held]) -> None:
@@ -157,12 +164,16 @@ class Worker:
         return False
 
     def _empty(self, graves: SimpleQueue[Held]) -> None:
-        """Frees on this thread, which has the context; in a lost one nothing can be freed."""
-        while not self._lost:
+        """Frees on this thread, which has the context."""
+        while True:
             try:
-                graves.get_nowait().clear()
+                held = graves.get_nowait()
             except Empty:
                 return
+            if self._lost:
+                _keep_for_ever(held)
+            else:
+                held.clear()
 
 
 def _nothing() -> None:
@@ -184,3 +195,8 @@ def _let_go(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+def _keep_for_ever(held: Held) -> None:
+    """In a dead context nothing can be freed: pycuda would print a warning for each attempt, here or at the exit."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
