@@ -77,7 +77,7 @@ def library() -> ctypes.CDLL:
     opened.standin_fail.restype = None
     opened.standin_count.argtypes = [ctypes.c_char_p]
     opened.standin_count.restype = ctypes.c_int64
-    opened.standin_check.argtypes = [size, size]
+    opened.standin_check.argtypes = opened.standin_holds.argtypes = [size, size]
     opened.standin_enqueue.argtypes = [pointer, STEP, pointer]
     opened.standin_stream.argtypes = [pointer]
     opened.standin_set_memory.argtypes = [size]

@@ -51,14 +51,12 @@ def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Fails a test that leaks device memory or streams, uses freed memory, or calls CUDA without a context."""
     if reason := driver.why_not():
         pytest.skip(reason)
-    from tests.fakes.gpu.module import load  # onnx takes its time, and few tests need it
-
     library = driver.library()
     modules = _pycuda()
     gc.collect()
     library.standin_reset()
     held = {name: driver.count(name) for name in _HELD}
-    made = StandinGpu(request.param, load(request.param), modules["pycuda.driver"])
+    made = StandinGpu(request.param, _tensorrt(request.param), modules["pycuda.driver"])
     for name, module in {**modules, "tensorrt": made.trt}.items():
         monkeypatch.setitem(sys.modules, name, module)
     for name, value in driver.child_environment(request.param).items():
@@ -69,6 +67,13 @@ def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     faults.update({name: driver.count(name) - held[name] for name in _HELD})
     library.standin_reset()
     assert not {name: n for name, n in faults.items() if n and name not in made.forgiven}
+
+
+@lru_cache
+def _tensorrt(version: str) -> ModuleType:
+    from tests.fakes.gpu.module import load  # onnx takes its time, and few tests need it
+
+    return load(version)
 
 
 @lru_cache

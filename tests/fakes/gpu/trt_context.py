@@ -228,7 +228,7 @@ class Context:
         shapes = self._engine._graph.output_shapes(self._shapes)
         for tensor in self._engine._graph.outputs:
             address, size = self._addresses.get(tensor.name, 0), bytes_of(tensor, shapes.get(tensor.name, (0,)))
-            if address and not driver.library().standin_check(address, size):
+            if driver.library().standin_holds(address, size):
                 ctypes.memset(address, 0xFF, size)  # floats become NaN
 
 

@@ -136,12 +136,13 @@ static int unpack(const Function *f, Operation *o, void **each, const char *pack
         say("%s: no host_%s_arguments beside it, or more than %d", f->name, f->name, ARGUMENTS);
         return INVALID_VALUE;
     }
-    size_t count = strlen(f->arguments), offset = 0;
+    size_t count = strlen(f->arguments), offset = 0, largest = 1;
     o->owned = calloc(1, ARGUMENTS * (sizeof(void *) + CHUNK));
     o->arguments = o->owned;
     char *values = (char *)o->owned + ARGUMENTS * sizeof(void *);
     for (size_t i = 0; i < count; i++) {
         size_t size = size_of(f->arguments[i]);
+        largest = size > largest ? size : largest;
         offset = (offset + size - 1) / size * size;
         if (!each && offset + size > bytes) break;
         o->arguments[i] = memcpy(values + i * CHUNK, each ? each[i] : packed + offset, size);
@@ -153,7 +154,8 @@ static int unpack(const Function *f, Operation *o, void **each, const char *pack
             return ILLEGAL_ADDRESS;
         }
     }
-    if (each || offset == bytes) return OK;
+    size_t padded = (offset + largest - 1) / largest * largest; /* where one struct holds them all */
+    if (each || offset == bytes || padded == bytes) return OK;
     say("%s takes \"%s\", given were %zu bytes", f->name, f->arguments, bytes);
     return INVALID_VALUE;
 }
