@@ -19,26 +19,39 @@ MOST: dict[Precision, float] = {"fp32": 0.01, "fp16": 0.05, "int8": 0.2}
 tell a wrong engine from a rounded one, not measured on a device: `faceedge selftest` says what it is there."""
 
 
-def check_answers(engine: Engine, package: Package, options: BuildOptions, reference: Engine | None = None) -> None:
-    """Holds the answers against those that the package notes and, where there is one, against another engine's.
+def expected_answers(reference: Engine, package: Package, options: BuildOptions) -> dict[str, Tensor]:
+    """What an engine that serves says to the pictures of the check. Raises EngineError when it fails."""
+    _, name, rows = _asked(package, options)
+    return _answers(reference, name, rows)
 
-    Raises EngineError when they are too far apart, or an engine fails.
+
+def check_answers(
+    engine: Engine, package: Package, options: BuildOptions, expected: Mapping[str, Tensor] | None = None
+) -> None:
+    """Holds the answers against those that the package notes, and against `expected_answers` where there are any.
+
+    Raises EngineError when they are too far apart, or the engine fails.
     """
-    noted = package.manifest.selftest
-    (name, (low, usual, high)) = next(iter(options.profile.items()))
-    size = (noted.height, noted.width) if noted is not None else usual[2:]
-    if not all(a <= side <= b for a, side, b in zip(low[2:], size, high[2:], strict=True)):
-        noted, size = None, usual[2:]  # the self-test picture is none that this engine will ever see
-    rows = _pictures(size, min(max(low[0], 3), engine.max_batch))
+    noted, name, rows = _asked(package, options)
     got = _answers(engine, name, rows)
     apart = _apart_from_noted(package, noted, got) if noted is not None else 0.0
-    if reference is not None:
-        apart = max(apart, selftest.deviation_of_all(_answers(reference, name, rows), got))
+    if expected is not None:
+        apart = max(apart, selftest.deviation_of_all(expected, got))
     if not apart <= (most := MOST[options.precision]):
         raise EngineError(
             f"{package.label}: the answers of the {options.precision} engine differ by {apart:.2g} from the package's, "
             f"more than {most:g}; try another precision in the recipe of its role"
         )
+
+
+def _asked(package: Package, options: BuildOptions) -> tuple[SelfTest | None, str, Floats]:
+    """The self-test that the engine can be held to, its input, and as many pictures as are a batch to it."""
+    noted = package.manifest.selftest
+    (name, (low, _, high)) = next(iter(options.profile.items()))
+    size = (noted.height, noted.width) if noted is not None else low[2:]  # the smallest: others are at work meanwhile
+    if not all(a <= side <= b for a, side, b in zip(low[2:], size, high[2:], strict=True)):
+        noted, size = None, low[2:]  # the self-test picture is none that this engine will ever see
+    return noted, name, _pictures(size, min(max(low[0], 3), high[0]))
 
 
 def _pictures(size: tuple[int, ...], count: int) -> Floats:

@@ -28,7 +28,7 @@ from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, DeviceLost, EngineError, StoreError
 from faceedge.gallery.devicekey import candidates, first_key
 from faceedge.jobs.build_engines import Builder, Ending, Wish
-from faceedge.jobs.engine_check import check_answers
+from faceedge.jobs.engine_check import check_answers, expected_answers
 from faceedge.jobs.engine_recipe import build_options, read_recipe
 from faceedge.jobs.engines import open_onnx
 from faceedge.package import Package
@@ -187,7 +187,7 @@ class GpuEngines:
             self._note(f"frames are prepared on the CPU: {error}")
 
     def _checked(self, plan: Plan, reference: Engine | None = None) -> Inner:
-        """Raises EngineError."""
+        """The engine of a plan that may serve. reference: serves, too. Raises EngineError."""
         if next(candidates(self._state), None) is None:
             raise EngineError("no engine has been built yet")  # nor anything else that would need a key
         reading = read_plan(plan.place, plan.wanted, self._key(), self._machine.power_mode)
@@ -195,10 +195,12 @@ class GpuEngines:
             raise EngineError(reading.reason)
         if reading.note:
             self._note(reading.note)
+        package, options = plan.package, plan.wanted.options
+        expected = expected_answers(reference, package, options) if reference is not None else None
         engine: Engine | None = None
         try:
             engine = TensorRtEngine(reading.plan, self._gpu, self._arena)
-            check_answers(engine, plan.package, plan.wanted.options, reference)
+            check_answers(engine, package, options, expected)
         except EngineError as error:
             if engine is not None:
                 engine.close()
