@@ -73,6 +73,10 @@ class CudaPreprocessor:
         room = self._own.room
         return self._gpu.run(lambda: self._tensor(crops, norm, room))
 
+    def trim(self) -> None:
+        """Gives back all memory that is kept from call to call; what is still referenced lives on."""
+        self._frames, self._own = Frames(self._gpu), _Own(self._gpu)
+
     def _letterbox(self, frames: list[DeviceFrame], canvas: Canvas, norm: Normalisation, room: _Room) -> DeviceTensor:
         shape = (len(frames), 3, canvas.height, canvas.width)
         one = 3 * canvas.height * canvas.width * _FLOAT
