@@ -55,11 +55,19 @@ def explain(fault: ErrorDetails, section: Callable[[Sequence[str]], type[BaseMod
         )
     if fault["type"] == "value_error":
         return f"{where}{fault['ctx']['error']}"
+    if fault["type"] == "string_pattern_mismatch":
+        return where + _ALPHABETS.get(steps[-1], _A_NAME)
     return where + _EXPECTED.get(fault["type"], fault["msg"])
 
 
 _EXPECTED = {
     "missing": "is missing; add it",
-    "string_pattern_mismatch": "use up to 32 of a-z, 0-9, _ and -, beginning with a letter or digit",
     "tuple_type": "is a list: write [[camera]] or [[door]] sections, or names in square brackets",
 }
+_A_NAME = "use up to 32 of a-z, 0-9, _ and -, beginning with a letter or digit"
+_ALPHABETS = {
+    "pin": "give the SHA-256 of the broker's certificate: 64 hex digits, without colons",
+    "password_credential": "use up to 64 of a-z, A-Z, 0-9, _, . and -",
+    "prefix": "use up to 64 of a-z, A-Z, 0-9, _ and -",
+}
+"""Of keys that are no names."""

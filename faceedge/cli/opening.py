@@ -41,7 +41,10 @@ def add_action(
 ) -> argparse.ArgumentParser:  # fmt: skip
     """A command below a command, as `add` of `model`, with the flags that all have."""
     parser = actions.add_parser(
-        verb, help=purpose, description=f"{purpose.capitalize()}. {more}".strip(), epilog=f"Example: {example}"
+        verb,
+        help=purpose,
+        description=f"{purpose[:1].upper()}{purpose[1:]}. {more}".strip(),
+        epilog=f"Example: {example}",
     )
     add_common_flags(parser)
     parser.set_defaults(run=run)

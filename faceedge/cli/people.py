@@ -40,7 +40,7 @@ def _action(
     *names: str,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(
-        verb, help=purpose, description=purpose.capitalize() + ".", epilog=f"Example: {example}"
+        verb, help=purpose, description=f"{purpose[:1].upper()}{purpose[1:]}.", epilog=f"Example: {example}"
     )
     for name in names:
         parser.add_argument("name", metavar=name, help="exact name, or id")
