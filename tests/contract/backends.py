@@ -3,38 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from faceedge.backends.base import Engine
 from faceedge.backends.onnx import OnnxEngine
-from tests.contract.made_up import brittle
+from tests.contract import standin
+from tests.contract.made_up import brittle, no_network
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """open: an engine for an ONNX file and the largest batch. fail: an engine, made in the folder given, of the input
-    `x` [batch, 3, height, width], which takes 4x4 and fails when it runs on anything else.
+    `x` [batch, 3, height, width], which takes 4x4 and fails when it runs on anything else. garbage: opens what is no
+    network, in the folder given.
 
     tolerance: how far an answer may be from the reference (ONNX Runtime's own `run` on one thread) and a batch from
     its members, as a share of the largest magnitude in the output. device: what it must report. shares_threads: many
-    threads may call `infer` at once. slow: too slow for every run of the suite with real networks.
+    threads may call `infer` at once. slow: too slow for every run of the suite with real networks. most_px: the largest
+    width and height that it was opened for, 0 is any. absent: why the backend cannot run here, empty when it can.
+    watched: around every test; raises when something was done that the device does not forgive. allocations: how often
+    memory of the device or for its sake was asked for.
     """
 
     name: str
     open: Callable[[Path, int], Engine]
     fail: Callable[[Path], Engine]
+    garbage: Callable[[Path], Engine]
     tolerance: float = 0.0
     device: str = "cpu"
     shares_threads: bool = True
+    slow: bool = False
+    most_px: int = 0
+    absent: Callable[[], str] = str
+    watched: Callable[[], AbstractContextManager[object]] = nullcontext
+    allocations: Callable[[], int] = int
 
 
-def onnx(threads: int) -> Callable[[Path, int], Engine]:
-    """Opens graphs in ONNX Runtime on the CPU."""
-    return lambda graph, max_batch: OnnxEngine(graph, max_batch=max_batch, threads=threads)
+def onnx(name: str, threads: int) -> Backend:
+    """ONNX Runtime on the CPU."""
+
+    def opened(graph: Path, max_batch: int) -> Engine:
+        return OnnxEngine(graph, max_batch=max_batch, threads=threads)
+
+    return Backend(
+        name, opened, lambda folder: opened(brittle(folder), 4), lambda folder: opened(no_network(folder), 4)
+    )
+
+
+def tensorrt(version: str) -> Backend:
+    """TensorRT over the stand-ins, in the API of one version."""
+
+    def opened(graph: Path, max_batch: int) -> Engine:
+        return standin.engine(version, standin.plan(standin.trt(version), graph, max_batch))
+
+    return Backend(
+        f"tensorrt-{version}", opened, lambda folder: opened(brittle(folder), 4),
+        lambda folder: standin.engine(version, no_network(folder).read_bytes()),
+        device="cuda:0", slow=True, most_px=standin.MOST_PX, absent=standin.absent, watched=standin.watched,
+        allocations=standin.allocations,
+    )  # fmt: skip
 
 
 BACKENDS = (
-    Backend("onnx-1-thread", onnx(1), lambda folder: onnx(1)(brittle(folder), 4)),
-    Backend("onnx-2-threads", onnx(2), lambda folder: onnx(2)(brittle(folder), 4)),
-)
+    onnx("onnx-1-thread", 1), onnx("onnx-2-threads", 2),
+    tensorrt("10.3.0"), tensorrt("10.16.1"), tensorrt("11.4.0"),
+)  # fmt: skip

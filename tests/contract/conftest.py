@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def _cases() -> list[Any]:
     made = [pytest.param((backend, MADE_UP), id=f"{backend.name}-made_up") for backend in BACKENDS]
     for network in NETWORKS:
         for backend in BACKENDS:
-            marks = [pytest.mark.assets, *([pytest.mark.system] if network.slow else [])]
+            marks = [pytest.mark.assets, *([pytest.mark.system] if network.slow or backend.slow else [])]
             made.append(pytest.param((backend, network), id=f"{backend.name}-{network.name}", marks=marks))
     return made
 
@@ -71,6 +72,7 @@ def _cases() -> list[Any]:
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     """An open engine of one backend and one network."""
     backend, network = request.param
+    skip_where_absent(backend)
     if network.file:
         graph = request.getfixturevalue("assets") / "models" / network.file
     else:
@@ -84,7 +86,23 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def backend(request: pytest.FixtureRequest) -> Backend:
     """A backend by itself."""
     found: Backend = request.param
+    skip_where_absent(found)
     return found
+
+
+@pytest.fixture(autouse=True)
+def _watched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test asks for, the device is used by its rules."""
+    used = request.getfixturevalue("case").backend if "case" in request.fixturenames else None
+    used = request.getfixturevalue("backend") if "backend" in request.fixturenames else used
+    with used.watched() if used else nullcontext():
+        yield
+
+
+def skip_where_absent(backend: Backend) -> None:
+    """With the backend's reason."""
+    if reason := backend.absent():
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,13 @@ def brittle(folder: Path) -> Path:
     return save(folder / "brittle.onnx", nodes, {"x": PICTURE}, {"y": PICTURE}, constant)
 
 
+def no_network(folder: Path) -> Path:
+    """A file of the right name with the wrong content."""
+    path = folder / "garbage.onnx"
+    path.write_bytes(bytes(range(256)) * 8)
+    return path
+
+
 def save(
     path: Path,
     nodes: list[onnx.NodeProto],

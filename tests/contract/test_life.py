@@ -32,6 +32,17 @@ def test_device_and_memory_are_reported(case: Case) -> None:
     assert memory.working >= sum(array.nbytes for array in case.engine.infer(case.network.batch(1)).values())
 
 
+def test_a_shape_that_was_seen_asks_for_no_memory_again(case: Case) -> None:
+    sizes = (case.network.max_batch, 1)
+    for size in sizes:
+        case.engine.infer(case.network.batch(size))
+    held, asked = case.engine.memory.working, case.backend.allocations()
+    for size in sizes * 3:
+        case.engine.infer(case.network.batch(size, seed=1))
+    assert case.backend.allocations() == asked
+    assert case.engine.memory.working == held
+
+
 def test_a_trim_gives_back_what_a_large_batch_took_and_changes_no_answer(case: Case) -> None:
     engine, largest = case.open(), case.network.max_batch
     engine.infer(case.network.batch(1))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from faceedge.backends.base import Engine, Tensor
-from faceedge.errors import EngineError
+from faceedge.errors import EngineError, PackageError
 from tests.contract.backends import Backend
-from tests.contract.conftest import Case, first
+from tests.contract.conftest import Case, copied, first
 from tests.contract.made_up import made_up
 from tests.contract.networks import MADE_UP
 
@@ -91,6 +91,24 @@ def test_inputs_of_two_batches_are_refused(backend: Backend, tmp_path: Path) -> 
     engine = backend.open(made_up(tmp_path), MADE_UP.max_batch)
     assert_refused(engine, MADE_UP.batch(2) | {"gain": MADE_UP.batch(1)["gain"]}, "two batches")
     engine.close()
+
+
+def test_a_size_that_the_engine_was_not_opened_for_is_refused(backend: Backend, tmp_path: Path) -> None:
+    if not backend.most_px:
+        pytest.skip("this backend takes every size")
+    engine = backend.open(made_up(tmp_path), MADE_UP.max_batch)
+    fits = MADE_UP.batch(1)
+    answer = copied(engine.infer(fits))
+    for size in ((backend.most_px + 1, 8), (8, backend.most_px + 1)):
+        assert_refused(engine, fits | {"picture": np.zeros((1, 3, *size), np.float32)}, f"{size}")
+        np.testing.assert_array_equal(engine.infer(fits)["scaled"], answer["scaled"])
+    engine.close()
+
+
+def test_what_is_no_network_is_refused_in_one_line(backend: Backend, tmp_path: Path) -> None:
+    with pytest.raises((EngineError, PackageError)) as refusal:
+        backend.garbage(tmp_path)
+    assert re.fullmatch(r"[^\n]{10,400}", str(refusal.value))
 
 
 def test_a_network_that_fails_says_so_in_one_line_and_lives_on(
