@@ -127,7 +127,7 @@ class Daemon:
         self._lockdown = Lockdown(self._state, self._notes.lockdown)
         builder = Builder(self._notes.engine)
         self._vision = parts.enter_context(
-            open_vision(config.models, config.engine, self._state, self._cache, builder=builder)
+            open_vision(config.models, config.engine, self._state, self._cache, None, builder)
         )
         parts.callback(builder.stop)
         gallery = Gallery.open(self._state)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from faceedge import daemon as daemons
-from faceedge.config import Config
+from faceedge.config import Config, EngineSettings
 from faceedge.daemon import Daemon
 from faceedge.gallery.base import Origin
 from faceedge.gallery.captured import Kept
 from faceedge.gallery.rows import png_to_crop
 from faceedge.gallery.store import Gallery
+from faceedge.jobs.engines import OnnxEngines
 from faceedge.journal.reading import entries, reading
 from faceedge.types import Assessment, Face, Image, Template
 from tests.fakes.vision import FakeVision, Sitter, template
@@ -29,6 +30,7 @@ class FakeNetworks(FakeVision):
 
     alignment = "arcface_112"
     notices = ()
+    opener = OnnxEngines(EngineSettings())
 
     @property
     def detector(self) -> FakeNetworks:
