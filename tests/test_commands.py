@@ -322,19 +322,27 @@ def test_what_a_handler_says_or_raises_is_the_answer_and_the_next_command_is_obe
     assert desk.send(desk.wire("lockdown", args={"on": 0}), "lockdown") == [(True, "")]
 
 
-def test_names_of_people_do_not_reach_the_journal() -> None:
+def _noted(cmd: str, args: dict[str, Any]) -> tuple[Desk, bool]:
+    """The desk after one command, in the threads that obey; and whether it did."""
     desk = Desk()
+    desk.commands.start()
+    desk.topics[f"faceedge/dev/cmd/{cmd}"](desk.wire(cmd, args=args))
+    until(lambda: len(desk.posted) == 1)
+    assert desk.commands.stop()
+    return desk, desk.results[0].ok
+
+
+def test_names_of_people_do_not_reach_the_journal() -> None:
     args = {"camera": "entry", "name": "Ada Lovelace", "seconds": 20}
-    assert desk.send(desk.wire("enrol", args=args), "enrol") == [(True, "")]
+    desk, is_done = _noted("enrol", args)
+    assert is_done
     assert desk.done[0][1] == args
     assert desk.noted[0]["args"] == {"camera": "entry", "seconds": 20}
 
 
 @pytest.mark.parametrize("cmd", ["enrol", "enrol_stop", "ping"])
 def test_a_name_under_a_key_that_a_command_does_not_take_does_not_reach_the_journal(cmd: str) -> None:
-    desk = Desk()
-    wire = desk.wire(cmd, args={"camera": "entry", "nmae": "Ada Lovelace"})
-    ((is_done, _),) = desk.send(wire, cmd)
+    desk, is_done = _noted(cmd, {"camera": "entry", "nmae": "Ada Lovelace"})
     assert not is_done
     assert "Ada" not in str(desk.noted)
 
@@ -356,6 +364,11 @@ def test_a_fresh_nonce_is_made_every_half_minute_and_told() -> None:
     desk.commands.turn()
     assert desk.commands.nonce != nonce
     assert desk.nonces_told == 1
+
+
+@pytest.mark.parametrize("cmd", ["enrol", "reload", "model_activate", "model_rollback"])
+def test_a_lockdown_waits_for_nothing_that_opens_files(cmd: str) -> None:
+    assert ORDERS[cmd].is_slow, "a backup may hold the gallery for as long as it likes"
 
 
 def test_a_lockdown_does_not_wait_behind_a_slow_command_and_a_second_slow_one_is_refused() -> None:

@@ -133,7 +133,8 @@ class MqttClient:
         was_up = False
         try:
             connect(client, self._access.broker, self._protocol, session)
-            self._serve(client)
+            if not self._stopping.is_set():  # looking up a name may have taken long; another client lives by now
+                self._serve(client)
         except OSError as error:  # refused, unknown host, timeouts, TLS and certificate errors
             self._say_down(why_not(error, self._access.broker))
         finally:

@@ -82,7 +82,7 @@ ORDERS: Mapping[str, Order] = {
     "lockdown": Order(LockdownArgs, "keep every door shut, or no longer"),
     "reload": Order(Nothing, "read the configuration anew", is_slow=True),
     "confirm": Order(ConfirmArgs, "open for a decision in doubt, as the second factor"),
-    "enrol": Order(EnrolArgs, "enrol who stands before a camera", private=frozenset({"name"})),
+    "enrol": Order(EnrolArgs, "enrol who stands before a camera", private=frozenset({"name"}), is_slow=True),
     "enrol_stop": Order(Nothing, "end an enrolment that runs"),
     "model_activate": Order(ActivateArgs, "let a model package serve", is_slow=True),
     "model_rollback": Order(RollbackArgs, "go back to the package before", is_slow=True),

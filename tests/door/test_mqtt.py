@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -100,6 +102,28 @@ def test_a_client_that_never_reaches_a_broker_stops_in_time() -> None:
     client.start()
     client.stop()
     assert not client._thread.is_alive()
+
+
+def test_a_client_that_was_stopped_while_a_name_was_looked_up_says_nothing_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, known, genuine = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def slowly(_host: str, *rest: Any, **more: Any) -> Any:
+        asked.set()
+        assert known.wait(10)
+        return genuine("127.0.0.1", *rest, **more)
+
+    with ScriptedBroker([ACCEPT_5]) as broker:
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        client = MqttClient(Broker(host="broker.example", port=broker.port, insecure=True), session())
+        client.start()
+        assert asked.wait(10)
+        client.stop()
+        known.set()
+        client._thread.join(10)
+        assert not client._thread.is_alive()
+    assert broker.levels == []
 
 
 def test_pauses_are_random_and_stay_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
