@@ -63,6 +63,8 @@ def _cases() -> list[Any]:
     made = [pytest.param((backend, MADE_UP), id=f"{backend.name}-made_up") for backend in BACKENDS]
     for network in NETWORKS:
         for backend in BACKENDS:
+            if network.slow and backend.slow:
+                continue  # minutes, for what the others show as well
             marks = [pytest.mark.assets, *([pytest.mark.system] if network.slow or backend.slow else [])]
             made.append(pytest.param((backend, network), id=f"{backend.name}-{network.name}", marks=marks))
     return made
