@@ -19,6 +19,7 @@ from faceedge.cli import (
     people,
     rules,
     run,
+    selftest,
     site_key,
     vault,
     why,
@@ -46,4 +47,5 @@ COMMANDS = (
     build,
     capture,
     bench,
+    selftest,
 )

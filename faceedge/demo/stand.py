@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -51,8 +52,11 @@ def workplace(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def build(folder: Path, camera: str, broker_port: int) -> Stand:
-    """Writes the configuration, enrols the astronaut from her photo, makes the key of the door's controller."""
+def build(folder: Path, camera: str, broker_port: int, more: Mapping[str, Any] | None = None) -> Stand:
+    """Writes the configuration, enrols the astronaut from her photo, makes the key of the door's controller.
+
+    more: further sections of the configuration, such as other networks.
+    """
     config, state = folder / "faceedge.toml", folder / "state"
     settings = {
         "device": "demo",
@@ -60,6 +64,7 @@ def build(folder: Path, camera: str, broker_port: int) -> Stand:
         "broker": {"host": "127.0.0.1", "port": broker_port},
         "camera": [{"name": "entry", "uri": camera}],
         "door": [{"name": DOOR, "cameras": ["entry"]}],
+        **(more or {}),
     }
     config.write_text(tomli_w.dumps(settings), encoding="utf-8")
     make_key(state, DOOR, "main")
