@@ -210,6 +210,7 @@ def test_whatever_an_attacker_makes_of_genuine_commands_each_is_obeyed_once(tmp_
             assert not device.lockdown.is_on
             assert len(device.noted()) == 2
         with Commanded(tmp_path, Broker(port=broker.port)) as device:
+            assert ask(Broker(port=broker.port), Device("dev"), secret, "ping", {}).ok, "it listens by now"
             for wire in genuine:
                 attacker.say("faceedge/dev/cmd/lockdown", wire)
             until(lambda: device.commands.counts.get("unknown nonce") == 2)
