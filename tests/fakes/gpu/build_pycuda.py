@@ -2,8 +2,8 @@
 
     python -m tests.fakes.gpu.build_pycuda [--force]
 
-The headers are those of the PyPI wheels of CUDA 12.6 (JetPack 6); pycuda finds the stand-in beside itself, in
-`lib`, by its rpath. About two minutes on two cores.
+The headers are those of the PyPI wheels of CUDA 12.6 (JetPack 6); pycuda takes the libcuda.so.1 that its
+process has loaded already, or finds on LD_LIBRARY_PATH: see driver.py. About two minutes on two cores.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ def _build(work: Path, target: Path) -> None:
     root = _cuda_root(work)
     source = _source(work)
     made = work / "made"
-    # an rpath of the old kind comes before LD_LIBRARY_PATH: a real driver is never taken for the stand-in
-    link = ["-Wl,--disable-new-dtags", f"-Wl,-rpath,{target / 'lib'}"]
-    settings = {"CUDA_ROOT": str(root), "CUDA_ENABLE_CURAND": False, "CXXFLAGS": ["-O0", "-g0"], "LDFLAGS": link}
+    settings = {"CUDA_ROOT": str(root), "CUDA_ENABLE_CURAND": False, "CXXFLAGS": ["-O0", "-g0"]}
     (source / "siteconf.py").write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     _run([*pip, "--target", str(made), str(source)], source)

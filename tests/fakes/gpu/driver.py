@@ -1,6 +1,6 @@
 """The stand-in CUDA driver: compiles libcuda/*.c, opens it, and lets tests count its calls and make them fail.
 
-Where pycuda's build lies: $FACEEDGE_PYCUDA_STANDIN, else a folder in the cache; the driver is its lib/libcuda.so.1.
+Where pycuda's build lies: $FACEEDGE_PYCUDA_STANDIN, else a folder in the cache; drivers lie beside it.
 """
 
 from __future__ import annotations
@@ -41,23 +41,29 @@ def child_environment(version: str) -> dict[str, str]:
     path = [str(here.with_name("site")), str(pycuda_folder()), str(here.parents[3])]
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path += [entry for entry in given if entry and entry not in path]
-    return {"PYTHONPATH": os.pathsep.join(path), "FACEEDGE_STANDIN_TENSORRT": version}
+    libraries = [str(build_driver().parent), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {
+        "PYTHONPATH": os.pathsep.join(path),
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),  # where pycuda finds the driver
+        "FACEEDGE_STANDIN_TENSORRT": version,
+    }
+
+
+def driver_folder() -> Path:
+    """Where this source's libcuda.so.1 lies: checkouts that differ share pycuda's build, and not the driver."""
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()
+    return pycuda_folder() / f"lib-{digest[:12]}"
 
 
 def build_driver() -> Path:
     """Compiles the driver unless it is there; several processes may ask at once."""
-    folder = pycuda_folder() / "lib"
-    library, stamp = folder / "libcuda.so.1", folder / "libcuda.digest"
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()
-    if library.exists() and stamp.exists() and stamp.read_text() == digest:
-        return library
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        made, mark = Path(work) / "libcuda.so.1", Path(work) / "digest"
-        compile_driver(made)
-        mark.write_text(digest)
-        made.replace(library)  # who has the old one open keeps it
-        mark.replace(stamp)
+    library = driver_folder() / "libcuda.so.1"
+    if not library.exists():
+        library.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=library.parent) as work:
+            made = Path(work) / library.name
+            compile_driver(made)
+            made.replace(library)
     return library
 
 
@@ -71,7 +77,12 @@ def compile_driver(target: Path) -> None:
 @lru_cache
 def library() -> ctypes.CDLL:
     """The driver of this process, with the signatures of what it exports beside CUDA."""
-    opened = ctypes.CDLL(str(build_driver()), mode=ctypes.RTLD_GLOBAL)
+    try:
+        opened = ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL | os.RTLD_NOLOAD)  # pycuda's
+    except OSError:
+        opened = ctypes.CDLL(str(build_driver()), mode=ctypes.RTLD_GLOBAL)  # pycuda will take this one
+    if not hasattr(opened, "standin_fail"):
+        raise RuntimeError("this process has a real CUDA driver loaded; the stand-in needs one without")
     size, pointer = ctypes.c_uint64, ctypes.c_void_p
     opened.standin_fail.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
     opened.standin_fail.restype = None
