@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from faceedge.config import Name
 from faceedge.door.signed import Argument, DecisionId
@@ -96,8 +97,19 @@ def check(name: str, values: Values) -> None:
     except ValidationError as error:
         fault = error.errors()[0]
         where = f"{fault['loc'][0]}: " if fault["loc"] else ""
-        said = str(fault.get("ctx", {}).get("error") or fault["msg"])
-        raise BadInput(f"{name}: {where}{said[:1].lower()}{said[1:]}") from error
+        raise BadInput(f"{name}: {where}{_remedy(name, fault)}") from error
+
+
+def _remedy(name: str, fault: ErrorDetails) -> str:
+    takes = ORDERS[name].takes.model_fields
+    if fault["type"] == "extra_forbidden":
+        return f"no such argument; {name} takes {', '.join(takes) or 'none'}"
+    if fault["type"] == "missing":
+        return "is missing; add it"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"has letters that may not be there, or too few or many; it matches {fault['ctx']['pattern']}"
+    said = str(fault.get("ctx", {}).get("error") or fault["msg"])
+    return said[:1].lower() + said[1:]
 
 
 def read_values(name: str, words: list[str]) -> dict[str, str | int]:
@@ -107,6 +119,8 @@ def read_values(name: str, words: list[str]) -> dict[str, str | int]:
         key, equals, text = word.partition("=")
         if not equals:
             raise BadInput(f"{word!r} is no argument; write key=value")
+        if key in values:
+            raise BadInput(f"{name}: {key} is there twice; keep one")
         field = ORDERS[name].takes.model_fields.get(key)
         is_number = field is not None and field.annotation is not str and text.isascii() and text.isdecimal()
         values[key] = int(text[:16]) if is_number else text
