@@ -128,7 +128,7 @@ def _run(args: argparse.Namespace) -> int:
     device = Device(args.device or settings.device, read_public(args.device_key))
     assert device.key is not None
     secret = read_site_secret(args.key)
-    code = Code(read_secret(args.code).decode("ascii").strip())
+    code = Code(read_secret(args.code, "a code is stored with --new-code").decode("ascii").strip())
     requests = Requests(device.name, args.door, device.key)
 
     def confirm(decision: str) -> str:

@@ -58,7 +58,7 @@ def checked_name(name: str) -> str:
 
 def read_key(path: Path) -> DoorKey:
     """The key in a file. Raises StoreError when it is missing, damaged, or others may read it."""
-    text = read_secret(path)
+    text = read_secret(path, "a door's key is made with: faceedge door add NAME")
     if not re.fullmatch(rb"[A-Za-z0-9_-]{43}=", text):  # the decoder alone would skip what it does not know
         raise StoreError(f"{path}: not a door key; delete it and make a new one with: faceedge door add")
     return DoorKey(base64.urlsafe_b64decode(text))
@@ -81,10 +81,10 @@ def load_keys(state: Path, doors: Iterable[Door]) -> dict[tuple[str, str], tuple
     }
 
 
-def read_secret(path: Path) -> bytes:
+def read_secret(path: Path, remedy: str = "name the file that holds it") -> bytes:
     """A short secret from a regular file that only its owner can read, without the line end.
 
-    Raises StoreError when it is missing, too long, no file, or open to group or others.
+    remedy: what mends it when it is missing. Raises StoreError when it is that, too long, no file, or open to others.
     """
     try:
         # Non-blocking: opening a named pipe must not wait for a writer.
@@ -96,7 +96,7 @@ def read_secret(path: Path) -> bytes:
                 raise StoreError(f"{path}: others can read it; chmod 600 it, and replace it if others have read it")
             secret = file.read(MAX_SECRET_BYTES + 1)
     except FileNotFoundError as error:
-        raise StoreError(f"{path}: missing; a door's key is made with: faceedge door add NAME") from error
+        raise StoreError(f"{path}: missing; {remedy}") from error
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
     if len(secret) > MAX_SECRET_BYTES:

@@ -156,6 +156,11 @@ def test_the_password_is_read_from_a_private_file_without_its_line_end(tmp_path:
     assert password_of(Broker()) is None
 
 
+def test_a_missing_password_is_not_taken_for_the_key_of_a_door(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"password: missing; name the file that holds it"):
+        password_of(Broker(password_file=tmp_path / "password"))
+
+
 def test_a_password_of_any_bytes_is_sent_as_it_is_and_shows_nowhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
