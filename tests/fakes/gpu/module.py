@@ -10,13 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tests.fakes.gpu import trt_build, trt_config, trt_context, trt_engine, trt_log
+from tests.fakes.gpu import trt_build, trt_config, trt_context, trt_engine, trt_log, trt_parse
 from tests.fakes.gpu.rules import Dims, OrderedEnum, StrictEnum, bind, has_type
 
 API = Path(__file__).with_name("api")
 MODELS: dict[str, type] = {
     name: model
-    for part in (trt_log, trt_config, trt_build, trt_engine, trt_context)
+    for part in (trt_log, trt_config, trt_parse, trt_build, trt_engine, trt_context)
     for name, model in part.MODELS.items()
 }
 _ALIASES = {
