@@ -144,6 +144,10 @@ def test_a_graph_that_the_parser_refuses_is_told_of_by_node(gpu) -> None:
         build(gpu.trt, work(gpu, b"no graph"), quiet)
 
 
+def test_a_profile_that_is_not_taken_is_told_of(gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "shapes of the recipe" in refuse(gpu, monkeypatch, "IBuilderConfig", "add_optimization_profile", -1)
+
+
 def test_a_profile_that_does_not_fit_is_told_of(gpu) -> None:
     for profile in ({"z": plan_graphs.SHAPES["x"]}, {"x": ((1, 3, 9, 9),) * 3}):
         with pytest.raises(BuildError, match="API Usage Error"):
