@@ -75,6 +75,8 @@ class Latch:
 
     def close(self) -> list[Change]:
         """Off for good. May take as long as the relay."""
+        if self._asked is not None:
+            _give_up(self._asked.order)
         if why := self._relay.close():
             return self._failed(why)
         was_open, self.is_open = self.is_open, False

@@ -184,6 +184,15 @@ def test_a_second_grant_while_open_makes_the_pulse_longer(latch: Latch, relay: S
     assert latch.tick() == ["closed"]
 
 
+def test_a_pulse_that_has_not_begun_never_does_once_the_latch_closes(latch: Latch, relay: SlowRelay) -> None:
+    latch.open(1000)
+    latch.tick()
+    (_, _, order) = relay.told[-1]
+    assert not order.is_void
+    latch.close()
+    assert order.is_void
+
+
 def test_a_relay_without_delay_needs_one_tick(clock: FakeClock) -> None:
     latch = Latch(NoRelay(), clock)
     latch.open(100)
