@@ -180,6 +180,9 @@ class MqttClient:
             self._has_spoken_v5 |= self._protocol == MQTTProtocolVersion.MQTTv5
             if self._session.subscriptions:
                 client.subscribe(list(self._session.subscriptions))
+            self._all_sent_at = (
+                time.monotonic()
+            )  # however late we look: the birth is said once, and must not be dropped
             self._is_up.set()
             self._told.clear()
             log.info("connected to %s, MQTT %s", self._where, self.protocol)

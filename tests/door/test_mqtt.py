@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -95,6 +96,26 @@ def test_a_handler_that_fails_costs_a_reconnect_and_not_the_thread(caplog: pytes
         assert calls.acquire(timeout=5)
         assert calls.acquire(timeout=5)
         client.stop()
+
+
+def test_a_birth_is_not_lost_when_the_machine_stalls_as_the_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[bool] = []
+    genuine = MqttClient._on_connect
+
+    def late(client: MqttClient, *rest: Any) -> None:
+        time.sleep(1.2 * mqtt.SLOW_S)
+        genuine(client, *rest)
+
+    monkeypatch.setattr(MqttClient, "_on_connect", late)
+    birth = Message("availability", b"online", 1, True)
+    with ScriptedBroker([ACCEPT_5]) as broker:
+        client = MqttClient(
+            Broker(host=broker.host, port=broker.port), session(lambda: taken.append(client.publish(birth)))
+        )
+        client.start()
+        until(lambda: bool(taken))
+        client.stop()
+    assert taken[0]
 
 
 def test_a_client_that_never_reaches_a_broker_stops_in_time() -> None:
