@@ -174,8 +174,9 @@ class Gpu:
         return modules[image]
 
     def _leave(self) -> None:
-        self._finish()
-        for functions in self._kept["modules"].values():
+        if "event" in self._kept:
+            self._finish()
+        for functions in self._kept.get("modules", {}).values():
             functions.clear()
         self._kept.clear()
 

@@ -112,6 +112,30 @@ def test_memory_that_any_thread_drops_is_freed_by_the_worker(device: Gpu, gpu: S
 
 
 @standin
+def test_the_worker_frees_what_is_buried_although_its_list_is_still_held(device: Gpu, gpu: StandinGpu) -> None:
+    before = gpu.count("live_device")
+    held: list[object] = []
+    device.run(lambda: held.append(gpu.cuda.mem_alloc(100)))
+    device.bury(held)
+    device.run(lambda: None)
+    device.run(lambda: None)
+    assert held == []
+    assert gpu.count("live_device") == before
+
+
+@standin
+@pytest.mark.parametrize("call", ["cuStreamCreate", "cuEventCreate", "cuDeviceGetName"])
+def test_a_gpu_that_does_not_start_says_why_and_leaves_nothing(gpu: StandinGpu, call: str) -> None:
+    before = gpu.count("live_streams")
+    threads = threading.active_count()
+    gpu.fail(call, 1)
+    with pytest.raises(EngineError, match=f"CUDA failed: {call}"):
+        Gpu()
+    assert gpu.count("live_streams") == before
+    assert threading.active_count() <= threads + 1, "at most the one that is about to end"
+
+
+@standin
 def test_a_view_keeps_pinned_memory_even_beyond_the_end(gpu: StandinGpu) -> None:
     first = Gpu()
     row = first.pinned((4, 4), np.float32)[2]

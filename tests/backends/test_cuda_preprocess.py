@@ -116,6 +116,19 @@ def test_another_array_is_another_frame_even_where_the_first_lay(cuda: CudaPrepr
         del frame
 
 
+def test_two_views_from_one_corner_are_two_frames(cuda: CudaPreprocessor) -> None:
+    frame = noise()
+    assert cuda.upload(frame) is not cuda.upload(frame[:40])
+    assert cuda.upload(frame[:, :, ::1]) is not cuda.upload(frame)
+
+
+def test_a_large_frame_finds_room_after_many_small_ones(cuda: CudaPreprocessor, cpu: CpuPreprocessor) -> None:
+    for seed in range(2 * FRAMES_KEPT):
+        cuda.warp(cuda.upload(noise(20, 20, seed)), turned(1), CROP)
+    large = noise(200, 300)
+    np.testing.assert_array_equal(cuda.warp(cuda.upload(large), turned(), CROP), cpu.warp(large, turned(), CROP))
+
+
 def test_a_handle_that_is_kept_outlives_the_last_few_frames(cuda: CudaPreprocessor, cpu: CpuPreprocessor) -> None:
     frames = [noise(seed=seed) for seed in range(2 * FRAMES_KEPT)]
     handles = [cuda.upload(frame) for frame in frames]
