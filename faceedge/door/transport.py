@@ -47,7 +47,7 @@ def password_of(broker: Broker, environ: Mapping[str, str] = os.environ) -> byte
     if broker.password_credential:
         return _credential(broker.password_credential, environ.get("CREDENTIALS_DIRECTORY", ""))
     if broker.password_file is not None:
-        return read_secret(broker.password_file)
+        return read_secret(broker.password_file, "name the right file in broker.password_file")
     return None
 
 

@@ -157,7 +157,7 @@ def test_the_password_is_read_from_a_private_file_without_its_line_end(tmp_path:
 
 
 def test_a_missing_password_is_not_taken_for_the_key_of_a_door(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"password: missing; name the file that holds it"):
+    with pytest.raises(StoreError, match=r"password: missing; name the right file in broker\.password_file"):
         password_of(Broker(password_file=tmp_path / "password"))
 
 
