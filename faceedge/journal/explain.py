@@ -126,7 +126,8 @@ def _headline(matter: Matter) -> str:
     else:
         what = {"deny": "refused", "review": "not opened, a second factor would decide"}[matter.last["outcome"]]
     why = REASONS.get(said["reason"], str(said["reason"])).format(who=matter.who)
-    return f"{matter.when}, camera {said['camera']}, entry {matter.seq}: {what}, because {why}."
+    link = "though" if what == "not opened" else "because"
+    return f"{matter.when}, camera {said['camera']}, entry {matter.seq}: {what}, {link} {why}."
 
 
 def _numbers(matter: Matter) -> str:
