@@ -98,16 +98,26 @@ class MqttClient:
         return receipt if receipt.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def _leave(self) -> None:
-        word = self._session.last_word()
-        if word is not None and (receipt := self._send(self._client, word)) is not None:
-            try:
-                receipt.wait_for_publish(FAREWELL_S)
-            except (RuntimeError, ValueError):
-                log.debug("the broker left before us")
+        is_said = self._say_last_word()
         self._leave_by = time.monotonic() + FAREWELL_S
         self._stopping.set()
-        if (client := self._client) is not None:
+        if (client := self._client) is not None and (is_said or not self.connected):
             client.disconnect()
+
+    def _say_last_word(self) -> bool:
+        """False when the broker does not have it; then the will must say it, which a clean leave would void."""
+        word = self._session.last_word()
+        if word is None:
+            return True
+        receipt = self._send(self._client, word)
+        if receipt is None:
+            return False
+        try:
+            receipt.wait_for_publish(FAREWELL_S)
+            return receipt.is_published()
+        except (RuntimeError, ValueError):
+            log.debug("the broker left before us")
+            return False
 
     def _run(self) -> None:
         failures = 0

@@ -129,6 +129,27 @@ def test_what_the_broker_remembers_is_not_looked_at_but_for_a_status(real_broker
 
 
 @pytest.mark.broker
+def test_a_device_that_cannot_say_its_last_word_leaves_it_to_its_will(
+    real_broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bytes] = []
+    topics = (("faceedge/dev/availability", 1),)
+    listener = MqttClient(
+        settings(real_broker), Session("ear", topics, lambda: None, nothing, lambda _, word: heard.append(word))
+    )
+    listener.start()
+    uplink = uplink_of(settings(real_broker))
+    uplink.start()
+    until(lambda: heard[-1:] == [b"online"])
+    monkeypatch.setattr(uplink._mqtt, "_send", lambda *_: None)  # as a link does that takes no more bytes
+    start = time.monotonic()
+    uplink.stop()
+    assert time.monotonic() - start < 2.0
+    until(lambda: heard[-1:] == [b"offline"], within_s=3)
+    listener.stop()
+
+
+@pytest.mark.broker
 def test_a_huge_message_does_not_even_reach_the_device(real_broker: LocalBroker) -> None:
     heard: list[int] = []
     uplink = uplink_of(settings(real_broker))
