@@ -20,9 +20,11 @@ from faceedge.checks.answers import Apart
 from faceedge.checks.base import Bench, Check, Finding, passed
 from faceedge.checks.latency import told
 from faceedge.checks.report import LABEL, read_signed, store
-from faceedge.demo import script
+from faceedge.config import EngineSettings, Models, cache_dir
+from faceedge.demo import clip, script
 from faceedge.demo.told import Record
 from faceedge.demo.verdict import Verdict, judge
+from faceedge.door.broker import mosquitto
 from faceedge.errors import BadInput, DeviceLost, EngineError, MissingExtra, StoreError
 from faceedge.journal.signing import public_path, read_public
 from faceedge.types import Floats
@@ -290,3 +292,23 @@ def test_a_state_directory_that_cannot_be_written_is_told(tmp_path: Path) -> Non
 def test_what_is_signed_begins_with_a_label_of_its_own() -> None:
     assert LABEL.startswith(b"faceedge-selftest-")
     assert LABEL.endswith(b"\n")
+
+
+# The film, with real processes.
+
+
+@pytest.mark.broker
+@pytest.mark.system
+@pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
+@pytest.mark.usefixtures("default_models")
+def test_the_film_goes_through_the_real_daemon_with_the_networks_of_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "ACTS", script.ACTS[:1])
+    monkeypatch.setattr(clip, "cached", lambda *_, **__: (tmp_path / "film.avi", clip.render(tmp_path / "film.avi")))
+    frame = np.zeros((360, 640, 3), np.uint8)
+    with Bench(Models(), EngineSettings(backend="onnx"), tmp_path / "state", cache_dir(), frame, 240) as bench:
+        rows = selftest.run(bench, lambda name, share: None, selftest.CHECKS[-1:])
+        assert film.settings_of(bench)["models"]["detector"].endswith("dlib-mmod/1")
+    assert [row.verdict for row in rows] == ["passed"], rows[0].finding.said
+    assert rows[0].finding.figures["scenes"][0]["happened"] == "opened"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -64,7 +65,8 @@ class Wishes(Builder):
 class Bench:
     """One installation, its networks opened as the daemon opens them. Close it, or use a `with` block.
 
-    seconds: that all checks may take together. frame: uint8 BGR, with faces if there are some at hand.
+    packages: those that serve. seconds: that all checks may take together. frame: uint8 BGR, with faces if there are
+    some at hand.
     """
 
     def __init__(
@@ -74,15 +76,15 @@ class Bench:
         self.models, self.engine, self.state, self.cache = models, engine, state, cache
         self.frame, self.seconds = frame, seconds
         self._wishes = Wishes()
-        self._is_closed = False
-        self.vision = open_vision(models, engine, state, cache, progress, self._wishes)
+        self._vision: Vision | None = open_vision(models, engine, state, cache, progress, self._wishes)
+        self.packages = _packages(self._vision)
 
     @property
-    def packages(self) -> dict[Role, Package]:
-        """Those that serve."""
-        vision = self.vision
-        found = (vision.detector_package, vision.recognizer_package, vision.quality_package)
-        return {package.manifest.role: package for package in found if package is not None}
+    def vision(self) -> Vision:
+        """Raises EngineError after `close`."""
+        if self._vision is None:
+            raise EngineError("the networks are closed; run faceedge selftest again")
+        return self._vision
 
     @property
     def measuring_s(self) -> float:
@@ -131,13 +133,15 @@ class Bench:
 
     def close(self) -> None:
         """Gives the networks' memory back, and the GPU; a second call does nothing."""
-        if self._is_closed:
+        vision, self._vision = self._vision, None
+        if vision is None:
             return
-        self._is_closed = True
-        self.vision.close()
-        if not isinstance(self.vision.opener, OnnxEngines):
+        vision.close()
+        if not isinstance(vision.opener, OnnxEngines):
             from faceedge.backends.cuda import process_gpu
 
+            del vision  # what prepares frames on the device gives its memory back while there is a context
+            gc.collect()
             process_gpu().close()
 
     def __enter__(self) -> Bench:
@@ -147,6 +151,12 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _packages(vision: Vision) -> dict[Role, Package]:
+    """Those that serve."""
+    found = (vision.detector_package, vision.recognizer_package, vision.quality_package)
+    return {package.manifest.role: package for package in found if package is not None}
 
 
 def passed(said: str, **figures: Any) -> Finding:

@@ -82,7 +82,7 @@ def _document(args: argparse.Namespace, settings: config.Config) -> dict[str, An
         opening.progress_bar() as progress,
         Bench(models, settings.engine, state, config.cache_dir(), frame, 60 * args.minutes, progress) as bench,
     ):
-        rows = selftest.run(bench, progress)
+        rows = selftest.run(bench, progress, selftest.CHECKS)
         return selftest.document(bench, rows, made, time.monotonic() - start)
 
 
