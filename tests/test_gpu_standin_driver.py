@@ -208,8 +208,8 @@ def test_destroyed_streams_and_events_are_no_handles(cuda: Any) -> None:
 def test_an_event_waits_for_what_was_before_it(cuda: Any) -> None:
     stream, memory = cuda.Stream(), cuda.mem_alloc(4)
     event = cuda.Event(cuda.event_flags.BLOCKING_SYNC)
-    found = [floats(cuda, 0), floats(cuda, 0)]
-    cuda.memcpy_htod_async(memory, floats(cuda, 3), stream)
+    given, found = floats(cuda, 3), [floats(cuda, 0), floats(cuda, 0)]
+    cuda.memcpy_htod_async(memory, given, stream)
     cuda.memcpy_dtoh_async(found[0], memory, stream)
     event.record(stream)
     cuda.memcpy_dtoh_async(found[1], memory, stream)
@@ -229,8 +229,8 @@ def test_waits_that_burn_a_core_are_counted(gpu: StandinGpu, cuda: Any) -> None:
 
 def test_a_stream_can_wait_for_another(cuda: Any) -> None:
     first, second, memory = cuda.Stream(), cuda.Stream(), cuda.mem_alloc(4)
-    found, event = floats(cuda, 0), cuda.Event()
-    cuda.memcpy_htod_async(memory, floats(cuda, 3), first)
+    given, found, event = floats(cuda, 3), floats(cuda, 0), cuda.Event()
+    cuda.memcpy_htod_async(memory, given, first)
     event.record(first)
     second.wait_for_event(event)
     cuda.memcpy_dtoh_async(found, memory, second)
