@@ -5,7 +5,7 @@ WIFI_PASSWORD = ""
 
 BROKER_HOST = "192.0.2.10"  # an address is better than a name: asking for a name can stall the loop
 BROKER_PORT = 1883
-BROKER_USER = None  # "door-main-inner"
+BROKER_USER = None  # "faceedge.main.main"
 BROKER_PASSWORD = None
 BROKER_CA = None  # "ca.der" for TLS: the authority that signed the broker's certificate, in DER
 
