@@ -90,7 +90,7 @@ class CudaPreprocessor:
     def _warp(self, frame: DeviceFrame, matrices: Floats, spec: CropSpec, room: _Room) -> list[Image]:
         count = len(matrices)
         address = self._frames.address(frame)
-        self._gpu.finish()  # what an earlier call that failed left in the pinned memory
+        self._gpu.finish()  # pinned memory that grows must not be given back while a copy that failed still reads it
         staged = room.pinned("matrices", count * _MATRIX)
         np.copyto(staged.view(np.float32).reshape(count, 2, 3), matrices)
         placed = room.device("matrices", staged.size)
@@ -105,7 +105,7 @@ class CudaPreprocessor:
 
     def _tensor(self, crops: Sequence[Image], norm: Normalisation, room: _Room) -> DeviceTensor:
         height, width, _ = crops[0].shape
-        self._gpu.finish()  # the pinned memory may still be on its way from the last time
+        self._gpu.finish()  # as above: the last batch may still be on its way
         staged = room.pinned("batch", len(crops) * height * width * 3)
         for place, crop in zip(staged.reshape(len(crops), height, width, 3), crops, strict=True):
             np.copyto(place, crop)

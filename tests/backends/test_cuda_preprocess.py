@@ -16,7 +16,7 @@ from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.cuda import Gpu
 from faceedge.backends.cuda_frames import FRAMES_KEPT
 from faceedge.backends.cuda_preprocess import CudaPreprocessor
-from faceedge.errors import BadInput, DeviceLost
+from faceedge.errors import BadInput, DeviceLost, EngineError
 from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
 from tests.fakes import host_kernels
@@ -237,6 +237,20 @@ def test_a_call_that_failed_leaves_the_next_one_right(
     frame = cv2.blur(noise(), (5, 5))
     for call in (COPY, "cuLaunchKernel", "cuMemcpyDtoHAsync"):
         gpu.fail(call, 1)
-        with pytest.raises(Exception, match="CUDA failed"):
+        with pytest.raises(EngineError, match="CUDA failed"):
             cuda.warp(cuda.upload(frame), turned(), CROP)
         np.testing.assert_array_equal(cuda.warp(cuda.upload(frame), turned(), CROP), cpu.warp(frame, turned(), CROP))
+
+
+def test_memory_that_grows_is_not_taken_from_under_a_copy(
+    cuda: CudaPreprocessor, cpu: CpuPreprocessor, device: Gpu, gpu: StandinGpu
+) -> None:
+    crops = [noise(20, 30, seed) for seed in range(6)]
+    cuda.tensor(crops[:1], RGB)
+    np.testing.assert_array_equal(fetched(device, cuda.tensor(crops, RGB)), cpu.tensor(crops, RGB))
+    frame = noise()
+    cuda.warp(cuda.upload(frame), turned(1), CROP)
+    gpu.fail("cuLaunchKernel", 1)
+    with pytest.raises(EngineError, match="CUDA failed"):
+        cuda.warp(cuda.upload(frame), turned(1), CROP)
+    np.testing.assert_array_equal(cuda.warp(cuda.upload(frame), turned(9), CROP), cpu.warp(frame, turned(9), CROP))
