@@ -72,7 +72,10 @@ class Worker:
             if self._closed:
                 raise self._refusal()
             self._jobs.put(partial(self._answer, function, answer))
-        return answer.result()
+        try:
+            return answer.result()
+        finally:
+            del function, answer  # else an exception, whose traceback holds this frame, would hold itself
 
     def bury(self, held: Held) -> None:
         """Has the worker free what nobody references any more. Called by `__del__`, on any thread and in any place: it
@@ -134,6 +137,8 @@ class Worker:
         except BaseException as error:
             _let_go(error)
             answer.set_exception(error)
+        finally:
+            del function, answer  # as in `run`
 
     def _guarded(self, function: Callable[[], Result]) -> Result:
         if self._lost:

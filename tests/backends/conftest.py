@@ -26,7 +26,7 @@ class Box:
     arena: Arena
 
     def plan(self, graph: Path, max_batch: int = 4) -> bytes:
-        from tests.contract.standin import plan  # onnx takes its time
+        from tests.contract.plans import plan  # onnx takes its time
 
         return plan(self.standin.trt, graph, max_batch)
 

@@ -137,6 +137,7 @@ def test_a_gpu_that_does_not_start_says_why_and_leaves_nothing(gpu: StandinGpu, 
 
 @standin
 def test_a_view_keeps_pinned_memory_even_beyond_the_end(gpu: StandinGpu) -> None:
+    before = gpu.count("live_pinned")
     first = Gpu()
     row = first.pinned((4, 4), np.float32)[2]
     row[:] = 5
@@ -147,7 +148,7 @@ def test_a_view_keeps_pinned_memory_even_beyond_the_end(gpu: StandinGpu) -> None
     second = Gpu()  # frees what the first could not
     freed(second)
     second.close()
-    assert gpu.count("live_pinned") == 0
+    assert gpu.count("live_pinned") == before
 
 
 @standin
@@ -175,7 +176,8 @@ def test_a_copy_that_does_not_fit_is_refused(device: Gpu, array: np.ndarray) -> 
 
 @standin
 def test_no_memory_left_is_no_end(device: Gpu, gpu: StandinGpu) -> None:
-    gpu.set_memory(10_000)
+    free, total = device.memory_info()  # other tests of this process may hold some
+    gpu.set_memory(total - free + 10_000)
     with pytest.raises(NoDeviceMemory, match="lower the batch"):
         device.alloc(20_000)
     assert device.alloc(5_000).size == 5_000

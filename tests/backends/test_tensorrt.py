@@ -118,6 +118,27 @@ def test_an_engine_that_nobody_closed_is_freed_on_the_gpu_thread(box: Box, plan:
     assert box.counts("live_device", "live_pinned") == before
 
 
+def test_an_error_keeps_nothing_of_the_engine_alive(box: Box, plan: bytes) -> None:
+    before = box.counts("live_device", "live_pinned")
+    engine = box.open(plan)
+    engine.infer(MADE_UP.batch(1))
+    gc.collect()
+    gc.disable()  # what waits for a collection is freed who knows when, and by whom
+    try:
+        for wrong in (of_size(1, 200), of_size(5, 4), {}):
+            with pytest.raises(EngineError):
+                engine.infer(wrong)
+        box.standin.fail("cuMemHostAlloc", OUT_OF_MEMORY, times=9)
+        with pytest.raises(NoDeviceMemory):
+            engine.infer(of_size(4, 128))
+        box.standin.fail("cuMemHostAlloc", 0)
+        engine.close()
+        del engine
+        assert box.counts("live_device", "live_pinned") == before
+    finally:
+        gc.enable()
+
+
 def test_a_thread_that_ends_leaves_no_pinned_memory(engine: TensorRtEngine, box: Box) -> None:
     engine.infer(MADE_UP.batch(1))
     held, pinned = engine.memory.working, box.counts("live_pinned")

@@ -11,6 +11,7 @@ from faceedge.errors import EngineError
 from tests.backends.conftest import Box
 from tests.contract import standin
 from tests.contract.made_up import made_up, no_network
+from tests.contract.plans import plan as build_plan
 from tests.fakes.gpu import driver
 
 
@@ -22,7 +23,7 @@ def test_a_plan_that_tensorrt_refuses_is_told_in_its_words(box: Box, plan: bytes
 
 def test_a_plan_of_another_version_is_refused(box: Box, tmp_path: Path) -> None:
     other = next(version for version in driver.VERSIONS if version != box.standin.version)
-    foreign = standin.plan(standin.trt(other), made_up(tmp_path), 4)
+    foreign = build_plan(standin.trt(other), made_up(tmp_path), 4)
     with pytest.raises(EngineError, match="not compatible with this version"):
         box.open(foreign)
 

@@ -7,10 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from faceedge.backends.base import Engine
 from faceedge.backends.onnx import OnnxEngine
-from tests.contract import standin
+from tests.contract import jetson, standin
 from tests.contract.made_up import brittle, no_network
+from tests.contract.plans import MOST_PX, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Backend:
     threads may call `infer` at once. slow: too slow for every run of the suite with real networks. most_px: the largest
     width and height that it was opened for, 0 is any. absent: why the backend cannot run here, empty when it can.
     watched: around every test; raises when something was done that the device does not forgive. allocations: how often
-    memory of the device or for its sake was asked for.
+    memory of the device or for its sake was asked for. marks: of every test.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Backend:
     absent: Callable[[], str] = str
     watched: Callable[[], AbstractContextManager[object]] = nullcontext
     allocations: Callable[[], int] = int
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
 def onnx(name: str, threads: int) -> Backend:
@@ -56,17 +60,26 @@ def tensorrt(version: str) -> Backend:
     """TensorRT over the stand-ins, in the API of one version."""
 
     def opened(graph: Path, max_batch: int) -> Engine:
-        return standin.engine(version, standin.plan(standin.trt(version), graph, max_batch))
+        return standin.engine(version, plan(standin.trt(version), graph, max_batch))
 
     return Backend(
         f"tensorrt-{version}", opened, lambda folder: opened(brittle(folder), 4),
         lambda folder: standin.engine(version, no_network(folder).read_bytes()),
-        device="cuda:0", slow=True, most_px=standin.MOST_PX, absent=standin.absent, watched=standin.watched,
+        device="cuda:0", slow=True, most_px=MOST_PX, absent=standin.absent, watched=standin.watched,
         allocations=standin.allocations,
+    )  # fmt: skip
+
+
+def tensorrt_on_the_device() -> Backend:
+    """The real one, on a Jetson. It sums in another order than ONNX Runtime."""
+    return Backend(
+        "tensorrt-device", jetson.engine, lambda folder: jetson.engine(brittle(folder), 4, (4, 4, 4)),
+        lambda folder: jetson.opened(no_network(folder).read_bytes()),
+        tolerance=1e-3, device="cuda:0", most_px=MOST_PX, absent=jetson.absent, marks=(pytest.mark.device,),
     )  # fmt: skip
 
 
 BACKENDS = (
     onnx("onnx-1-thread", 1), onnx("onnx-2-threads", 2),
-    tensorrt("10.3.0"), tensorrt("10.16.1"), tensorrt("11.4.0"),
+    tensorrt("10.3.0"), tensorrt("10.16.1"), tensorrt("11.4.0"), tensorrt_on_the_device(),
 )  # fmt: skip

@@ -60,12 +60,16 @@ def first(answer: dict[str, Tensor], size: int) -> dict[str, Tensor]:
 
 
 def _cases() -> list[Any]:
-    made = [pytest.param((backend, MADE_UP), id=f"{backend.name}-made_up") for backend in BACKENDS]
+    made = [pytest.param((backend, MADE_UP), id=f"{backend.name}-made_up", marks=backend.marks) for backend in BACKENDS]
     for network in NETWORKS:
         for backend in BACKENDS:
             if network.slow and backend.slow:
                 continue  # minutes, for what the others show as well
-            marks = [pytest.mark.assets, *([pytest.mark.system] if network.slow or backend.slow else [])]
+            marks = [
+                *backend.marks,
+                pytest.mark.assets,
+                *([pytest.mark.system] if network.slow or backend.slow else []),
+            ]
             made.append(pytest.param((backend, network), id=f"{backend.name}-{network.name}", marks=marks))
     return made
 
@@ -84,7 +88,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     engine.close()
 
 
-@pytest.fixture(scope="session", params=BACKENDS, ids=lambda backend: backend.name)
+@pytest.fixture(
+    scope="session", params=[pytest.param(backend, id=backend.name, marks=backend.marks) for backend in BACKENDS]
+)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """A backend by itself."""
     found: Backend = request.param
