@@ -122,6 +122,17 @@ def test_arguments_that_fit_no_overload_are_type_errors(gpu: StandinGpu) -> None
     assert int(trt.BuilderFlag.TF32) != trt.BuilderFlag.TF32
 
 
+def test_shapes_equal_tuples_and_nothing_else(gpu: StandinGpu) -> None:
+    profile = gpu.trt.Builder(logger(gpu.trt)).create_optimization_profile()
+    profile.set_shape("x", (1, 2), gpu.trt.Dims([1, 3]), [1, 4])
+    least, _, most = profile.get_shape("x")
+    assert least == (1, 2)
+    assert tuple(most) == (1, 4)
+    for wrong in (lambda: least == most, lambda: {least: 1}):
+        with pytest.raises(TypeError):
+            wrong()
+
+
 def test_what_is_not_modelled_says_so(gpu: StandinGpu) -> None:
     with pytest.raises(NotImplementedError, match="get_plugin_registry"):
         gpu.trt.Builder(logger(gpu.trt)).get_plugin_registry()

@@ -42,7 +42,7 @@ class OrderedEnum(StrictEnum):
 
 
 class Dims:
-    """A shape. Like the real one it has a length and members, and is not equal to a tuple of the same numbers."""
+    """A shape. Like the real one it has a length and members, equals tuples and lists only, and cannot be a key."""
 
     MAX_DIMS = 8
 
@@ -54,6 +54,13 @@ class Dims:
 
     def __getitem__(self, index: Any) -> Any:
         return self._shape[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, list | tuple):
+            raise TypeError("Dims.__eq__(): incompatible function arguments")
+        return self._shape == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return str(tuple(self._shape))
