@@ -3,7 +3,7 @@
     python -m tests.fakes.gpu.build_pycuda [--force]
 
 The headers are those of the PyPI wheels of CUDA 12.6 (JetPack 6); pycuda takes the libcuda.so.1 that its
-process has loaded already, or finds on LD_LIBRARY_PATH: see driver.py. About two minutes on two cores.
+process has loaded already, or finds on LD_LIBRARY_PATH: see driver.py. About three minutes on two busy cores.
 """
 
 from __future__ import annotations
