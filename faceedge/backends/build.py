@@ -24,6 +24,7 @@ from faceedge.backends.build_order import BuildCancelled, BuildFailed, Order, Ou
 from faceedge.backends.build_scratch import keep, prepare, told
 from faceedge.backends.guarded import Refused
 from faceedge.backends.trt_network import speaks_of_memory
+from faceedge.errors import one_line
 
 __all__ = ["Build", "BuildCancelled", "BuildFailed", "Order", "Outcome", "Progress"]
 
@@ -48,6 +49,8 @@ class Build:
         self._stopped = ""
         self._is_cancelled = False
         self._stderr, self._hears_noise = b"", True
+        self._said = self._answers()  # one for all who ask: lines may be begun, or read and not yet passed on
+        self._last: Said | None = None
         self._result: Outcome | BuildFailed | None = None
 
     @classmethod
@@ -65,12 +68,12 @@ class Build:
 
     def events(self) -> Iterator[Progress]:
         """How far it is, until its end. Raises BuildFailed, BuildCancelled."""
-        last = None
-        for last in self._answers() if self._result is None else ():
-            if not (last.done or last.failed):
-                yield Progress(last.share, last.phase)
+        for said in self._said if self._result is None else ():
+            self._last = said
+            if not (said.done or said.failed):
+                yield Progress(said.share, one_line(said.phase, 100))
         if self._result is None:
-            self._result = self._settled(last)
+            self._result = self._settled(self._last)
         if isinstance(self._result, BuildFailed):
             raise self._result
 

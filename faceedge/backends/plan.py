@@ -17,7 +17,7 @@ from faceedge.backends import guarded
 from faceedge.backends.fingerprint import BuildOptions, Fingerprint, Precision, Shapes, difference, fingerprint_of
 from faceedge.backends.guarded import FolderRefused, Refused
 from faceedge.errors import BadInput, one_line
-from faceedge.files import sync, write_whole
+from faceedge.files import sync, written_whole
 from faceedge.manifest import SHA256, Line, Part
 
 __all__ = [
@@ -115,8 +115,10 @@ def keep_plan(place: Place, fresh: Path, wanted: Fingerprint, key: bytes, power_
     guarded.make_own_folder(place.folder)
     fresh.chmod(0o600)
     sync(fresh)
-    fresh.replace(place.plan)
-    write_whole(place.sidecar, b'{"mac": "' + guarded.mac(key, _KIND, body).hex().encode() + b'",\n' + body, 0o600)
+    with written_whole(place.sidecar, 0o600) as file:
+        file.write(b'{"mac": "' + guarded.mac(key, _KIND, body).hex().encode() + b'",\n' + body)
+        file.flush()  # a full disk is met before the old plan is given up
+        fresh.replace(place.plan)
     return sidecar
 
 

@@ -329,3 +329,14 @@ def test_a_build_is_cancelled_in_the_middle(gpu, order: Callable[..., Order], mo
         with pytest.raises(BuildCancelled):
             list(events)
     assert not order().place.plan.exists()
+
+
+@pytest.mark.system
+def test_whoever_stops_listening_may_still_wait_for_the_result(
+    gpu, order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEEDGE_STANDIN_BUILD_SECONDS", "0.5")
+    with Build.start(order()) as started:
+        next(started.events())
+        assert started.result().plan == order().place.plan
+        assert list(started.events()) == []

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -241,14 +244,30 @@ def test_a_disk_that_fails_sets_nothing_aside(tmp_path: Path, monkeypatch: pytes
 def test_a_power_cut_between_plan_and_sidecar_costs_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where = kept(tmp_path)
 
-    def cut(*_args: object) -> None:
+    @contextmanager
+    def cut(*_args: object) -> Iterator[io.BytesIO]:
+        yield io.BytesIO()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(plan, "write_whole", cut)
+        patched.setattr(plan, "written_whole", cut)
         with pytest.raises(KeyboardInterrupt):
             kept(tmp_path, content=PLAN[::-1])
     refused(where, "the plan was altered")
+
+
+def test_a_full_disk_leaves_the_old_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = kept(tmp_path)
+
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plan, "written_whole", lambda *_args: nullcontext(Full()))
+        with pytest.raises(OSError, match="No space left"):
+            kept(tmp_path, content=PLAN[::-1])
+    assert read(where).plan == PLAN
 
 
 def test_a_plan_that_cannot_be_kept_leaves_the_old_one(tmp_path: Path) -> None:
