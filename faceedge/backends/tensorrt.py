@@ -25,7 +25,8 @@ class TensorRtEngine:
 
     Never give it a plan that was not built here and checked since (`plan.py`): a plan is code.
 
-    Raises EngineError when TensorRT does not take the plan, MissingExtra without TensorRT.
+    Raises EngineError when TensorRT does not take the plan, NoDeviceMemory when there is no room for it, MissingExtra
+    without TensorRT.
     """
 
     def __init__(self, plan: bytes, gpu: Gpu, arena: Arena) -> None:

@@ -15,7 +15,8 @@ from faceedge.backends.base import DeviceTensor, TensorSpec
 from faceedge.backends.cuda import Gpu
 from faceedge.backends.trt_layout import ALIGNMENT, Form, Layout, lay_out
 from faceedge.backends.trt_log import log_of, tensorrt
-from faceedge.errors import EngineError, one_line
+from faceedge.backends.trt_network import speaks_of_memory
+from faceedge.errors import EngineError, NoDeviceMemory, one_line
 
 _FORMS_KEPT = 16
 """Cameras of several sizes make canvases of several sizes. Another form is worked out anew, which allocates nothing."""
@@ -27,7 +28,7 @@ class OpenPlan:
     """inputs, outputs: as the graph has them. profile: smallest and largest shape of every input that varies. weights:
     bytes. forms: what is known of the forms that were run, for any thread to read.
 
-    Raises EngineError when TensorRT does not take the plan.
+    Raises EngineError when TensorRT does not take the plan, NoDeviceMemory when there is no room for it.
     """
 
     def __init__(self, plan: bytes, gpu: Gpu, arena: Arena) -> None:
@@ -193,7 +194,10 @@ class OpenPlan:
         return self._context
 
     def _must(self, answer: Any, what: str, mend: str) -> Any:
-        """TensorRT fails without an exception."""
+        """TensorRT fails without an exception. A want of memory is told apart: it is no fault of the plan."""
         if answer is None or answer is False:
-            raise EngineError(f"TensorRT {what}: {self._log.reason()}; {mend}")
+            reason = self._log.reason()
+            if speaks_of_memory(reason):
+                raise NoDeviceMemory(f"TensorRT {what}: {reason}; lower the batch, or free memory")
+            raise EngineError(f"TensorRT {what}: {reason}; {mend}")
         return answer
