@@ -288,10 +288,8 @@ def test_a_kept_timing_cache_serves_unless_it_is_anothers(
 
     assert notes() == ""
     first = order().timing_cache.read_bytes()
-    assert notes() == ""
     monkeypatch.setenv("FACEEDGE_STANDIN_GPU", "another module")
     assert "of another device or version" in notes()
-    assert notes() == ""
     order().timing_cache.write_bytes(first[:-1] + b"?")
     assert notes() == ""  # set aside; TensorRT never saw it
     assert order().timing_cache.with_name(f"{order().timing_cache.name}.bad-1").exists()
