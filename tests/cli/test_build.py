@@ -15,7 +15,7 @@ from faceedge.jobs import engine_recipe
 from faceedge.journal.reading import entries, reading
 from tests.cli.conftest import Answer
 from tests.fakes.gpu.fixture import StandinGpu
-from tests.jobs.gpu_site import device, state  # noqa: F401 - fixtures
+from tests.jobs.gpu_site import device, state, without_device  # noqa: F401 - fixtures
 
 Run = Callable[..., Answer]
 ONE = pytest.mark.parametrize("gpu", ["10.3.0"], indirect=True)
@@ -77,8 +77,12 @@ def test_without_tensorrt_or_pycuda_one_line_says_what_to_install(
 
 
 @ONE
-def test_without_a_device_one_line_says_so(device: StandinGpu, run: Run) -> None:  # noqa: F811
-    device.fail("cuDevicePrimaryCtxRetain", 100, times=-1)
+def test_without_a_device_one_line_says_so(
+    device: StandinGpu,  # noqa: F811
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_device(device, monkeypatch)
     answer = run("build", "--json")
     assert (answer.code, answer.out) == (2, "")
     assert "no CUDA device 0" in answer.err

@@ -38,6 +38,14 @@ def device(gpu: StandinGpu, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standin
     cuda._PROCESS.clear()
 
 
+def without_device(gpu: StandinGpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver finds none, whatever this process has opened before."""
+    from faceedge.backends import cuda_worker
+
+    monkeypatch.setattr(cuda_worker, "_RETAINED", [])
+    gpu.fail("cuDevicePrimaryCtxRetain", 100, times=-1)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Of one door, with its networks."""

@@ -18,7 +18,7 @@ from faceedge.families import detector_family
 from faceedge.jobs.engines import OnnxEngines, engines_of
 from faceedge.models.selftest import picture
 from tests.fakes.gpu.fixture import StandinGpu
-from tests.jobs.gpu_site import Door, device, package, refused, state  # noqa: F401 - fixtures
+from tests.jobs.gpu_site import Door, device, package, refused, state, without_device  # noqa: F401 - fixtures
 
 ONE = pytest.mark.parametrize("gpu", ["10.3.0"], indirect=True)
 ROWS: dict[str, Input] = {"input": np.random.default_rng(1).normal(size=(3, 3, 112, 112)).astype(np.float32)}
@@ -57,8 +57,9 @@ def test_onnx_stays_onnx_where_there_is_a_device(device: StandinGpu, state: Path
 def test_without_a_device_auto_is_onnx_runtime_with_a_notice_and_tensorrt_an_error(
     device: StandinGpu,  # noqa: F811
     state: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    device.fail("cuDevicePrimaryCtxRetain", 100, times=-1)
+    without_device(device, monkeypatch)
     engines = engines_of(EngineSettings(), state)
     assert isinstance(engines, OnnxEngines)
     (notice,) = engines.notices()
