@@ -25,7 +25,7 @@ from faceedge.backends.plan import Place, place_of, read_plan
 from faceedge.backends.switch import Inner, SwitchEngine, SwitchPreprocessor
 from faceedge.backends.tensorrt import TensorRtEngine
 from faceedge.config import EngineSettings
-from faceedge.errors import BadInput, DeviceLost, EngineError, StoreError
+from faceedge.errors import BadInput, DeviceLost, EngineError, NoDeviceMemory, StoreError
 from faceedge.gallery.devicekey import candidates, first_key
 from faceedge.jobs.build_engines import Builder, Ending, Wish
 from faceedge.jobs.engine_check import check_answers, expected_answers
@@ -170,8 +170,8 @@ class GpuEngines:
         """The engine of a good plan; else why there is none. A plan that must not serve is set aside."""
         try:
             inner = self._checked(plan, reference)
-        except DeviceLost:
-            raise
+        except (DeviceLost, NoDeviceMemory):
+            raise  # another build of the plan would mend neither
         except EngineError as error:
             return None, str(error)
         if self._device is None:
@@ -204,7 +204,7 @@ class GpuEngines:
         except EngineError as error:
             if engine is not None:
                 engine.close()
-            if not isinstance(error, DeviceLost):
+            if not isinstance(error, DeviceLost | NoDeviceMemory):
                 guarded.set_aside([plan.place.plan, plan.place.sidecar])
             raise
         profile = plan.wanted.options.profile
