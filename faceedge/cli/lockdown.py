@@ -20,7 +20,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "and restored backups. Request-to-exit buttons and keys work as ever: they do not ask this device.",
         epilog="Example: faceedge lockdown on",
     )
-    parser.add_argument("what", metavar="on|off|show", choices=("on", "off", "show"), help="switch it, or show whether it is on")
+    parser.add_argument(
+        "what", metavar="on|off|show", choices=("on", "off", "show"), help="switch it, or show whether it is on"
+    )
     opening.add_common_flags(parser)
     parser.set_defaults(run=run)
 
