@@ -12,18 +12,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 VERSIONS = ("10.3.0", "10.16.1", "11.4.0")
 SOURCES = sorted(Path(__file__).with_name("libcuda").glob("*.[ch]"))
 
 
+@cache
 def pycuda_folder() -> Path:
-    """Where the build of pycuda lies, or would lie."""
+    """Where the build of pycuda lies, or would lie; tests may point the cache elsewhere later."""
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("FACEEDGE_PYCUDA_STANDIN") or cache / "faceedge" / f"pycuda-standin-{tag}")
+    caches = Path(os.environ.get("FACEEDGE_CACHE") or Path.home() / ".cache" / "faceedge")
+    return Path(os.environ.get("FACEEDGE_PYCUDA_STANDIN") or caches / f"pycuda-standin-{tag}")
 
 
 def why_not() -> str | None:
@@ -74,7 +75,7 @@ def compile_driver(target: Path) -> None:
     subprocess.run(["cc", *flags, "-Wl,-soname,libcuda.so.1", "-o", str(target), *sources, "-ldl"], check=True)
 
 
-@lru_cache
+@cache
 def library() -> ctypes.CDLL:
     """The driver of this process, with the signatures of what it exports beside CUDA."""
     try:
