@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEVICE = 1, PINNED = 2, FENCE = 4096, KEPT = 64 };
+enum { DEVICE = 1, PINNED = 2, FENCE = 4096, KEPT = 64, KEPT_BYTES = 64 << 20 };
 typedef struct { address start; size_t bytes; unsigned char *base; int kind, alive; } Block;
 static Block *blocks;
 static size_t room, used;
@@ -41,14 +41,18 @@ int zones_are_whole(void) {
 }
 
 /* Freed blocks stay for a while: their addresses are not given out again, and a stale pointer is known as one. */
-static void forget_oldest(void) {
-    size_t freed = 0, oldest = used;
-    for (size_t i = 0; i < used; i++)
-        if (!blocks[i].alive && !freed++) oldest = i;
-    if (freed <= KEPT) return;
+static int forget_oldest(void) {
+    size_t freed = 0, bytes = 0, oldest = used;
+    for (size_t i = 0; i < used; i++) {
+        if (blocks[i].alive) continue;
+        if (!freed++) oldest = i;
+        bytes += blocks[i].bytes;
+    }
+    if (freed <= KEPT && bytes <= KEPT_BYTES) return 0;
     free(blocks[oldest].base);
     memmove(blocks + oldest, blocks + oldest + 1, (used - oldest - 1) * sizeof *blocks);
     used--;
+    return 1;
 }
 
 static int take(address *start, size_t bytes, int kind) {
@@ -77,7 +81,7 @@ static int give(address start, int kind) {
         memset((void *)b->start, 0xDD, b->bytes);
         add(kind == DEVICE ? "live_device" : "live_pinned", -1);
         add(kind == DEVICE ? "live_device_bytes" : "live_pinned_bytes", -(int64_t)b->bytes);
-        forget_oldest();
+        while (forget_oldest()) {}
         return OK;
     }
     add("bad_frees", 1);
