@@ -59,6 +59,7 @@ class SwitchEngine:
         self._open_spare = spare
         self._spare: Inner | None = None
         self._current = first
+        self._largest = first.engine.max_batch
         self._closed = False
         self._fetch = first.fetch
         self._lock = threading.Lock()
@@ -66,7 +67,8 @@ class SwitchEngine:
 
     @property
     def max_batch(self) -> int:
-        """Of the engine at hand: ask before every batch. A larger one, made just before a switch, is split."""
+        """Of the engine at hand: ask before every batch. A batch that is larger, but no larger than any answer that was
+        ever given here, was made just before a switch: it is split."""
         return self._current.engine.max_batch
 
     @property
@@ -90,9 +92,9 @@ class SwitchEngine:
         try:
             if inner.fetch is None:
                 arrays = {name: self._on_host(array) for name, array in arrays.items()}
-            count = _batch(arrays)
-            most = inner.engine.max_batch
-            if count <= most or any(isinstance(array, DeviceTensor) for array in arrays.values()):
+            count, most = _batch(arrays), inner.engine.max_batch
+            was_told = most < count <= self._largest and not any(isinstance(a, DeviceTensor) for a in arrays.values())
+            if not was_told:
                 return inner.engine.infer(arrays)
             return _in_parts(inner.engine, cast(Mapping[str, Tensor], arrays), count, most)
         finally:
@@ -110,6 +112,7 @@ class SwitchEngine:
             old, unused = self._current, self._closed
             if not unused:
                 self._current, self._fetch = new, new.fetch or self._fetch
+                self._largest = max(self._largest, new.engine.max_batch)
                 old.retired = True
         if unused:
             new.engine.close()

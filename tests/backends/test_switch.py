@@ -159,6 +159,8 @@ def test_a_batch_made_for_the_larger_engine_is_split_for_the_smaller_one() -> No
     engine.replace(Inner(new))
     assert engine.infer(arrays)["y"] == pytest.approx(wanted(arrays))
     assert new.batches == [3, 3, 2]
+    with pytest.raises(EngineError, match="batch too large"):
+        engine.infer(rows(9))  # nobody was ever told that this is possible
 
 
 @pytest.mark.parametrize(

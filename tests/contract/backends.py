@@ -11,6 +11,7 @@ import pytest
 
 from faceedge.backends.base import Engine
 from faceedge.backends.onnx import OnnxEngine
+from faceedge.backends.switch import Inner, SwitchEngine
 from tests.contract import jetson, standin
 from tests.contract.made_up import brittle, no_network
 from tests.contract.plans import MOST_PX, plan
@@ -56,6 +57,20 @@ def onnx(name: str, threads: int) -> Backend:
     )
 
 
+def switched() -> Backend:
+    """ONNX Runtime that has just taken the place of another one, as TensorRT does of it."""
+
+    def opened(graph: Path, max_batch: int) -> Engine:
+        engine = SwitchEngine(Inner(OnnxEngine(graph, max_batch=max_batch)))
+        engine.replace(Inner(OnnxEngine(graph, max_batch=max_batch)))
+        return engine
+
+    return Backend(
+        "switched", opened, lambda folder: opened(brittle(folder), 4), lambda folder: opened(no_network(folder), 4),
+        slow=True,
+    )  # fmt: skip
+
+
 def tensorrt(version: str) -> Backend:
     """TensorRT over the stand-ins, in the API of one version."""
 
@@ -80,6 +95,6 @@ def tensorrt_on_the_device() -> Backend:
 
 
 BACKENDS = (
-    onnx("onnx-1-thread", 1), onnx("onnx-2-threads", 2),
+    onnx("onnx-1-thread", 1), onnx("onnx-2-threads", 2), switched(),
     tensorrt("10.3.0"), tensorrt("10.16.1"), tensorrt("11.4.0"), tensorrt_on_the_device(),
 )  # fmt: skip
