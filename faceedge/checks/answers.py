@@ -53,7 +53,7 @@ def check_onnx(bench: Bench, tell: Share) -> Finding:
         tell(number / len(bench.packages))
         engine = bench.reference(package)
         try:
-            rows, is_noted = _pictures(package, engine)
+            rows, is_noted = _pictures(package, engine, any_size=True)
             answers = run_rows(engine, rows[:1])
         finally:
             engine.close()
@@ -126,14 +126,18 @@ def _wanted(bench: Bench) -> Iterator[tuple[str, Precision]]:
         yield package.label, plan.wanted.options.precision
 
 
-def _pictures(package: Package, engine: Engine) -> tuple[Floats, bool]:
-    """Up to three pictures of a size that the network sees, and whether the first has an answer noted."""
+def _pictures(package: Package, engine: Engine, *, any_size: bool = False) -> tuple[Floats, bool]:
+    """Up to three pictures, and whether the first has an answer noted. any_size: of the network itself, which takes
+    sizes that no engine is built for."""
     low, usual, high = usual_shapes(package, engine)
+    count = max(low[0], min(3, engine.max_batch))
     noted = package.manifest.selftest
-    size = (noted.height, noted.width) if noted is not None else usual[2:]
-    if not all(a <= side <= b for a, side, b in zip(low[2:], size, high[2:], strict=True)):
-        noted, size = None, usual[2:]  # no engine is built for the size of the noted picture
-    return pictures(size, max(low[0], min(3, engine.max_batch))), noted is not None
+    if noted is None:
+        return pictures(usual[2:], count), False
+    size = (noted.height, noted.width)
+    if any_size or all(a <= side <= b for a, side, b in zip(low[2:], size, high[2:], strict=True)):
+        return pictures(size, count), True
+    return pictures(usual[2:], count), False
 
 
 def _from_noted(package: Package, answers: Mapping[str, Tensor]) -> float:

@@ -12,11 +12,15 @@ import tomli_w
 
 from faceedge import selftest
 from faceedge.__main__ import main
+from faceedge.backends.onnx import OnnxEngine
 from faceedge.checks import latency, memory
 from faceedge.checks.base import Check, failed
 from faceedge.jobs import vision
 from faceedge.jobs.engines import engines_of
+from faceedge.manifest import SelfTest
+from faceedge.models.selftest import answers, picture, tensor
 from faceedge.models.store import make_package
+from faceedge.package import as_toml, read_package
 from tests.fakes.small_networks import crop_network, yunet_network
 
 GPU_ROWS = {check.name for check in selftest.CHECKS} - {
@@ -68,6 +72,25 @@ def test_without_a_gpu_the_rest_is_done_and_what_is_left_out_has_a_reason(
     assert rows["latency by batch"]["verdict"] == "passed"
     assert rows["film through the flow"]["said"] == "takes more than a minute; give --minutes 2 or more"
     assert document["models"]["detector"]["package"] == "yunet@n"
+
+
+@pytest.mark.parametrize(("change", "verdict"), [(0.0, "passed"), (0.1, "failed")])
+def test_a_network_is_held_against_what_its_package_notes(
+    change: float, verdict: str, site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "state" / "models" / "yunet" / "n"
+    package = read_package(folder)
+    engine = OnnxEngine(package.graph, max_batch=1)
+    seen = answers(engine.infer({"input": tensor(picture(64, 48))}))  # a size that no engine is built for
+    wrong = {
+        name: one.model_copy(update={"values": tuple(v + change for v in one.values)}) for name, one in seen.items()
+    }
+    noted = package.manifest.model_copy(update={"selftest": SelfTest(width=64, height=48, outputs=told)})
+    (folder / "model.toml").write_text(as_toml(noted))
+    code, out, _ = answer(capsys, "selftest", "--minutes", 0.05, "--config", site, "--json")
+    (row,) = [row for row in json.loads(out)["rows"] if row["check"].startswith("ONNX")]
+    assert (row["verdict"], code) == (verdict, int(verdict == "failed"))
+    assert "from its self-test vector" in row["said"]
 
 
 def test_the_report_holds_with_the_key_of_the_device_until_it_is_changed(
