@@ -138,4 +138,4 @@ def _run(command: Sequence[str]) -> None:
         raise EngineError(f"{command[0]} cannot be run ({error.strerror}); reinstall the CUDA toolkit") from error
     if done.returncode != 0:
         said = one_line(done.stderr or done.stdout, 200)
-        raise EngineError(f"nvcc could not compile {SOURCE.name} ({said}); reinstall the CUDA toolkit")
+        raise EngineError(f"nvcc could not compile {SOURCE.name} ({said}); it needs g++ and a whole CUDA toolkit")
