@@ -85,7 +85,7 @@ def test_a_network_is_held_against_what_its_package_notes(
     wrong = {
         name: one.model_copy(update={"values": tuple(v + change for v in one.values)}) for name, one in seen.items()
     }
-    noted = package.manifest.model_copy(update={"selftest": SelfTest(width=64, height=48, outputs=told)})
+    noted = package.manifest.model_copy(update={"selftest": SelfTest(width=64, height=48, outputs=wrong)})
     (folder / "model.toml").write_text(as_toml(noted))
     code, out, _ = answer(capsys, "selftest", "--minutes", 0.05, "--config", site, "--json")
     (row,) = [row for row in json.loads(out)["rows"] if row["check"].startswith("ONNX")]
