@@ -4,6 +4,10 @@ with dlib's networks, the real pipeline, a build in a process of its own, and th
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, enroll
 from faceedge.jobs.vision import open_vision
 from faceedge.journal.reading import entries, reading
+from tests.fakes.gpu import driver
 from tests.fakes.gpu.fixture import StandinGpu
 from tests.jobs.gpu_site import device  # noqa: F401 - a fixture
 
@@ -123,3 +128,22 @@ def test_a_daemon_without_engines_switches_in_the_middle_of_a_film_and_decides_a
     with reading(house / "journal.db") as connection:
         noted = [entry.body for entry in entries(connection) if entry.draft.kind == "engine"]
     assert [(body["role"], body["done"]) for body in noted] == [("detector", "serves"), ("recognizer", "serves")]
+
+
+def test_a_device_that_is_lost_ends_the_process_for_systemd_to_start_another(house: Path, film: Path) -> None:
+    if reason := driver.why_not():
+        pytest.skip(reason)
+    config = house.parent / "door.toml"
+    config.write_text(f'state_dir = "{house}"\n[[camera]]\nuri = "file:{film}"\nloop = true\n')
+    lost = {"FACEEDGE_STANDIN_CUDA_FAIL": "cuEventSynchronize:700,cuCtxSynchronize:700"}
+    done = subprocess.run(
+        [sys.executable, "-m", "faceedge", "run", "--json", "--config", str(config)],
+        env={**os.environ, **driver.child_environment("10.3.0"), **lost}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 75, done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("faceedge: the CUDA device is lost")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event.get("done", event["event"]) for event in events]
+    assert kinds.index("ready") < kinds.index("failed"), "it began on the fallback"
+    assert "device is lost" in events[kinds.index("failed")]["why"]
