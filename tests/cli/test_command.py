@@ -210,7 +210,7 @@ def test_a_command_that_the_broker_kept_is_not_obeyed_at_the_next_start(
         until(lambda: receipt is not None and receipt.is_done())
     with device:
         assert asking.ask(broker, asking.Device("dev"), secret, "ping", {}).ok
-        assert device.commands.counts == {"accepted": 1}
+        assert device.commands.counts["accepted"] == 1  # the ping; its first try may meet the nonce of the other one
         assert not lockdown.is_on(device.state)
 
 
