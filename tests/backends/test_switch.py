@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,6 +237,21 @@ def test_a_shape_outside_the_bounds_runs_on_a_spare_engine_opened_once() -> None
     engine.trim()
     engine.close()
     assert (opened[0].trims, opened[0].closed) == (1, 1)
+
+
+def test_a_switch_in_the_middle_of_choosing_an_engine_chooses_again() -> None:
+    old, new, spare = Sums(1), Sums(2), Sums(7)
+
+    class Switching(dict[str, tuple[tuple[int, ...], tuple[int, ...]]]):
+        """Bounds that take everything, at the price of a switch."""
+
+        def items(self) -> Any:
+            engine.replace(Inner(new, {"x": ((1, 3, 2, 2), (8, 3, 2, 2))}))
+            return ()
+
+    engine = SwitchEngine(Inner(old, Switching(x=((), ()))), lambda: spare)
+    assert engine.infer(rows(1, side=4))["y"] == pytest.approx(wanted(rows(1, side=4), 7))
+    assert old.closed
 
 
 def test_a_tensor_on_the_device_is_fetched_for_an_engine_that_cannot_read_there() -> None:

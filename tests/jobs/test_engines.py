@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,8 @@ def test_a_stop_ends_a_build_that_would_take_a_minute(
     began = time.monotonic()
     door.builder.stop()
     assert time.monotonic() - began < 2
+    assert "engine builds" not in [thread.name for thread in threading.enumerate()], "it waits for no child"
+    assert not list((state / "engines").glob(".build-*")), "nothing is left of it"
     assert [one["done"] for one in door.told] == ["begun"]
     engine.close()
 
