@@ -15,7 +15,7 @@ from faceedge.backends.base import Engine, Preprocessor
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.config import EngineSettings
-from faceedge.errors import DeviceLost, EngineError
+from faceedge.errors import DeviceLost, EngineError, MissingExtra
 from faceedge.package import Package
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def engines_of(
         return open_gpu_engines(settings, state, builder)
     except DeviceLost:
         raise
-    except EngineError as error:
+    except (EngineError, MissingExtra) as error:  # a module may be there and its library not
         if wanted == "tensorrt":
             raise
         notice = f"all networks run on ONNX Runtime, as TensorRT cannot: {error}"

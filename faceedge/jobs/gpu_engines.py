@@ -6,6 +6,7 @@ Imported only where TensorRT is asked for or there. Opened by `engines.py`; `fac
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +35,8 @@ from faceedge.jobs.engines import open_onnx
 from faceedge.package import Package
 
 Share = Callable[[float], None]
+DEVICE_COMES_WITHIN_S = 20.0
+"""After a boot; less than systemd gives a service to start."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,10 +256,21 @@ class GpuEngines:
         return engine
 
 
-def open_gpu_engines(settings: EngineSettings, state: Path, builder: Builder | None = None) -> GpuEngines:
-    """Raises MissingExtra without TensorRT or pycuda, EngineError without a device."""
+def open_gpu_engines(
+    settings: EngineSettings, state: Path, builder: Builder | None = None, sleep: Callable[[float], None] = time.sleep
+) -> GpuEngines:
+    """A Jetson's device is waited for. Raises MissingExtra without TensorRT or pycuda, EngineError without a device."""
     machine = read_machine()
-    gpu = process_gpu()
+    for _ in range(int(DEVICE_COMES_WITHIN_S) if machine.l4t else 0):
+        try:
+            gpu = process_gpu()
+            break
+        except DeviceLost:
+            raise
+        except EngineError:  # the service may be up before the driver
+            sleep(1.0)
+    else:
+        gpu = process_gpu()
     return GpuEngines(settings, state, gpu, _on(machine, gpu), builder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 
 from faceedge.backends.base import DeviceTensor, Input
+from faceedge.backends.machine_facts import Machine
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.config import EngineSettings
 from faceedge.detect import Detector
-from faceedge.errors import DeviceLost, MissingExtra
+from faceedge.errors import DeviceLost, EngineError, MissingExtra
 from faceedge.families import detector_family
 from faceedge.jobs.engines import OnnxEngines, engines_of
 from faceedge.models.selftest import picture
@@ -42,7 +44,7 @@ def test_tensorrt_that_is_asked_for_and_is_not_installed_is_named(
     state: Path,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(MissingExtra, match=r"faceedge\[jetson\]"):
         engines_of(EngineSettings(backend="tensorrt"), state)
 
@@ -66,6 +68,43 @@ def test_without_a_device_auto_is_onnx_runtime_with_a_notice_and_tensorrt_an_err
     (notice,) = engines.notices()
     assert notice.startswith("all networks run on ONNX Runtime, as TensorRT cannot: no CUDA device 0")
     assert "no CUDA device 0" in refused(state, "tensorrt")
+
+
+@ONE
+def test_a_module_whose_library_is_missing_counts_as_absent_for_auto(
+    device: StandinGpu,  # noqa: F811
+    state: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    engines = engines_of(EngineSettings(), state)
+    assert isinstance(engines, OnnxEngines)
+    assert "pycuda is not installed" in engines.notices()[0]
+
+
+@ONE
+def test_after_a_boot_a_jetson_waits_for_its_device_and_other_machines_do_not(
+    device: StandinGpu,  # noqa: F811
+    state: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from faceedge.jobs import gpu_engines
+
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            device.fail("cuDevicePrimaryCtxRetain", 0)
+
+    without_device(device, monkeypatch)
+    with pytest.raises(EngineError, match="no CUDA device 0"):
+        gpu_engines.open_gpu_engines(EngineSettings(), state, sleep=sleep)
+    assert slept == []
+    jetson = Machine("10.3.0", "12.6", "36.4.3", "Orin Nano")
+    monkeypatch.setattr(gpu_engines, "read_machine", lambda: jetson)
+    assert gpu_engines.open_gpu_engines(EngineSettings(), state, sleep=sleep).backend == "tensorrt"
+    assert slept == [1.0, 1.0, 1.0]
 
 
 @ONE
