@@ -23,7 +23,7 @@ from faceedge.door.broker import local_broker
 from faceedge.gallery.devicekey import first_key
 
 if TYPE_CHECKING:
-    from faceedge.jobs.gpu_engines import Plan
+    from faceedge.jobs.gpu_plans import Plan
 
 STATE = "state"
 

@@ -5,7 +5,6 @@ Imported only where TensorRT is asked for or there. Opened by `engines.py`; `fac
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,44 +12,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from faceedge.backends import cuda_kernels, guarded
-from faceedge.backends.arena import Arena
+from faceedge.backends import cuda_kernels
 from faceedge.backends.base import Engine, Preprocessor, TensorSpec
-from faceedge.backends.build import Build, Order
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.cuda import Gpu, process_gpu
 from faceedge.backends.cuda_preprocess import CudaPreprocessor
-from faceedge.backends.fingerprint import Fingerprint, fingerprint_of, typing_of
 from faceedge.backends.machine_facts import Machine, l4t_fault, read_machine
-from faceedge.backends.plan import Place, place_of, read_plan
 from faceedge.backends.switch import Inner, SwitchEngine, SwitchPreprocessor
-from faceedge.backends.tensorrt import TensorRtEngine
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, DeviceLost, EngineError, NoDeviceMemory, StoreError
-from faceedge.gallery.devicekey import candidates, first_key
 from faceedge.jobs.build_engines import Builder, Ending, Wish
-from faceedge.jobs.engine_check import check_answers, expected_answers
-from faceedge.jobs.engine_recipe import build_options, read_recipe
 from faceedge.jobs.engines import open_onnx
+from faceedge.jobs.gpu_plans import Plan, Plans, Share
 from faceedge.package import Package
 
-Share = Callable[[float], None]
 DEVICE_COMES_WITHIN_S = 20.0
 """After a boot; less than systemd gives a service to start."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """What is to be opened or built. place: where it lies, built or not."""
-
-    package: Package
-    place: Place
-    wanted: Fingerprint
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """For whoever is told of it."""
-        return {"precision": self.wanted.options.precision, "tensorrt": self.wanted.tensorrt}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +52,8 @@ class GpuEngines:
         self._settings = settings
         self._state = state
         self._gpu = gpu
-        self._machine = machine
         self._builder = builder
-        self._arena = Arena(gpu)
+        self._plans = Plans(state, gpu, machine, self._note)
         self._host = CpuPreprocessor()
         self._device: Preprocessor | None = None
         self._notices: list[str] = [fault] if (fault := l4t_fault(machine.l4t)) else []
@@ -125,12 +101,8 @@ class GpuEngines:
             self._gpu.check()  # raises it, with the driver's words
 
     def plan_of(self, package: Package, spec: TensorSpec) -> Plan:
-        """spec: of the network's input. Raises EngineError when the recipe does not suit the package, BadInput for a
-        broken recipe."""
-        recipe, _ = read_recipe(package.manifest.role)
-        options = build_options(package, recipe, spec, typing_of(self._machine.tensorrt))
-        wanted = fingerprint_of(package.build, _digest(package), options, self._machine)
-        return Plan(package, place_of(self._state, package.label, package.build, options.precision), wanted)
+        """See `Plans.of`."""
+        return self._plans.of(package, spec)
 
     def make(self, package: Package, tell: Share, *, force: bool = False) -> Made:
         """Has a plan for the package, and holds it against ONNX Runtime; builds it where there is none, or with
@@ -145,8 +117,8 @@ class GpuEngines:
                     inner.engine.close()
                     return Made(plan, plan.place.plan.stat().st_size, 0.0, False)
                 notes = (why,) if plan.place.plan.exists() else ()
-            seconds, told = self._build(plan, tell, Ending())
-            self._checked(plan, reference).engine.close()
+            seconds, told = self._plans.build(plan, tell, Ending())
+            self._plans.opened(plan, reference).engine.close()
         finally:
             reference.close()
         return Made(plan, plan.place.plan.stat().st_size, seconds, True, notes + told)
@@ -172,7 +144,7 @@ class GpuEngines:
     def _read(self, plan: Plan, reference: Engine | None = None) -> tuple[Inner | None, str]:
         """The engine of a good plan; else why there is none. A plan that must not serve is set aside."""
         try:
-            inner = self._checked(plan, reference)
+            inner = self._plans.opened(plan, reference)
         except (DeviceLost, NoDeviceMemory):
             raise  # another build of the plan would mend neither
         except EngineError as error:
@@ -189,45 +161,10 @@ class GpuEngines:
         except EngineError as error:
             self._note(f"frames are prepared on the CPU: {error}")
 
-    def _checked(self, plan: Plan, reference: Engine | None = None) -> Inner:
-        """The engine of a plan that may serve. reference: serves, too. Raises EngineError."""
-        if next(candidates(self._state), None) is None:
-            raise EngineError("no engine has been built yet")  # nor anything else that would need a key
-        reading = read_plan(plan.place, plan.wanted, self._key(), self._machine.power_mode)
-        if reading.plan is None:
-            raise EngineError(reading.reason)
-        if reading.note:
-            self._note(reading.note)
-        package, options = plan.package, plan.wanted.options
-        expected = expected_answers(reference, package, options) if reference is not None else None
-        engine: Engine | None = None
-        try:
-            engine = TensorRtEngine(reading.plan, self._gpu, self._arena)
-            check_answers(engine, package, options, expected)
-        except EngineError as error:
-            if engine is not None:
-                engine.close()
-            if not isinstance(error, DeviceLost | NoDeviceMemory):
-                guarded.set_aside([plan.place.plan, plan.place.sidecar])
-            raise
-        profile = plan.wanted.options.profile
-        bounds = {name: (low, high) for name, (low, _, high) in profile.items()}
-        return Inner(engine, bounds, self._gpu.fetch)
-
-    def _build(self, plan: Plan, tell: Share, ending: Ending) -> tuple[float, tuple[str, ...]]:
-        """Seconds it took, and notes. Raises BuildFailed."""
-        power_mode = self._machine.power_mode
-        order = Order(plan.package.graph, plan.place, plan.wanted, self._key(), power_mode)
-        with Build.start(order) as build, ending.calls(build.cancel):
-            for progress in build.events():
-                tell(progress.share)
-            outcome = build.result()
-        return outcome.seconds, outcome.notes
-
     def _build_and_switch(self, plan: Plan, engine: SwitchEngine, tell: Share, ending: Ending) -> Mapping[str, Any]:
         """What a Wish does. What serves until now is what the new engine is held against."""
-        _, notes = self._build(plan, tell, ending)
-        inner = self._checked(plan, engine)
+        _, notes = self._plans.build(plan, tell, ending)
+        inner = self._plans.opened(plan, engine)
         self._have_kernels()
         engine.replace(inner)
         return {"notes": list(notes)}
@@ -240,12 +177,6 @@ class GpuEngines:
             raise
         except EngineError as error:
             self._note(f"frames are prepared on the CPU: {error}")
-
-    def _key(self) -> bytes:
-        """What signs plans. Raises StoreError; a key that was lost is not replaced under a gallery."""
-        if next(candidates(self._state), None) is None and (self._state / "gallery.db").exists():
-            raise StoreError(f"{self._state}: the device key of the gallery is missing; put it back")
-        return guarded.engines_key(first_key(self._state).secret)
 
     def _note(self, notice: str) -> None:
         if notice not in self._notices:
@@ -261,25 +192,19 @@ def open_gpu_engines(
 ) -> GpuEngines:
     """A Jetson's device is waited for. Raises MissingExtra without TensorRT or pycuda, EngineError without a device."""
     machine = read_machine()
-    for _ in range(int(DEVICE_COMES_WITHIN_S) if machine.l4t else 0):
+    gpu = _device(int(DEVICE_COMES_WITHIN_S) if machine.l4t else 0, sleep)
+    return GpuEngines(settings, state, gpu, _on(machine, gpu), builder)
+
+
+def _device(tries: int, sleep: Callable[[float], None]) -> Gpu:
+    for _ in range(tries):
         try:
-            gpu = process_gpu()
-            break
-        except DeviceLost:
-            raise
+            return process_gpu()
         except EngineError:  # the service may be up before the driver
             sleep(1.0)
-    else:
-        gpu = process_gpu()
-    return GpuEngines(settings, state, gpu, _on(machine, gpu), builder)
+    return process_gpu()
 
 
 def _on(machine: Machine, gpu: Gpu) -> Machine:
     """Where the system does not say what module it is, the device's name does."""
     return machine if machine.module else replace(machine, module=gpu.name)
-
-
-def _digest(package: Package) -> str:
-    """Of the graph that TensorRT reads."""
-    plain = package.manifest.plain
-    return plain.sha256 if plain is not None else hashlib.sha256(package.graph.read_bytes()).hexdigest()

@@ -202,13 +202,13 @@ def test_an_engine_that_answers_otherwise_than_the_package_never_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from faceedge.backends.tensorrt import TensorRtEngine
-    from faceedge.jobs import gpu_engines
+    from faceedge.jobs import gpu_plans
 
     class Wrong(TensorRtEngine):
         def infer(self, arrays: Any) -> Any:
             return {name: np.roll(values, 1, axis=0) for name, values in super().infer(arrays).items()}
 
-    monkeypatch.setattr(gpu_engines, "TensorRtEngine", Wrong)
+    monkeypatch.setattr(gpu_plans, "TensorRtEngine", Wrong)
     door = Door(state)
     engine = door.engines.open(package(state, "edgeface-xxs"))
     door.builder.start()
