@@ -90,10 +90,10 @@ class SwitchEngine:
         """See `Engine.infer`."""
         inner = self._entered(arrays)
         try:
-            if inner.fetch is None:
-                arrays = {name: self._on_host(array) for name, array in arrays.items()}
             count, most = _batch(arrays), inner.engine.max_batch
-            was_told = most < count <= self._largest and not any(isinstance(a, DeviceTensor) for a in arrays.values())
+            was_told = most < count <= self._largest
+            if inner.fetch is None or was_told:
+                arrays = {name: self._on_host(array) for name, array in arrays.items()}
             if not was_told:
                 return inner.engine.infer(arrays)
             return _in_parts(inner.engine, cast(Mapping[str, Tensor], arrays), count, most)

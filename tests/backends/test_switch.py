@@ -270,6 +270,16 @@ def test_a_tensor_on_the_device_is_fetched_for_an_engine_that_cannot_read_there(
     assert engine.infer({"x": there})["y"] == pytest.approx(wanted(arrays, 7))
 
 
+def test_a_large_batch_that_was_put_on_the_device_just_after_the_switch_is_answered_too() -> None:
+    engine = SwitchEngine(Inner(Sums(max_batch=8)))
+    arrays = rows(8)
+    array = arrays["x"]
+    assert isinstance(array, np.ndarray)
+    engine.replace(Inner(Sums(1, max_batch=3), None, lambda _there: array))
+    there = DeviceTensor(1234, array.shape, "float32", None)
+    assert engine.infer({"x": there})["y"] == pytest.approx(wanted(arrays, 1))
+
+
 class Noting:
     """The host's preprocessor, which notes what it was asked for."""
 
