@@ -79,6 +79,7 @@ class Builder:
         self._tell = tell
         self._clock = clock
         self._wishes: deque[Wish] = deque()
+        self._chores: list[Callable[[], None]] = []
         self._standing: dict[Role, tuple[Wish, str]] = {}
         self._ending = Ending()
         self._thread = threading.Thread(target=self._work, name="engine builds", daemon=True)
@@ -88,9 +89,14 @@ class Builder:
         self._wishes.append(wish)
         self._standing[wish.role] = (wish, "until its engine is built")
 
+    def first(self, chore: Callable[[], None]) -> None:
+        """Before `start`: done before everything else, and untold. What it raises ends the thread: only the loss of the
+        device should."""
+        self._chores.append(chore)
+
     def start(self) -> None:
         """Begins to build what was wished, if anything was."""
-        if self._wishes:
+        if self._wishes or self._chores:
             self._thread.start()
 
     def stop(self) -> None:
@@ -104,6 +110,12 @@ class Builder:
         return [f"{wish.label} runs on ONNX Runtime {how}" for wish, how in list(self._standing.values())]
 
     def _work(self) -> None:
+        for chore in self._chores:
+            try:
+                chore()
+            except FaceedgeError as error:
+                log.warning("no engine is built: %s", error)
+                return
         while self._wishes and not self._ending.is_set:
             self._fulfil(self._wishes.popleft())
 

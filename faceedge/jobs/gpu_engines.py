@@ -56,6 +56,7 @@ class GpuEngines:
         self._plans = Plans(state, gpu, machine, self._note)
         self._host = CpuPreprocessor()
         self._device: Preprocessor | None = None
+        self._wants_kernels = False
         self._notices: list[str] = [fault] if (fault := l4t_fault(machine.l4t)) else []
         self._opened: list[tuple[str, SwitchEngine]] = []
 
@@ -154,12 +155,18 @@ class GpuEngines:
         return inner, ""
 
     def _try_kernels(self) -> None:
+        """Those that are there; else the builder makes them, or a notice says how to. After an update of faceedge the
+        plans may still be good and the kernels not."""
         try:
             self._load_kernels()
         except DeviceLost:
             raise
         except EngineError as error:
-            self._note(f"frames are prepared on the CPU: {error}")
+            if self._builder is None:
+                self._note(f"frames are prepared on the CPU: {error}")
+            elif not self._wants_kernels:
+                self._wants_kernels = True
+                self._builder.first(self._have_kernels)
 
     def _build_and_switch(self, plan: Plan, engine: SwitchEngine, tell: Share, ending: Ending) -> Mapping[str, Any]:
         """What a Wish does. What serves until now is what the new engine is held against."""

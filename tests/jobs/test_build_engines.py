@@ -139,3 +139,27 @@ def test_a_builder_without_wishes_starts_no_thread_and_stops() -> None:
     builder.start()
     builder.stop()
     assert builder.notices() == []
+
+
+def test_a_chore_comes_first_and_one_that_fails_ends_the_thread() -> None:
+    listener, told_before, failed = Listener(), [], threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise EngineError("the device is lost")
+
+    builder = Builder(listener)
+    builder.wish(wish(lambda share, ending: {}))
+    builder.first(lambda: told_before.append(len(listener.told)))
+    builder.start()
+    listener.wait(2)
+    assert told_before == [0]
+    builder.stop()
+
+    other = Builder(listener := Listener())
+    other.wish(wish(lambda share, ending: {}))
+    other.first(fail)
+    other.start()
+    assert failed.wait(10)
+    other.stop()
+    assert listener.told == []
