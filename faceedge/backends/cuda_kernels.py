@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from faceedge.backends import guarded
 from faceedge.backends.base import Level
 from faceedge.backends.cuda import Gpu
 from faceedge.errors import EngineError, one_line
@@ -26,33 +27,40 @@ _CUDA_BIN = "/usr/local/cuda/bin"  # where JetPack puts nvcc, without putting it
 _TIME_LIMIT_S = 300.0
 _BLOCK = (32, 8, 1)
 _DIGITS = 16
+MAX_BYTES = 16 << 20
 
 Size = tuple[int, int]
 """Width and height."""
 
 
-def compile_kernels(folder: Path, capability: tuple[int, int] = (8, 7)) -> Path:
+def compile_kernels(folder: Path, key: bytes, capability: tuple[int, int] = (8, 7)) -> Path:
     """The cubin for devices of this capability, compiled unless the folder has it. Others for them are removed.
 
     Raises EngineError without nvcc, or when it fails or takes too long; OSError when the folder cannot be written.
     """
-    if (found := _find(folder, capability)) is not None:
-        return found
-    image = _compiled(capability)
-    target = folder / f"{_stem(capability)}-{_digest(image)}.cubin"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(target, image)
+    if _found(folder, key, capability) is not None:
+        return _path(folder, capability)
+    return keep_kernels(folder, key, capability, _compiled(capability))
+
+
+def keep_kernels(folder: Path, key: bytes, capability: tuple[int, int], image: bytes) -> Path:
+    """Puts an image that was compiled here into the folder, signed. Raises EngineError when the folder is not this
+    user's own, OSError."""
+    target = _path(folder, capability)
+    guarded.make_own_folder(folder)
+    write_whole(target, guarded.signed(key, _kind(capability), image), 0o600)
     for old in folder.glob(f"{_device(capability)}-*.cubin"):
         if old != target:
             old.unlink(missing_ok=True)
     return target
 
 
-def read_kernels(folder: Path, capability: tuple[int, int]) -> bytes:
-    """What `compile_kernels` wrote, whole and of this source. Raises EngineError when it is not there."""
-    if (found := _find(folder, capability)) is None:
+def read_kernels(folder: Path, key: bytes, capability: tuple[int, int]) -> bytes:
+    """What `compile_kernels` wrote, whole, of this source and signed with `key` (`guarded.engines_key`): who writes the
+    kernels decides what face is seen. Raises EngineError when it is not there."""
+    if (found := _found(folder, key, capability)) is None:
         raise EngineError(f"{folder}: no compiled kernels for this device; run: faceedge build")
-    return found.read_bytes()
+    return found
 
 
 class Kernels:
@@ -104,12 +112,20 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
-def _find(folder: Path, capability: tuple[int, int]) -> Path | None:
-    """The driver reads a cubin to where its header says, past the end of a truncated one: the name has its digest."""
-    for path in sorted(folder.glob(f"{_stem(capability)}-*.cubin")):
-        if path.stem.endswith(_digest(path.read_bytes())):
-            return path
-    return None
+def _path(folder: Path, capability: tuple[int, int]) -> Path:
+    return folder / f"{_stem(capability)}.cubin"
+
+
+def _kind(capability: tuple[int, int]) -> bytes:
+    return f"faceedge-kernels-1 {_stem(capability)}".encode()
+
+
+def _found(folder: Path, key: bytes, capability: tuple[int, int]) -> bytes | None:
+    """Also for the driver's sake: it reads a cubin to where its header says, past the end of a truncated one."""
+    try:
+        return guarded.read_signed(_path(folder, capability), key, _kind(capability), MAX_BYTES)
+    except (guarded.Refused, OSError):
+        return None
 
 
 def _compiled(capability: tuple[int, int]) -> bytes:

@@ -5,7 +5,7 @@ engines of this installation. An installation in; out: did the door do right?
 from __future__ import annotations
 
 import io
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from faceedge.demo.script import Timeline
 from faceedge.demo.verdict import Verdict, judge
 from faceedge.demo.watch import Watch
 from faceedge.door.broker import local_broker
+from faceedge.errors import EngineError
 from faceedge.gallery.devicekey import first_key
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def hand_over(bench: Bench, state: Path) -> None:
     guarded.make_own_folder(state / "engines")
     for role, package in bench.packages.items():
         _sign_anew(engines.plan_of(package, bench.vision.engines[role].inputs[0]), bench.state, state)
-    for kernels in (bench.state / "engines").glob("kernels-*.cubin"):
-        shutil.copyfile(kernels, state / "engines" / kernels.name)
+    _sign_kernels_anew(bench.state, state)
 
 
 def _sign_anew(plan: Plan, old: Path, state: Path) -> None:
@@ -90,6 +90,17 @@ def _sign_anew(plan: Plan, old: Path, state: Path) -> None:
         fresh = Path(scratch) / "plan"
         fresh.write_bytes(reading.plan)
         keep_plan(place, fresh, plan.wanted, _key(state))
+
+
+def _sign_kernels_anew(old: Path, state: Path) -> None:
+    """Without kernels here the film's daemon has none either."""
+    from faceedge.backends.cuda import process_gpu
+    from faceedge.backends.cuda_kernels import keep_kernels, read_kernels
+
+    capability = process_gpu().capability
+    with suppress(EngineError):
+        image = read_kernels(old / "engines", _key(old), capability)
+        keep_kernels(state / "engines", _key(state), capability, image)
 
 
 def _key(state: Path) -> bytes:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from faceedge.backends import guarded
 from faceedge.backends.base import Canvas, CropSpec, DeviceTensor, Level, Preprocessor, Tensor
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.checks.base import Bench, Finding, Share, judged
+from faceedge.gallery.devicekey import first_key
 from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
 
@@ -28,7 +30,8 @@ def check_kernels(bench: Bench, tell: Share) -> Finding:
 
     bench.gpu_engines()
     gpu: Gpu = process_gpu()
-    device = CudaPreprocessor(gpu, read_kernels(bench.state / "engines", gpu.capability))
+    key = guarded.engines_key(first_key(bench.state).secret)
+    device = CudaPreprocessor(gpu, read_kernels(bench.state / "engines", key, gpu.capability))
     worst = {"letterbox": 0.0, "crops": 0.0, "tensor": 0.0}
     for number in range(FRAMES):
         tell(number / FRAMES)

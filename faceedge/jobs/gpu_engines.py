@@ -66,7 +66,7 @@ class GpuEngines:
         spare = partial(open_onnx, package, self._settings)
         try:
             plan = self.plan_of(package, fallback.inputs[0])
-            inner, why = self._read(plan)
+            inner, why = self._read(plan, fallback)
         except DeviceLost:
             fallback.close()
             raise
@@ -127,7 +127,7 @@ class GpuEngines:
     def make_kernels(self) -> Path:
         """Has the kernels for preprocessing on the device, and uses them from now on. Raises EngineError."""
         try:
-            path = cuda_kernels.compile_kernels(self._folder, self._gpu.capability)
+            path = cuda_kernels.compile_kernels(self._folder, self._plans.key(), self._gpu.capability)
         except OSError as error:
             raise EngineError(f"{self._folder}: {error.strerror or error}; it must be writable") from error
         self._load_kernels()
@@ -135,7 +135,7 @@ class GpuEngines:
 
     def _load_kernels(self) -> None:
         if self._device is None:
-            image = cuda_kernels.read_kernels(self._folder, self._gpu.capability)
+            image = cuda_kernels.read_kernels(self._folder, self._plans.key(), self._gpu.capability)
             self._device = CudaPreprocessor(self._gpu, image)
 
     @property

@@ -67,7 +67,7 @@ class Plans:
         """The engine of a plan that may serve. reference: serves, too. Raises EngineError."""
         if next(candidates(self._state), None) is None:
             raise EngineError("no engine has been built yet")  # nor anything else that would need a key
-        reading = read_plan(plan.place, plan.wanted, self._key(), self._machine.power_mode)
+        reading = read_plan(plan.place, plan.wanted, self.key(), self._machine.power_mode)
         if reading.plan is None:
             raise EngineError(reading.reason)
         if reading.note:
@@ -91,15 +91,15 @@ class Plans:
     def build(self, plan: Plan, tell: Share, ending: Ending) -> tuple[float, tuple[str, ...]]:
         """Seconds it took, and notes. Raises BuildFailed."""
         power_mode = self._machine.power_mode
-        order = Order(plan.package.graph, plan.place, plan.wanted, self._key(), power_mode)
+        order = Order(plan.package.graph, plan.place, plan.wanted, self.key(), power_mode)
         with Build.start(order) as build, ending.calls(build.cancel):
             for progress in build.events():
                 tell(progress.share)
             outcome = build.result()
         return outcome.seconds, outcome.notes
 
-    def _key(self) -> bytes:
-        """What signs plans. Raises StoreError; a key that was lost is not replaced under a gallery."""
+    def key(self) -> bytes:
+        """What signs plans and kernels. Raises StoreError; a key that was lost is not replaced under a gallery."""
         if next(candidates(self._state), None) is None and (self._state / "gallery.db").exists():
             raise StoreError(f"{self._state}: the device key of the gallery is missing; put it back")
         return guarded.engines_key(first_key(self._state).secret)

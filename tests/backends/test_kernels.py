@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from faceedge.backends import cuda_kernels
 from faceedge.backends.base import Canvas, CropSpec, Level
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.cuda_kernels import ARGUMENTS, SOURCE, compile_kernels, read_kernels
+from faceedge.backends.guarded import engines_key, signed
 from faceedge.errors import EngineError
 from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
@@ -27,6 +28,7 @@ CASES = 200
 RAW = Normalisation(colour="bgr")
 RGB = Normalisation(colour="rgb", mean=(122.782, 117.001, 104.298), scale=(1 / 256, 1 / 57.1, 0.0171))
 ORIN = (8, 7)
+KEY = engines_key(bytes(range(32)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +171,12 @@ def test_the_parameters_of_a_kernel_have_no_gaps(name: str) -> None:
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc")
 def test_the_kernels_compile_for_an_orin(tmp_path: Path) -> None:
-    image = compile_kernels(tmp_path, ORIN).read_bytes()
+    compile_kernels(tmp_path, KEY, ORIN)
+    image = read_kernels(tmp_path, KEY, ORIN)
     assert image.startswith(b"\x7fELF")
     assert struct.unpack_from("<H", image, 18) == (190,), "not CUDA's machine"
     for name in ARGUMENTS:
         assert f".text.{name}\0".encode() in image
-    assert read_kernels(tmp_path, ORIN) == image
 
 
 NVCC = """#!/bin/sh
@@ -200,18 +202,18 @@ def pretend_nvcc(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_kernels_are_compiled_once(tmp_path: Path, nvcc: Path) -> None:
-    first = compile_kernels(tmp_path / "engines", ORIN)
-    assert compile_kernels(tmp_path / "engines", ORIN) == first
+    first = compile_kernels(tmp_path / "engines", KEY, ORIN)
+    assert compile_kernels(tmp_path / "engines", KEY, ORIN) == first
     assert (nvcc.parent / "log.txt").read_text().split() == ["called"]
-    assert read_kernels(tmp_path / "engines", ORIN) == first.read_bytes()
+    assert read_kernels(tmp_path / "engines", KEY, ORIN) == f"made of {SOURCE}\n".encode()
     assert [path.name for path in (tmp_path / "engines").iterdir()] == [first.name]
 
 
 def test_kernels_of_an_older_source_are_replaced_those_of_other_devices_stay(tmp_path: Path, nvcc: Path) -> None:
-    other = compile_kernels(tmp_path, (7, 2))
+    other = compile_kernels(tmp_path, KEY, (7, 2))
     old = tmp_path / "kernels-sm87-0123456789abcdef-0123456789abcdef.cubin"
     old.write_bytes(b"of an older source")
-    new = compile_kernels(tmp_path, ORIN)
+    new = compile_kernels(tmp_path, KEY, ORIN)
     assert not old.exists()
     assert new.exists()
     assert other.exists()
@@ -219,26 +221,48 @@ def test_kernels_of_an_older_source_are_replaced_those_of_other_devices_stay(tmp
 
 @pytest.mark.parametrize("change", [lambda image: image[:-3], lambda image: b"x" + image[1:], lambda image: b""])
 def test_kernels_that_are_not_what_was_written_are_not_read_but_made_anew(change, tmp_path: Path, nvcc: Path) -> None:  # type: ignore[no-untyped-def]
-    found = compile_kernels(tmp_path, ORIN)
-    image = found.read_bytes()
-    found.write_bytes(change(image))
+    found = compile_kernels(tmp_path, KEY, ORIN)
+    image, held = read_kernels(tmp_path, KEY, ORIN), found.read_bytes()
+    found.write_bytes(change(held))
     with pytest.raises(EngineError, match="run: faceedge build"):
-        read_kernels(tmp_path, ORIN)
-    assert compile_kernels(tmp_path, ORIN).read_bytes() == image
-    assert read_kernels(tmp_path, ORIN) == image
+        read_kernels(tmp_path, KEY, ORIN)
+    assert compile_kernels(tmp_path, KEY, ORIN).read_bytes() == held
+    assert read_kernels(tmp_path, KEY, ORIN) == image
+
+
+def foreign(found: Path) -> None:
+    found.write_bytes(signed(engines_key(bytes(32)), f"faceedge-kernels-1 {found.stem}".encode(), b"another's"))
+
+
+def of_an_older_source(found: Path) -> None:
+    found.write_bytes(signed(KEY, b"faceedge-kernels-1 kernels-sm87-0123456789abcdef", b"older"))
+
+
+def linked(found: Path) -> None:
+    found.rename(found.with_name("kept"))
+    found.symlink_to("kept")
+
+
+@pytest.mark.parametrize("swap", [foreign, of_an_older_source, linked])
+def test_kernels_that_this_device_did_not_make_of_this_source_are_not_read(
+    swap: Callable[[Path], None], tmp_path: Path, nvcc: Path
+) -> None:
+    swap(compile_kernels(tmp_path, KEY, ORIN))
+    with pytest.raises(EngineError, match="run: faceedge build"):
+        read_kernels(tmp_path, KEY, ORIN)
 
 
 def test_without_nvcc_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(cuda_kernels, "_CUDA_BIN", str(tmp_path))
     with pytest.raises(EngineError, match="install it: sudo apt install"):
-        compile_kernels(tmp_path)
+        compile_kernels(tmp_path, KEY)
 
 
 def test_nvcc_is_found_where_jetpack_puts_it(tmp_path: Path, nvcc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_kernels, "_CUDA_BIN", str(nvcc.parent))
     monkeypatch.setattr(cuda_kernels.shutil, "which", lambda name, path=None: str(nvcc) if path else None)
-    assert compile_kernels(tmp_path / "engines").exists()
+    assert compile_kernels(tmp_path / "engines", KEY).exists()
 
 
 @pytest.mark.parametrize(
@@ -255,5 +279,5 @@ def test_an_nvcc_that_fails_leaves_nothing_behind(
     pretend_nvcc(tmp_path / "bin", script, monkeypatch)
     monkeypatch.setattr(cuda_kernels, "_TIME_LIMIT_S", 0.2)
     with pytest.raises(EngineError, match=says):
-        compile_kernels(tmp_path / "engines")
+        compile_kernels(tmp_path / "engines", KEY)
     assert not (tmp_path / "engines").exists()

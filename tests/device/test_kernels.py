@@ -13,7 +13,7 @@ import pytest
 from faceedge.backends.base import Canvas, CropSpec, DeviceTensor, Level
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.cuda import Gpu
-from faceedge.backends.cuda_kernels import compile_kernels
+from faceedge.backends.cuda_kernels import compile_kernels, read_kernels
 from faceedge.backends.cuda_preprocess import CudaPreprocessor
 from faceedge.errors import EngineError, MissingExtra
 from faceedge.manifest import Normalisation
@@ -23,6 +23,7 @@ from tests.backends.test_kernels import RAW, RGB, cases, similarity
 pytestmark = pytest.mark.device
 FULL_HD = Canvas(640, 640, (Level(0, 140, 640, 360),))
 RUNS = 10_000
+KEY = bytes(32)
 GROWTH_BYTES = 4 << 20
 
 
@@ -39,7 +40,8 @@ def device() -> Iterator[Gpu]:
 @pytest.fixture(scope="module")
 def cuda(device: Gpu, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CudaPreprocessor]:
     folder: Path = tmp_path_factory.mktemp("kernels")
-    made = CudaPreprocessor(device, compile_kernels(folder, device.capability).read_bytes())
+    compile_kernels(folder, KEY, device.capability)
+    made = CudaPreprocessor(device, read_kernels(folder, KEY, device.capability))
     yield made
     made.trim()
 
