@@ -222,6 +222,35 @@ def test_an_engine_that_answers_otherwise_than_the_package_never_serves(
 
 @ONE
 @pytest.mark.system
+def test_a_plan_that_was_kept_is_held_against_onnx_runtime_at_every_start(
+    device: StandinGpu,  # noqa: F811
+    state: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from faceedge.backends.tensorrt import TensorRtEngine
+    from faceedge.jobs import gpu_plans
+
+    class WrongAfterTheFirst(TensorRtEngine):
+        """In rows that no package notes."""
+
+        def infer(self, arrays: Any) -> Any:
+            first = (np.arange(len(arrays["input"])) == 0)[:, None]
+            return {name: values * first for name, values in super().infer(arrays).items()}
+
+    door = Door(state)
+    engine = door.engines.open(package(state, "edgeface-xxs"))
+    door.builder.start()
+    door.wait("serves")
+    door.builder.stop()
+    engine.close()
+    monkeypatch.setattr(gpu_plans, "TensorRtEngine", WrongAfterTheFirst)
+    engine = engines_of(EngineSettings(), state).open(package(state, "edgeface-xxs"))
+    assert engine.device == "cpu"
+    engine.close()
+
+
+@ONE
+@pytest.mark.system
 def test_a_stop_ends_a_build_that_would_take_a_minute(
     device: StandinGpu,  # noqa: F811
     state: Path,  # noqa: F811
