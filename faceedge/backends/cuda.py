@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faceedge.backends.base import DeviceTensor, Tensor
 from faceedge.backends.cuda_memory import DeviceMemory, Held, PinnedMemory
 from faceedge.backends.cuda_worker import Worker
-from faceedge.errors import EngineError, MissingExtra
+from faceedge.errors import EngineError, MissingExtra, one_line
 
 Result = TypeVar("Result")
 _NON_BLOCKING = 1
@@ -200,8 +200,13 @@ def _driver() -> Any:
     """pycuda.driver. Not autoinit: that makes a context of its own, in the thread that imports it."""
     try:
         import pycuda.driver
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtra('pycuda is not installed; install the extra: pip install "faceedge[jetson]"') from error
+    except ImportError as error:  # libcuda.so.1 is the driver's
+        raise MissingExtra(
+            f"pycuda cannot be loaded ({one_line(str(error), 150)}); check the driver, and build pycuda on this "
+            'machine: pip install "faceedge[jetson]"'
+        ) from error
     return pycuda.driver
 
 

@@ -18,13 +18,17 @@ _lock = threading.Lock()
 
 
 def tensorrt() -> Any:
-    """The module. Raises MissingExtra where it is absent."""
+    """The module. Raises MissingExtra where it is absent, or its libraries are."""
     try:
         import tensorrt as module
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtra(
             "tensorrt is not installed; it comes with JetPack (apt install python3-libnvinfer) into a virtual "
             'environment that sees the system packages; the rest is the extra: pip install "faceedge[jetson]"'
+        ) from error
+    except (ImportError, OSError) as error:  # its loader opens libraries by name
+        raise MissingExtra(
+            f"tensorrt cannot be loaded ({one_line(str(error), 150)}); install it again: apt install nvidia-jetpack"
         ) from error
     return module
 

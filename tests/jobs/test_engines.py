@@ -82,6 +82,20 @@ def test_a_module_whose_library_is_missing_counts_as_absent_for_auto(
     assert "pycuda is not installed" in engines.notices()[0]
 
 
+def test_a_tensorrt_whose_libraries_cannot_be_read_counts_as_absent_for_auto_and_says_why(
+    state: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "tensorrt.py").write_text('raise OSError("libnvinfer.so.10: cannot open shared object file")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    engines = engines_of(EngineSettings(), state, is_there=lambda _module: True)
+    assert isinstance(engines, OnnxEngines)
+    (notice,) = engines.notices()
+    assert "tensorrt cannot be loaded (libnvinfer.so.10: cannot open" in notice
+
+
 @ONE
 def test_after_a_boot_a_jetson_waits_for_its_device_and_other_machines_do_not(
     device: StandinGpu,  # noqa: F811
