@@ -217,8 +217,9 @@ def test_what_the_host_refuses_is_refused(bad: Callable[[CudaPreprocessor], obje
 
 
 def test_two_preprocessors_load_the_kernels_once(cuda: CudaPreprocessor, device: Gpu, gpu: StandinGpu) -> None:
+    live = gpu.count("live_modules")
     CudaPreprocessor(device, host_kernels.host_image().read_bytes())
-    assert gpu.count("live_modules") == 1
+    assert gpu.count("live_modules") == live > 0
 
 
 def test_a_fault_on_the_way_is_told_as_such(cuda: CudaPreprocessor, gpu: StandinGpu) -> None:
