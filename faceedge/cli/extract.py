@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceedge.cli import opening
-from faceedge.errors import BadInput, EngineError
+from faceedge.errors import BadInput, DeviceLost, EngineError
 from faceedge.jobs.drawing import check_target, paint, sheet, write_png
 from faceedge.jobs.photos import photos_in, read_photo, shown
 from faceedge.types import Assessment, Image
@@ -88,6 +88,8 @@ def _look(vision: Vision, path: Path, is_drawn: bool, photos: int) -> _Look:
         portraits = vision.portraits(image)
     except BadInput as error:
         return _Look(path, error=str(error))
+    except DeviceLost:
+        raise
     except EngineError as error:
         return _Look(path, error=f"{shown(path)}: {error}")
     height, width = image.shape[:2]

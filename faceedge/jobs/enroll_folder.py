@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faceedge.errors import BadInput, EngineError
+from faceedge.errors import BadInput, DeviceLost, EngineError
 from faceedge.gallery.base import PeopleStore
 from faceedge.jobs.enroll import Enrolled, Eyes, Progress, Seen, Wish, enroll
 from faceedge.jobs.photos import SUFFIXES, photos_in, shown
@@ -76,6 +76,8 @@ def _answer(gallery: PeopleStore, eyes: Eyes, person: Candidate, progress: Progr
         return Answer(name, refused=person.refused)
     try:
         return Answer(name, enroll(gallery, eyes, person.wish, progress, seen))
+    except DeviceLost:
+        raise  # nobody else could be looked at either
     except (BadInput, EngineError) as error:
         return Answer(name, refused=str(error))
 

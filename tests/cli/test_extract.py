@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from faceedge.errors import DeviceLost
+from faceedge.types import Image
 from tests.cli.conftest import Run
 from tests.fakes.vision import DIMENSION, FakeVision, Sitter, save
 
@@ -59,6 +61,18 @@ def test_bad_files_are_named_and_the_others_are_still_shown(run: Run, tmp_path: 
     assert spoken.code == 2
     assert "the file is empty" in spoken.out
     assert "good.png: 40x40 px, 1 face\n" in spoken.out
+
+
+def test_a_device_that_is_lost_ends_the_command_with_75(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_eyes: FakeVision, _image: Image) -> None:
+        raise DeviceLost("the CUDA device is lost")
+
+    monkeypatch.setattr(FakeVision, "portraits", lost)
+    answer = run("extract", save(tmp_path / "a.png", Sitter(1)), save(tmp_path / "b.png", Sitter(2)))
+    assert answer.code == 75
+    assert answer.err.count("lost") == 1
 
 
 def test_one_photo_is_painted_in_its_own_size(run: Run, tmp_path: Path) -> None:

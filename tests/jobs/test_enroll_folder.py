@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faceedge.errors import BadInput, EngineError
+from faceedge.errors import BadInput, DeviceLost, EngineError
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, admit, enroll
 from faceedge.jobs.enroll_folder import Answer, candidates, enroll_folder
@@ -73,6 +73,17 @@ class Fails(FakeVision):
 
 def test_a_network_that_fails_on_one_person_enrols_the_others(gallery: Gallery, people: Path) -> None:
     assert [answer.refused for answer in enrol(gallery, people, Fails())] == ["the network failed", None, None]
+
+
+class Lost(FakeVision):
+    def portraits(self, image: Image) -> list[FakePortrait]:
+        raise DeviceLost("the CUDA device is lost")
+
+
+def test_a_device_that_is_lost_ends_it_for_all(gallery: Gallery, people: Path) -> None:
+    with pytest.raises(DeviceLost):
+        enrol(gallery, people, Lost())
+    assert gallery.people() == []
 
 
 def test_photos_beside_the_folders_are_named_and_hidden_folders_are_not_people(people: Path) -> None:
