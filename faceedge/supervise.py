@@ -41,6 +41,8 @@ class Supervisor:
                 self._await_verdicts()
                 for failure in self.pipeline.failures:
                     raise failure
+                for chore in self.chores:  # what only they would tell, such as a device that was lost meanwhile
+                    chore()
                 return 0
             self._tick()
             if time.monotonic() >= chores_at:
