@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+# Begun first, so that nobody waits for it at the end.
+LONGEST := tests/system/test_calibrations.py
 
 .PHONY: setup run test test-system lint bench clean
 
@@ -23,7 +25,8 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not system and not device'
 
 test-system: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'system and not device' --timeout 300
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device' --timeout 300 \
+		$(LONGEST) tests
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

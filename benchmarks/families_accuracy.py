@@ -25,6 +25,7 @@ from rich.table import Table
 
 from benchmarks import reference
 from faceedge.config import EngineSettings
+from faceedge.jobs.engines import OnnxEngines
 from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
 from faceedge.types import Floats, Image
@@ -91,7 +92,7 @@ class Both:
         detector, recognizer = (
             make_package(graph, RECIPES[name], packages) for graph, name in zip(graphs, combination, strict=True)
         )
-        self.vision = Vision(detector, recognizer, EngineSettings(threads=1))
+        self.vision = Vision(detector, recognizer, OnnxEngines(EngineSettings(threads=1)))
         self._sessions = [reference.opened(graph) for graph in graphs]
         self._rule = reference.DETECTORS[combination[0]]
 

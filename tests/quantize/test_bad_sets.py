@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from faceedge.config import EngineSettings
+from faceedge.jobs.engines import OnnxEngines
 from faceedge.jobs.photos import read_photo
 from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
@@ -29,7 +30,7 @@ def vision(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[V
     root = tmp_path_factory.mktemp("models")
     detector = make_package(assets / "models" / "yunet_n.onnx", "yunet", root)
     recognizer = make_package(assets / "models" / "edgeface_xxs_512.onnx", "edgeface-xxs", root)
-    with Vision(detector, recognizer, EngineSettings()) as opened:
+    with Vision(detector, recognizer, OnnxEngines(EngineSettings())) as opened:
         yield opened
 
 
