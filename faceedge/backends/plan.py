@@ -8,6 +8,8 @@ import datetime
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from faceedge.manifest import SHA256, Line, Part
 
 __all__ = [
     "BuildOptions", "Fingerprint", "Place", "Precision", "Reading", "Shapes", "Sidecar", "fingerprint_of", "keep_plan",
-    "place_of", "read_plan",
+    "kept_until_better", "place_of", "read_plan",
 ]  # fmt: skip
 
 MAX_PLAN_BYTES = 2 << 30
@@ -120,6 +122,27 @@ def keep_plan(place: Place, fresh: Path, wanted: Fingerprint, key: bytes, power_
         file.flush()  # a full disk is met before the old plan is given up
         fresh.replace(place.plan)
     return sidecar
+
+
+@contextmanager
+def kept_until_better(place: Place) -> Iterator[None]:
+    """What lies there comes back when the block raises: a plan is given up only for one that may serve. Raises
+    OSError."""
+    pairs = [(path, path.with_name(f"{path.name}.before")) for path in (place.plan, place.sidecar)]
+    for path, before in pairs:
+        before.unlink(missing_ok=True)
+        if path.exists():
+            os.link(path, before)
+    try:
+        yield
+    except BaseException:
+        for path, before in pairs:
+            if before.exists():
+                before.replace(path)
+        raise
+    finally:
+        for _, before in pairs:
+            before.unlink(missing_ok=True)
 
 
 def _read_pair(place: Place, wanted: Fingerprint, key: bytes) -> tuple[Sidecar, bytes]:

@@ -18,6 +18,7 @@ from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.backends.cuda import Gpu, process_gpu
 from faceedge.backends.cuda_preprocess import CudaPreprocessor
 from faceedge.backends.machine_facts import Machine, l4t_fault, read_machine
+from faceedge.backends.plan import kept_until_better
 from faceedge.backends.switch import Inner, SwitchEngine, SwitchPreprocessor
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, DeviceLost, EngineError, NoDeviceMemory, StoreError
@@ -118,8 +119,11 @@ class GpuEngines:
                     inner.engine.close()
                     return Made(plan, plan.place.plan.stat().st_size, 0.0, False)
                 notes = (why,) if plan.place.plan.exists() else ()
-            seconds, told = self._plans.build(plan, tell, Ending())
-            self._plans.opened(plan, reference).engine.close()
+            with kept_until_better(plan.place):
+                seconds, told = self._plans.build(plan, tell, Ending())
+                self._plans.opened(plan, reference).engine.close()
+        except OSError as error:
+            raise EngineError(f"{plan.place.plan}: {error.strerror or error}; it must be writable") from error
         finally:
             reference.close()
         return Made(plan, plan.place.plan.stat().st_size, seconds, True, notes + told)

@@ -16,7 +16,16 @@ import pytest
 from faceedge.backends import plan
 from faceedge.backends.fingerprint import BuildOptions, typing_of
 from faceedge.backends.guarded import Refused, engines_key, mac, read_signed, signed
-from faceedge.backends.plan import Fingerprint, Place, Reading, fingerprint_of, keep_plan, place_of, read_plan
+from faceedge.backends.plan import (
+    Fingerprint,
+    Place,
+    Reading,
+    fingerprint_of,
+    keep_plan,
+    kept_until_better,
+    place_of,
+    read_plan,
+)
 from faceedge.errors import BadInput, EngineError
 from tests.fakes.plans import BUILD, KEY, MACHINE, PLAN, aside, fingerprint, kept, options, place
 
@@ -47,6 +56,38 @@ def test_it_lies_beside_its_sidecar_in_a_folder_of_its_package(tmp_path: Path) -
     where = kept(tmp_path)
     assert where.plan == tmp_path / "engines" / "toy@1" / "0123456789ab-fp16.plan"
     assert where.sidecar == tmp_path / "engines" / "toy@1" / "0123456789ab-fp16.json"
+
+
+def test_a_plan_that_served_comes_back_when_the_new_one_must_not_serve(tmp_path: Path) -> None:
+    where = kept(tmp_path)
+
+    def built_anew() -> None:
+        with kept_until_better(where):
+            newer = tmp_path / "newer"
+            newer.write_bytes(b"another plan")
+            keep_plan(where, newer, fingerprint(), KEY)
+            raise EngineError("wrong answers")
+
+    with pytest.raises(EngineError, match="wrong answers"):
+        built_anew()
+    assert read(where) == Reading(PLAN)
+    assert sorted(path.name for path in where.folder.iterdir()) == [where.sidecar.name, where.plan.name]
+
+
+def test_a_better_plan_takes_the_place_of_the_one_before_and_leaves_nothing_of_it(tmp_path: Path) -> None:
+    where = kept(tmp_path)
+    with kept_until_better(where):
+        newer = tmp_path / "newer"
+        newer.write_bytes(b"another plan")
+        keep_plan(where, newer, fingerprint(), KEY)
+    assert read(where) == Reading(b"another plan")
+    assert sorted(path.name for path in where.folder.iterdir()) == [where.sidecar.name, where.plan.name]
+
+
+def test_a_first_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(EngineError), kept_until_better(place(tmp_path)):
+        raise EngineError("out of tactics")
+    assert read(place(tmp_path)).plan is None
 
 
 def test_where_nothing_was_built_nothing_is_set_aside(tmp_path: Path) -> None:
