@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from faceedge import align
 from faceedge.backends.base import TensorSpec
 from faceedge.backends.fingerprint import BuildOptions, Precision, Shapes, Typing
-from faceedge.errors import BadInput, EngineError
+from faceedge.errors import EngineError
 from faceedge.families import detector_family
 from faceedge.jobs.proof import doubt
+from faceedge.jobs.recipes import read_recipe_of
 from faceedge.manifest import Part, Role
 from faceedge.package import Package
-from faceedge.toml import read_toml
 
 SITE = Path("/etc/faceedge/engines")
 """A recipe that lies here takes the place of the installed one, whole."""
-INSTALLED = "share/faceedge/engines"
 
 
 def _sides(sizes: tuple[int, int]) -> tuple[int, int]:
@@ -74,13 +72,7 @@ class Recipe(Part):
 
 def read_recipe(role: Role, site: Path | None = None) -> tuple[Recipe, Path]:
     """The recipe of a role, and where it lies. Raises BadInput with file, key and fault."""
-    path = _find(f"{role}.toml", site or SITE)
-    try:
-        return Recipe.model_validate(read_toml(path, BadInput, "mend it, or remove it to use the installed one")), path
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(step) for step in first["loc"])
-        raise BadInput(f"{path}: {key}: {first['msg'].lower()}; mend it, or remove it") from error
+    return read_recipe_of("engines", role, site or SITE, Recipe)
 
 
 def build_options(package: Package, recipe: Recipe, spec: TensorSpec, typing: Typing) -> BuildOptions:
@@ -142,19 +134,3 @@ def _fixed(spec: TensorSpec, size: tuple[int, int]) -> tuple[int, int]:
     """A size that the graph lays down is the only one."""
     height, width = (said if said != -1 else free for said, free in zip(spec.shape[2:], size, strict=True))
     return height, width
-
-
-def _find(name: str, site: Path) -> Path:
-    for folder in (site, Path(__file__).parents[2] / "engines", *_shared()):
-        if (folder / name).is_file():
-            return folder / name
-    raise BadInput(f"{name}: no such engine recipe in {site} or among the installed ones; install faceedge again")
-
-
-def _shared() -> list[Path]:
-    """Where the installer put the recipes: a wheel's data files lie outside the package."""
-    try:
-        files = metadata.files("faceedge") or []
-    except metadata.PackageNotFoundError:
-        return []
-    return [Path(str(file.locate())).parent for file in files if INSTALLED in file.as_posix()][:1]

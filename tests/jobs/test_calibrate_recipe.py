@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from faceedge.errors import BadInput
-from faceedge.jobs.calibration import recipe as calibrate_recipe
-from faceedge.jobs.calibration.recipe import INSTALLED, Recipe, read_recipe
+from faceedge.jobs import recipes
+from faceedge.jobs.calibration.recipe import Recipe, read_recipe
 from faceedge.manifest import Role
 from faceedge.quantize.gates import Gates
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = "share/faceedge/calibration"
 ROLES: tuple[Role, ...] = ("detector", "recognizer")
 
 
@@ -71,19 +72,15 @@ def test_an_installed_wheel_finds_its_recipes_among_its_data_files(
         def locate(self) -> Path:
             return shared / "recognizer.toml"
 
-    monkeypatch.setattr(
-        calibrate_recipe, "__file__", str(tmp_path / "site" / "faceedge" / "jobs" / "calibration" / "x.py")
-    )
-    monkeypatch.setattr(calibrate_recipe.metadata, "files", lambda name: [Installed()])
+    monkeypatch.setattr(recipes, "CHECKOUT", tmp_path / "site")
+    monkeypatch.setattr(recipes.metadata, "files", lambda name: [Installed()])
     assert read_recipe("recognizer", tmp_path / "none")[0].seed == 9
 
 
 def test_without_any_recipe_the_refusal_says_where_it_was_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        calibrate_recipe, "__file__", str(tmp_path / "site" / "faceedge" / "jobs" / "calibration" / "x.py")
-    )
-    monkeypatch.setattr(calibrate_recipe.metadata, "files", lambda name: [])
-    with pytest.raises(BadInput, match=f"no such calibration recipe in {re.escape(str(tmp_path))}"):
+    monkeypatch.setattr(recipes, "CHECKOUT", tmp_path / "site")
+    monkeypatch.setattr(recipes.metadata, "files", lambda name: [])
+    with pytest.raises(BadInput, match=f"no such recipe in {re.escape(str(tmp_path))}"):
         read_recipe("detector", tmp_path)

@@ -13,7 +13,7 @@ from faceedge.backends.base import TensorSpec
 from faceedge.backends.fingerprint import BuildOptions
 from faceedge.config import cache_dir
 from faceedge.errors import BadInput, EngineError
-from faceedge.jobs import engine_recipe
+from faceedge.jobs import engine_recipe, recipes
 from faceedge.jobs.engine_recipe import Recipe, build_options, precision_of, profile_of, read_recipe
 from faceedge.manifest import Calibration, Graph, InputSize, Manifest, Normalisation, Source
 from faceedge.models.recipe import read_recipe as read_model_recipe
@@ -98,7 +98,7 @@ def test_a_fault_in_a_recipe_is_told_with_its_file_and_key(tmp_path: Path, text:
 
 
 def test_a_role_without_a_recipe_says_to_install_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_recipe, "_shared", list)
+    monkeypatch.setattr(recipes, "_shared", lambda _kind: [])
     with pytest.raises(BadInput, match="install faceedge again"):
         read_recipe("poet", tmp_path)  # type: ignore[arg-type]
 

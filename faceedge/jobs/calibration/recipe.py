@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from faceedge.errors import BadInput
+from faceedge.jobs.recipes import read_recipe_of
 from faceedge.manifest import Part, Role
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.options import Method
 from faceedge.quantize.set_faults import Floors
-from faceedge.toml import read_toml
 
 SITE = Path("/etc/faceedge/calibration")
 """A recipe that lies here takes the place of the installed one, whole."""
-INSTALLED = "share/faceedge/calibration"
 
 
 class Recipe(Part):
@@ -44,26 +41,4 @@ class Recipe(Part):
 
 def read_recipe(role: Role, site: Path = SITE) -> tuple[Recipe, Path]:
     """The recipe of a role, and where it lies. Raises BadInput with file, key and fault."""
-    path = _find(f"{role}.toml", site)
-    try:
-        return Recipe.model_validate(read_toml(path, BadInput, "mend it, or remove it to use the installed one")), path
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(step) for step in first["loc"])
-        raise BadInput(f"{path}: {key}: {first['msg'].lower()}; mend it, or remove it") from error
-
-
-def _find(name: str, site: Path) -> Path:
-    for folder in (site, Path(__file__).parents[3] / "calibration", *_shared()):
-        if (folder / name).is_file():
-            return folder / name
-    raise BadInput(f"{name}: no such calibration recipe in {site} or among the installed ones; install faceedge again")
-
-
-def _shared() -> list[Path]:
-    """Where the installer put the recipes: a wheel's data files lie outside the package."""
-    try:
-        files = metadata.files("faceedge") or []
-    except metadata.PackageNotFoundError:
-        return []
-    return [Path(str(file.locate())).parent for file in files if INSTALLED in file.as_posix()][:1]
+    return read_recipe_of("calibration", role, site, Recipe)
