@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.system, pytest.mark.broker]
 REFERENCE, EXAMPLE = Address("dev", "main", "inner"), Address("dev", "main", "outer")
 PULSE_S = 0.1
 GRANTS = 40
+WARM_S = 30.0
+"""Other work on the machine may keep a controller from its first challenges for that long."""
 
 
 @dataclass
@@ -84,14 +86,14 @@ def siege(folder: Path, broker: LocalBroker, patch: tuple[str, str] = ("", "")) 
 
 def test_under_fire_only_genuine_grants_open_and_they_go_on_opening(tmp_path: Path) -> None:
     with local_broker(kind="mosquitto") as broker, siege(tmp_path, broker) as scene:
-        assert any(scene.open_both() for _ in range(5))
+        until(scene.open_both, within_s=WARM_S)
         scene.attacker.fire()
         before = scene.opened
         time.sleep(4)  # nobody is at the door
         assert scene.opened == before
         both = sum(scene.open_both() for _ in range(GRANTS))
         scene.board.reset()
-        until(lambda: scene.board.console.count("connected") == 2)
+        until(lambda: scene.board.console.count("connected") == 2, within_s=WARM_S)
         after_reboot = sum(scene.open_both() for _ in range(GRANTS // 4))
         scene.attacker.cease()
         reference = [event.id for event in scene.guard.events if event.event == "opened"]
@@ -111,19 +113,25 @@ def test_controllers_that_forget_what_is_spent_would_open_for_the_attacker(
     patch = ("if answered[0].is_spent:", "if False:")
     with local_broker(kind="mosquitto") as broker, siege(tmp_path, broker, patch) as scene:
         scene.attacker.fire()
-        scene.entrance.decide()
-        until(lambda: scene.opened[0] > len(scene.genuine(REFERENCE)))
-        until(lambda: scene.opened[1] > len(scene.genuine(EXAMPLE)))
+
+        def both_are_fooled() -> bool:
+            scene.entrance.decide()  # a grant that was lost on its way cannot be replayed in time
+            genuine = len(scene.genuine(REFERENCE)), len(scene.genuine(EXAMPLE))
+            return all(opened > sent for opened, sent in zip(scene.opened, genuine, strict=True))
+
+        until(both_are_fooled, within_s=WARM_S)
 
 
 def test_a_restored_database_of_the_device_opens_nothing(tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     with local_broker(kind="mosquitto") as broker:
         with siege(tmp_path, broker) as scene:
+            until(scene.open_both, within_s=WARM_S)
             assert sum(scene.open_both() for _ in range(5)) >= 4
             recorded = list(scene.attacker.grants)
         shutil.copytree(tmp_path / "state", backup)
         with siege(tmp_path, broker) as scene:
+            until(scene.open_both, within_s=WARM_S)
             assert sum(scene.open_both() for _ in range(5)) >= 4
             recorded += scene.attacker.grants
         shutil.rmtree(tmp_path / "state")
@@ -134,4 +142,5 @@ def test_a_restored_database_of_the_device_opens_nothing(tmp_path: Path) -> None
                 scene.attacker.replay_all_grants()
                 time.sleep(0.5)
             assert scene.opened == (0, 0)
+            until(scene.open_both, within_s=WARM_S)
             assert sum(scene.open_both() for _ in range(5)) >= 4
