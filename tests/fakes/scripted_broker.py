@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Sequence
-from types import TracebackType
+
+from tests.fakes.listener import Listener
 
 ACCEPT_5 = b"\x20\x03\x00\x00\x00"
 REFUSE_5 = b"\x20\x03\x00\x84\x00"
@@ -15,7 +15,7 @@ ACCEPT_4 = b"\x20\x02\x00\x00"
 SILENCE = b""
 
 
-class ScriptedBroker:
+class ScriptedBroker(Listener):
     """levels: protocol level of each CONNECT seen (5, or 4 for 3.1.1). connects: their bytes.
 
     The last line of the script repeats.
@@ -23,35 +23,11 @@ class ScriptedBroker:
 
     def __init__(self, script: Sequence[bytes]) -> None:
         self._script = list(script)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host = "127.0.0.1"
-        self.port: int = self._listener.getsockname()[1]
         self.levels: list[int] = []
         self.connects: list[bytes] = []
-        self._thread = threading.Thread(target=self._serve, name="scripted broker", daemon=True)
-        self._thread.start()
+        self._listen("scripted broker")
 
-    def __enter__(self) -> ScriptedBroker:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with client:
-                client.settimeout(1.0)
-                self._answer(client)
-
-    def _answer(self, client: socket.socket) -> None:
+    def _meet(self, client: socket.socket) -> None:
         try:
             connect = client.recv(4096)
             self.connects.append(connect)
