@@ -80,11 +80,40 @@ class EngineSettings(Section):
 
 
 class Camera(Section):
-    """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `/dev/video0` or a number. loop: start files over."""
+    """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `csi:0`, `/dev/video0` or a number. loop: start files over.
+    width, height, fps: what a camera is asked for where it can be asked; another size is then a fault. decode: of a
+    network camera; `auto` is `hardware` where the board has a decoder."""
 
     name: str = Field("entry", pattern=NAME)
     uri: str = Field(min_length=1)
     loop: bool = False
+    width: int | None = Field(None, ge=64, le=8192)
+    height: int | None = Field(None, ge=64, le=8192)
+    fps: int | None = Field(None, ge=1, le=240)
+    decode: Literal["auto", "software", "hardware"] = "auto"
+
+    @model_validator(mode="after")
+    def _size_is_whole(self) -> Camera:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height belong together; give both or neither")
+        return self
+
+
+class Batch(Section):
+    """max: frames or faces that a network may take at once, where its engine takes as many. max_wait_ms: a batch that
+    is not full waits so long for more, and only while the device is busy."""
+
+    max: int = Field(16, ge=1, le=64)
+    max_wait_ms: int = Field(20, ge=0, le=200)
+
+
+class Health(Section):
+    """telemetry: where temperature and power come from; `auto` is jtop on a Jetson that has it, else the kernel's own
+    files. metrics: where Prometheus finds them, as `127.0.0.1:9108` or `unix:/run/faceedge/metrics.sock`; empty: not at
+    all."""
+
+    telemetry: Literal["auto", "jtop", "sysfs", "off"] = "auto"
+    metrics: str = Field("", pattern=r"^$|^(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}$|^unix:/.{1,100}$")
 
 
 class Door(Section):
@@ -174,7 +203,9 @@ class Config(Section):
     engine: EngineSettings = EngineSettings()
     camera: tuple[Camera, ...] = ()
     door: tuple[Door, ...] = ()
+    batch: Batch = Batch()
     decide: Decide = Decide()
+    health: Health = Health()
     clock: Clock = Clock()
     journal: JournalSettings = JournalSettings()
     capture: Capture = Capture()
@@ -220,7 +251,7 @@ def _section(steps: Sequence[str]) -> type[BaseModel]:
     """The part of the file that a fault lies in."""
     parts: dict[str, type[BaseModel]] = {
         "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
-        "clock": Clock, "journal": JournalSettings, "capture": Capture,
+        "batch": Batch, "health": Health, "clock": Clock, "journal": JournalSettings, "capture": Capture,
         "events": Events, "home_assistant": HomeAssistant,
     }  # fmt: skip
     return parts.get(steps[0], Config) if steps else Config

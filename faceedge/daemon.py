@@ -6,21 +6,21 @@ The only module beside the command line that sees the whole configuration.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from faceedge import __version__
-from faceedge.cameras import is_live, open_camera
-from faceedge.capture import paced, reopened
+from faceedge.batching import Batching
 from faceedge.commands import Handler
-from faceedge.config import Camera, Config, Door
-from faceedge.decide import Judge
+from faceedge.config import Config
+from faceedge.deadlines import Deadlines
+from faceedge.decide import DEADLINE_S, Judge
 from faceedge.door.link import GrantResult
+from faceedge.effort import Effort
 from faceedge.errors import ConfigError
 from faceedge.exchange import Exchange, Terms
 from faceedge.gallery.search import similarity
@@ -40,14 +40,16 @@ from faceedge.journal.notes import Notes
 from faceedge.journal.reading import last_time
 from faceedge.journal.session import Session
 from faceedge.lockdown import Lockdown
+from faceedge.lookout import Lookout, check_files, doors_by_camera
 from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
 from faceedge.report import Report, StateFeed
 from faceedge.rules.clock import RELEASED
+from faceedge.seams import Seams
 from faceedge.stages import DetectStage, RecogniseStage
 from faceedge.supervise import Supervisor
-from faceedge.types import Decision, Frame, Shot, Template
+from faceedge.types import Decision, Shot, Template
 
 log = logging.getLogger(__name__)
 Tell = Callable[[dict[str, Any]], None]
@@ -61,7 +63,7 @@ class Daemon:
 
     once: every frame of every file is processed, at its own speed, and then the daemon ends.
     tell: receives each event as a dictionary of JSON types. check: raises ConfigError when the configuration, as it is
-    on disk now, is no good.
+    on disk now, is no good. seams: where faults are put in on purpose.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Daemon:
         *,
         once: bool = False,
         check: Callable[[], object] = lambda: None,
+        seams: Seams | None = None,
     ) -> None:
         if not config.camera:
             raise ConfigError('no camera: add [[camera]] with uri = "file:clip.mp4", "rtsp://…" or "/dev/video0"')
@@ -82,6 +85,7 @@ class Daemon:
         self._tell = tell
         self._once = once
         self._check = check
+        self._seams = seams or Seams()
         self._is_leaving = self._begins_anew = False
         self._systemd = Systemd()
         self._exchange: Exchange | None = None
@@ -112,9 +116,7 @@ class Daemon:
 
     def _build(self, parts: ExitStack) -> None:
         config = self._config
-        for camera in config.camera:
-            if not is_live(camera.uri):
-                open_camera(camera.uri).close()
+        check_files(config.camera)
         # First of all: without the directory a lockdown counts as on.
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._exchange = self._open_exchange()
@@ -127,7 +129,7 @@ class Daemon:
         self._lockdown = Lockdown(self._state, self._notes.lockdown)
         builder = Builder(self._notes.engine)
         self._vision = parts.enter_context(
-            open_vision(config.models, config.engine, self._state, self._cache, None, builder)
+            open_vision(config.models, config.engine, self._state, self._cache, None, builder, self._seams.engine)
         )
         parts.callback(builder.stop)
         gallery = Gallery.open(self._state)
@@ -153,8 +155,9 @@ class Daemon:
             self._config.decide, self._vision.door_thresholds, partial(similarity, metric=self._vision.metric)
         )
         link, ask = (self._exchange.link, self._exchange.ask) if self._exchange is not None else (None, None)
+        watched = doors_by_camera(self._config.camera, self._config.door)
         self._publisher = Publisher(
-            link, self._doors_by_camera(), self._tell, self._retry, realtime=not self._once,
+            link, watched, self._tell, self._retry, realtime=not self._once,
             journal=self._session.journal, limits=judge.limits(), ask=ask, is_locked=lambda: self._lockdown.is_on,
         )  # fmt: skip
         clock = None if self._once else time.monotonic
@@ -162,36 +165,25 @@ class Daemon:
             self._vision, self._roster.identifier, judge, self._publisher, clock, self._open_permit(parts),
             self._collector.offer, watch=self._watch,
         )  # fmt: skip
+        lookout = Lookout(self._config.camera, self._cameras, once=self._once)
         self._pipeline = Pipeline(
-            {camera.name: partial(self._frames, camera) for camera in self._config.camera},
-            DetectStage(self._vision, self._tell),
-            self._recognise,
+            lookout.sources(),
+            self._seams.stage("detect", DetectStage(self._vision, self._tell)),
+            self._seams.stage("recognise", self._recognise),
             self._recognise.finish,
             lossless=self._once,
             on_ended=lambda camera: self._tell({"event": "ended", "camera": camera}),
+            effort=self._effort,
+            batching=Batching(self._config.batch.max_wait_ms / 1000),
+            deadlines=None if self._once else Deadlines(("detect", "recognise"), DEADLINE_S),
         )
 
-    def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame | None]:
-        frames = partial(
-            paced, camera.name, partial(open_camera, camera.uri), stop,
-            loop=camera.loop and not self._once, realtime=not self._once,
-        )  # fmt: skip
-        if self._once:
-            yield from frames()
-            return
-        for frame in reopened(frames, stop, partial(self._cameras.failed, camera.name)):
-            if frame is not None:
-                self._cameras.delivered(camera.name)
-            yield frame
+    def _effort(self) -> Effort:
+        return Effort(batch=self._config.batch.max)
 
     def _watch(self, shot: Shot, template: Template | None) -> None:
         self._cameras.graded(shot.camera, shot.assessment.quality)
         self._enrol_mode.see(shot, template)
-
-    def _doors_by_camera(self) -> dict[str, list[Door]]:
-        """A door without a list of cameras is watched by all of them."""
-        names = [camera.name for camera in self._config.camera]
-        return {name: [door for door in self._config.door if name in (door.cameras or names)] for name in names}
 
     def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:
         cut = Cut(self._vision.alignment, self._vision.recognizer_build)
@@ -212,8 +204,9 @@ class Daemon:
         self._sync = SyncWatch()
         parts.callback(self._sync.close)
         not_before = last_time(self._state / "journal.db") or RELEASED
-        wall = WallClock(self._sync, self._config.clock.require_sync, not_before)
-        doors = {camera: [door.name for door in doors] for camera, doors in self._doors_by_camera().items()}
+        wall = WallClock(self._sync, self._config.clock.require_sync, not_before, self._seams.wall)
+        watched = doors_by_camera(self._config.camera, self._config.door)
+        doors = {camera: [door.name for door in doors] for camera, doors in watched.items()}
         permit = Permit(lambda: self._roster.book, doors, wall.now, self._retry, lambda: self._lockdown.is_on)
         return lambda decision: permit(self._enrol_mode.shut(decision))
 

@@ -1,38 +1,73 @@
 """THE page: who runs, in which thread, fed by which queue.
 
     thread          takes            does                                       gives          may be silent
-    capture-<cam>   the camera       one Frame a picture                        frames (1)     10 s
-    detect          frames           faces, tracks, the shots worth it          shots (8)      5 s
-    recognise       shots            templates, matches, votes, decisions       publisher      5 s
+    capture-<cam>   the camera       one Frame a picture                        frames (1)     3 s
+    detect          frames           faces, tracks, the shots worth it          shots (8)      3 s
+    recognise       shots            templates, matches, votes, decisions       publisher      3 s
 
 Queues hold (n) items a camera, the newest win and drops are counted; with `lossless` the giver waits instead,
-and the clock is that of the clip: a file gives the same decisions at any speed.
+and the clock is that of the clip: a file gives the same decisions at any speed. What can no longer be decided in time
+is dropped before a stage works on it. A stage that raises is opened anew (`reopen`) and loses its batch; one that is
+silent for longer than it may (`stuck`) hangs, and nothing but a new process mends that.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from faceedge.batching import GREEDY, Batching
 from faceedge.channel import Channel, Closed
+from faceedge.deadlines import Deadlines
+from faceedge.effort import FULL, Effort
 from faceedge.errors import FaceedgeError
 from faceedge.health.heartbeat import Heart
 from faceedge.types import Decision, Frame, Shot
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+T = TypeVar("T", Frame, Shot)
 WAIT_S = 0.25
+SILENCE_S = 3.0
+"""Of a stage or a camera. A hang is to be seen within 5 s, and the slowest batch on the slowest board takes 1 s."""
 STOP_WITHIN_S = 1.2
 """Of the 2 s that a stop may take; the door link leaves in the rest."""
 
 
+class Gauge(Protocol):
+    """What is measured while it runs (`health/metrics.py`). Any thread."""
+
+    def waited(self, queue: str, seconds: float) -> None:
+        """One item waited so long in a queue."""
+        ...
+
+    def worked(self, stage: str, seconds: float, items: int) -> None:
+        """A stage took so long over a batch."""
+        ...
+
+
+class NoGauge:
+    """Measures nothing."""
+
+    def waited(self, queue: str, seconds: float) -> None:
+        """See Gauge."""
+
+    def worked(self, stage: str, seconds: float, items: int) -> None:
+        """See Gauge."""
+
+
 @dataclass(slots=True)
 class Pipeline:
-    """Threads and queues of one daemon. Start it, watch `is_finished` and `stuck`, stop it."""
+    """Threads and queues of one daemon. Start it, watch `is_finished` and `stuck`, stop it.
+
+    effort: how much may be done now. deadlines: None where pictures have no age, as those of a file that is worked
+    through. reopen: makes a stage anew, by its name, after it has raised.
+    """
 
     sources: Mapping[str, Callable[[threading.Event], Iterator[Frame | None]]]
     detect: Callable[[Sequence[Frame]], list[Shot]]
@@ -40,6 +75,13 @@ class Pipeline:
     finish: Callable[[], None]
     lossless: bool = False
     on_ended: Callable[[str], None] = lambda _: None
+    effort: Callable[[], Effort] = lambda: FULL
+    batching: Batching = GREEDY
+    deadlines: Deadlines | None = None
+    gauge: Gauge = field(default_factory=NoGauge)
+    reopen: Callable[[str], None] = lambda _: None
+    late: Counter[str] = field(default_factory=Counter)
+    """By queue: dropped because they could no longer be decided in time."""
     hearts: dict[str, Heart] = field(default_factory=dict)
     failures: list[Exception] = field(default_factory=list)
     """What ended a camera before its time."""
@@ -51,16 +93,17 @@ class Pipeline:
     shots: Channel[Shot] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.frames = Channel("frames", 1 if not self.lossless else 4, lossless=self.lossless)
-        self.shots = Channel("shots", 8, lossless=self.lossless)
+        how: dict[str, Any] = {"lossless": self.lossless, "batching": self.batching, "waited": self.gauge.waited}
+        self.frames = Channel("frames", 1 if not self.lossless else 4, **how)
+        self.shots = Channel("shots", 8, **how)
 
     def start(self) -> None:
         """Starts every thread of the table above."""
         self._playing.update(self.sources)
         for camera in self.sources:
-            self._spawn(f"capture-{camera}", 10.0, self._capture, camera)
-        self._spawn("detect", 5.0, self._detect)
-        self._spawn("recognise", 5.0, self._recognise)
+            self._spawn(f"capture-{camera}", SILENCE_S, self._capture, camera)
+        self._spawn("detect", SILENCE_S, self._detect)
+        self._spawn("recognise", SILENCE_S, self._recognise)
         for thread in self._threads:
             thread.start()
 
@@ -87,7 +130,7 @@ class Pipeline:
     def counters(self) -> dict[str, int]:
         """Items passed and dropped by queue, faults by stage."""
         queues = {f"{c.name}_{kind}": n for c in (self.frames, self.shots) for kind, n in
-                  (("passed", c.passed), ("dropped", c.dropped))}  # fmt: skip
+                  (("passed", c.passed), ("dropped", c.dropped), ("late", self.late[c.name]))}  # fmt: skip
         return queues | {f"{heart.name}_faults": heart.faults.total() for heart in self.hearts.values()}
 
     def stages(self) -> list[dict[str, Any]]:
@@ -108,9 +151,11 @@ class Pipeline:
 
     def _capture(self, heart: Heart, camera: str) -> None:
         try:
+            passed = -math.inf
             for frame in self.sources[camera](self._stop):
                 heart.beat()
-                if frame is not None:
+                if frame is not None and frame.captured - passed >= self.effort().frame_gap_s:
+                    passed = frame.captured
                     self.frames.put(camera, frame)
                 if self._stop.is_set():
                     break
@@ -124,32 +169,51 @@ class Pipeline:
         self.on_ended(camera)
 
     def _detect(self, heart: Heart) -> None:
-        for frames in self._taken(self.frames, len(self.sources), heart):
+        for frames in self._taken(self.frames, heart):
             for shot in self._guarded(heart, self.detect, frames):
                 self.shots.put(shot.camera, shot)
         self.shots.close()
 
     def _recognise(self, heart: Heart) -> None:
-        for shots in self._taken(self.shots, 8, heart):
+        for shots in self._taken(self.shots, heart):
             self._guarded(heart, self.recognise, shots)
         self.finish()
 
-    def _taken(self, channel: Channel[T], most: int, heart: Heart) -> Iterator[list[T]]:
+    def _taken(self, channel: Channel[T], heart: Heart) -> Iterator[list[T]]:
         """Batches until the channel ends; an empty batch is time passing."""
         while True:
             heart.beat()
             try:
-                yield channel.take(most, WAIT_S)
+                yield self._timely(heart.name, channel.name, channel.take(self.effort().batch, WAIT_S))
             except Closed:
                 return
 
+    def _timely(self, stage: str, queue: str, items: list[T]) -> list[T]:
+        """Those that can still be decided in time."""
+        if self.deadlines is None:
+            return items
+        now = time.monotonic()
+        timely = [item for item in items if not self.deadlines.is_late(stage, item.captured, now)]
+        self.late[queue] += len(items) - len(timely)
+        return timely
+
     def _guarded(self, heart: Heart, work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any]) -> list[Any]:
-        """A stage that raises loses this batch, is counted, and goes on with the next."""
+        """A stage that raises loses this batch, is counted, is made anew, and goes on with the next."""
+        start = time.monotonic()
         try:
-            return work(items)
+            made = work(items)
         except Exception as error:
             self._fault(heart, error)
+            self.reopen(heart.name)
             return []
+        if items:
+            self._took(heart.name, time.monotonic() - start, len(items))
+        return made
+
+    def _took(self, stage: str, seconds: float, items: int) -> None:
+        self.gauge.worked(stage, seconds, items)
+        if self.deadlines is not None:
+            self.deadlines.took(stage, seconds)
 
     @staticmethod
     def _fault(heart: Heart, error: Exception) -> None:

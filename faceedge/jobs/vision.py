@@ -32,6 +32,12 @@ from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Floats, Image, Template
 
 Progress = Callable[[str, float], None]
+Around = Callable[[str, Engine], Engine]
+"""Receives every engine, by role, and gives what is used in its place."""
+
+
+def _as_it_is(_role: str, engine: Engine) -> Engine:
+    return engine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +58,14 @@ class Vision:
 
     def __init__(
         self, detector: Package, recognizer: Package, opener: Engines, quality: Package | None = None,
-        notices: Sequence[str] = (),
+        notices: Sequence[str] = (), around: Around = _as_it_is,
     ) -> None:  # fmt: skip
         self.detector_package = detector
         self.recognizer_package = recognizer
         self.quality_package = quality
         self.opener = opener
         self._notices = tuple(notices)
+        self._around = around
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
         self.crop_spec: CropSpec = align.crop_spec(self.alignment)
@@ -192,12 +199,12 @@ class Vision:
         """An engine, and what makes its inputs. The detector's also cuts the crops, from the frame that it has."""
         engine = self.opener.open(package)
         self.engines[package.manifest.role] = engine
-        return engine, self.opener.preprocessor(engine)
+        return self._around(package.manifest.role, engine), self.opener.preprocessor(engine)
 
 
 def open_vision(
     models: Models, engine: EngineSettings, state: Path, cache: Path, progress: Progress | None = None,
-    builder: Builder | None = None,
+    builder: Builder | None = None, around: Around = _as_it_is,
 ) -> Vision:  # fmt: skip
     """Finds the packages in the state directory or among the defaults and opens them. builder: is wished for engines
     that are missing.
@@ -219,7 +226,7 @@ def open_vision(
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
     notices = [*warned(found.values(), models.accept_licences), *_unproven(found.values())]
     opener = engines_of(engine, state, builder)
-    vision = Vision(found["detector"], found["recognizer"], opener, found.get("quality"), notices)
+    vision = Vision(found["detector"], found["recognizer"], opener, found.get("quality"), notices, around)
     for package in found.values():  # its digest was checked before ONNX Runtime opened it by name
         if read_package(package.folder).build != package.build:
             vision.close()
