@@ -22,10 +22,10 @@ run: $(STAMP)
 	$(BIN)/faceedge demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not system and not device'
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not system and not device and not soak'
 
 test-system: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device' --timeout 300 \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device and not soak' --timeout 300 \
 		$(LONGEST) tests
 
 lint: $(STAMP)
