@@ -28,9 +28,10 @@ def test_a_stage_that_does_nothing_but_fail_is_told_from_one_that_fails_now_and_
     now = 0.0
     heart = Heart("detect", 5.0, lambda: now)
 
-    def fail(*at: float) -> None:
+    def fail(*times: float) -> None:
         nonlocal now
-        for now in at:
+        for at in times:
+            now = at
             heart.fault("EngineError")
 
     fail(1.0, 4.0, 9.0)
