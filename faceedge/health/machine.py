@@ -33,23 +33,28 @@ class Moment:
 
 def machine_name(root: Path = ROOT) -> str:
     """`NVIDIA Jetson Orin Nano …` or the name of the processor."""
-    board = _read(root / "proc/device-tree/model").strip("\0 \n")
+    board = read_text(root / "proc/device-tree/model").strip("\0 \n")
     if board:
         return board
-    lines = _read(root / "proc/cpuinfo").splitlines()
+    lines = read_text(root / "proc/cpuinfo").splitlines()
     named = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     return named or platform.machine()
 
 
 def resident(root: Path = ROOT) -> Resident:
     """Zeros where the kernel does not tell."""
-    own, machine = _table(root / "proc/self/status"), _table(root / "proc/meminfo")
+    own, machine = _table(root / "proc/self/status"), memory_table(root)
     return Resident(own.get("VmRSS", 0), own.get("VmHWM", 0), machine.get("MemAvailable", 0))
+
+
+def memory_table(root: Path = ROOT) -> dict[str, int]:
+    """/proc/meminfo: bytes by name, of the lines that are sizes."""
+    return _table(root / "proc/meminfo")
 
 
 def moment(root: Path = ROOT) -> Moment:
     """Now. Time that a hypervisor gave to others counts as theirs."""
-    words = _read(root / "proc/stat").partition("\n")[0].split()[1:9]
+    words = read_text(root / "proc/stat").partition("\n")[0].split()[1:9]
     user, nice, system, _idle, _wait, hard, soft, stolen = (int(word) for word in words) if len(words) == 8 else [0] * 8
     busy_s = (user + nice + system + hard + soft + stolen) / os.sysconf("SC_CLK_TCK")
     return Moment(time.perf_counter(), busy_s, time.process_time(), _throttled(root))
@@ -74,13 +79,13 @@ def load_average() -> float:
 
 def _throttled(root: Path) -> int:
     counters = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
-    return sum(int(text) for path in counters if (text := _read(path).strip()).isdigit())
+    return sum(int(text) for path in counters if (text := read_text(path).strip()).isdigit())
 
 
 def _table(path: Path) -> dict[str, int]:
     """Bytes by name, from lines as `VmRSS:   1234 kB`."""
     found = {}
-    for line in _read(path).splitlines():
+    for line in read_text(path).splitlines():
         name, _, rest = line.partition(":")
         words = rest.split()
         if len(words) == 2 and words[1] == "kB" and words[0].isdigit():
@@ -88,7 +93,8 @@ def _table(path: Path) -> dict[str, int]:
     return found
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """What a file of the kernel says; nothing where it cannot be read, as a sensor that is busy or switched off."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
