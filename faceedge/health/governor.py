@@ -110,10 +110,10 @@ class Governor:
             return None
         self._failed_at = now
         why = "an engine got no memory"
-        return self._halve(why, now) if self._batch > LEAST_HALVED else self._give_up(why, now)
+        return self._halve(why, now) if self._can_halve else self._give_up(why, now)
 
     def _down(self, pressure: float, source: str, now: float) -> Step | None:
-        if pressure > HALVE_ABOVE and self._batch > LEAST_HALVED and now - self._halved_at >= HALVE_S:
+        if pressure > HALVE_ABOVE and self._can_halve and now - self._halved_at >= HALVE_S:
             return self._halve(source, now)
         if pressure > SHED_ABOVE and now - self._shed_at >= SHED_S:
             return self._give_up(source, now)
@@ -129,9 +129,18 @@ class Governor:
         is_calm = self._calm.has_lasted(self._patience_s, now)
         if self._shed and is_calm:
             return self._take_back(source, now) if self._bearable.has_lasted(self._patience_s, now) else None
-        if self._batch < self._most and self._ample.has_lasted(self._patience_s, now):
+        if self._batch < self._most and not self._is_bare and self._ample.has_lasted(self._patience_s, now):
             return self._double(source, now)
         return None
+
+    @property
+    def _is_bare(self) -> bool:
+        """Everything has been given up; batches are of one, whatever else is said of them."""
+        return self._shed == len(LADDER)
+
+    @property
+    def _can_halve(self) -> bool:
+        return self._batch > LEAST_HALVED and not self._is_bare
 
     def _halve(self, why: str, now: float) -> Step:
         self._halved_at = now
@@ -139,7 +148,7 @@ class Governor:
         return self._less("batch", why, now)
 
     def _give_up(self, why: str, now: float) -> Step | None:
-        if self._shed == len(LADDER):
+        if self._is_bare:
             return None
         self._shed_at = now
         self._shed += 1
