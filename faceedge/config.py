@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from faceedge.errors import ConfigError
-from faceedge.overrides import explain, override
+from faceedge.overrides import ENV_PREFIX, explain, override
 from faceedge.toml import read_toml
 
 DEFAULT_PATH = Path("/etc/faceedge/faceedge.toml")
+OTHER_CAMERAS = "cameras of another configuration"
+"""Context of a validation that lets doors name cameras which are not there."""
 Words = BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
 """A list that a variable of the environment names with commas."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
@@ -80,7 +82,8 @@ class EngineSettings(Section):
 
 
 class Camera(Section):
-    """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `csi:0`, `/dev/video0` or a number. loop: start files over.
+    """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `csi:0`, `/dev/video0` or a number. loop: start files over;
+    of a live source it says that its pictures may come again, as those of a test do.
     width, height, fps: what a camera is asked for where it can be asked; another size is then a fault. decode: of a
     network camera; `auto` is `hardware` where the board has a decoder."""
 
@@ -110,9 +113,10 @@ class Batch(Section):
 class Health(Section):
     """telemetry: where temperature and power come from; `auto` is jtop on a Jetson that has it, else the kernel's own
     files. metrics: where Prometheus finds them, as `127.0.0.1:9108` or `unix:/run/faceedge/metrics.sock`; empty: not at
-    all."""
+    all. pictures: whose are watched for standing still, coming again and darkness; `all` takes files in, for tests."""
 
     telemetry: Literal["auto", "jtop", "sysfs", "off"] = "auto"
+    pictures: Literal["live", "all"] = "live"
     metrics: str = Field("", pattern=r"^$|^(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}$|^unix:/.{1,100}$")
 
 
@@ -213,7 +217,7 @@ class Config(Section):
     home_assistant: HomeAssistant = HomeAssistant()
 
     @model_validator(mode="after")
-    def _names_hold(self) -> Config:
+    def _names_hold(self, info: ValidationInfo) -> Config:
         for kind, names in (("camera", [c.name for c in self.camera]), ("door", [d.name for d in self.door])):
             if len(set(names)) != len(names):
                 raise ValueError(f"two [[{kind}]] entries share a name")
@@ -221,25 +225,33 @@ class Config(Section):
             if len(set(door.controllers)) != len(door.controllers):
                 raise ValueError(f"door {door.name!r} names a controller twice")
         known = {camera.name for camera in self.camera}
-        for door in self.door:
+        for door in () if info.context == OTHER_CAMERAS else self.door:
             for camera in door.cameras:
                 if camera not in known:
                     raise ValueError(f"door {door.name!r} names camera {camera!r}, which no [[camera]] declares")
         return self
 
 
-def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Reads `path` (or $FACEEDGE_CONFIG, or /etc/faceedge/faceedge.toml where it exists) and the overrides.
+def chosen_path(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """`path`, or $FACEEDGE_CONFIG, or /etc/faceedge/faceedge.toml where it exists."""
+    chosen = path or (Path(environ["FACEEDGE_CONFIG"]) if environ.get("FACEEDGE_CONFIG") else None)
+    return DEFAULT_PATH if chosen is None and DEFAULT_PATH.exists() else chosen
+
+
+def load(
+    path: Path | None, environ: Mapping[str, str] = os.environ, instead: Mapping[str, object] | None = None
+) -> Config:
+    """Reads `chosen_path` and the overrides. instead: sections in place of the file's; doors may then name cameras that
+    are not there, and are watched by none for it.
 
     Raises ConfigError with file, key and expectation.
     """
-    chosen = path or (Path(environ["FACEEDGE_CONFIG"]) if environ.get("FACEEDGE_CONFIG") else None)
-    if chosen is None and DEFAULT_PATH.exists():
-        chosen = DEFAULT_PATH
+    chosen = chosen_path(path, environ)
     values = read_toml(chosen, ConfigError, "mend it or name another with --config") if chosen else {}
+    values.update(instead or {})
     overrides = override(values, environ)
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(values, context=OTHER_CAMERAS if instead and "camera" in instead else None)
     except ValidationError as error:
         # An unknown key first: it is often the misspelling of one that is then found missing.
         fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
@@ -260,6 +272,17 @@ def _section(steps: Sequence[str]) -> type[BaseModel]:
 def state_dir(config: Config, environ: Mapping[str, str] = os.environ) -> Path:
     """Where databases and keys live: the file's `state_dir`, $FACEEDGE_STATE, or /var/lib/faceedge."""
     return config.state_dir or Path(environ.get("FACEEDGE_STATE") or "/var/lib/faceedge")
+
+
+def state_dir_of(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The same of a file that may be wrong otherwise."""
+    named = environ.get(f"{ENV_PREFIX}STATE_DIR")
+    try:
+        chosen = chosen_path(path, environ)
+        named = named or (read_toml(chosen, ConfigError, "").get("state_dir") if chosen else None)
+    except ConfigError:
+        named = None
+    return state_dir(Config(state_dir=Path(named) if isinstance(named, str) else None), environ)
 
 
 def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
