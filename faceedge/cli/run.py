@@ -16,6 +16,7 @@ from faceedge.cli.lines import JsonLines
 from faceedge.config import Config
 from faceedge.daemon import Daemon
 from faceedge.errors import ConfigError
+from faceedge.seams import Seams
 
 log = logging.getLogger("faceedge.events")
 
@@ -39,24 +40,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Runs the daemon until a signal or, with --once, to the end of its files."""
+def run(args: argparse.Namespace, seams: Seams | None = None) -> int:
+    """Runs the daemon until a signal or, with --once, to the end of its files. seams: where faults are put in."""
     settings = configuration.load(args.config)
     if not args.json:
-        return _generations(args, settings, log_event).run_until_signal()
+        return _generations(args, settings, log_event, seams).run_until_signal()
     with JsonLines(sys.stdout.fileno(), 0 if args.once else MOST_WAITING) as lines:
-        generations = _generations(args, settings, lines.tell)
+        generations = _generations(args, settings, lines.tell, seams)
         lines.on_gone = generations.stop
         return generations.run_until_signal()
 
 
 def _generations(
-    args: argparse.Namespace, settings: Config, tell: Callable[[dict[str, Any]], None]
-) -> Generations:  # fmt: skip
+    args: argparse.Namespace, settings: Config, tell: Callable[[dict[str, Any]], None], seams: Seams | None
+) -> Generations:
     state, cache = configuration.state_dir(settings), configuration.cache_dir()
 
     def make(config: Config, check: Check) -> Daemon:
-        return Daemon(config, state, cache, tell, once=args.once, check=check)
+        return Daemon(config, state, cache, tell, once=args.once, check=check, seams=seams)
 
     def read() -> Config:
         if args.once:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,15 +21,22 @@ STOP_S = 2.0
 
 
 class Child:
-    """One running process; its standard error goes to a log file."""
+    """One running process; its standard error goes to a log file. more: for its environment, beside ours."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path, heard: queue.Queue[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        heard: queue.Queue[tuple[str, str]],
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment(),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env={**environment(), **(more or {})},
                 text=True, encoding="utf-8", errors="replace", start_new_session=True,
             )  # fmt: skip
         self._heard = heard

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress as Bar
 
 from faceedge import __version__, config
 from faceedge.demo import clip, sheet, show, stand
+from faceedge.demo.ending import stoppable
 from faceedge.demo.preview import Preview, suits
 from faceedge.demo.script import Timeline
 from faceedge.demo.stand import Stand
@@ -64,7 +63,7 @@ def run(wishes: Wishes) -> int:
     """
     _check(wishes)
     console = Console(stderr=wishes.as_json, highlight=False, soft_wrap=True)
-    with _stoppable(), ExitStack() as parts:
+    with stoppable(), ExitStack() as parts:
         folder = parts.enter_context(stand.workplace(wishes.keep))
         film = _prepare(wishes, console)
         broker = parts.enter_context(local_broker())
@@ -153,21 +152,3 @@ def _preview(wishes: Wishes, console: Console, film: Film) -> Iterator[Preview |
 
 def _silent(_task: str, _share: float) -> None:
     pass
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM and a closed terminal unwind the stack like Ctrl-C, so that no process is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
