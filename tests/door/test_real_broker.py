@@ -24,7 +24,7 @@ from tests.door.conftest import ADDRESS
 from tests.door.running import Running, until
 from tests.door.sniffer import Sniffer, check
 from tests.fakes.clock import FakeClock
-from tests.fakes.swallowing_proxy import SwallowingProxy
+from faceedge.chaos.proxy import SwallowingProxy
 
 RETURN_S = 5.0
 """Decisions resume within this after the broker's return."""

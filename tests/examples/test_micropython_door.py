@@ -21,7 +21,7 @@ from tests.door.example_broker import example_broker, prepare
 from tests.door.running import until
 from tests.examples.site import Anyone, site
 from tests.fakes.board import KEY_TEXT
-from tests.fakes.swallowing_proxy import SwallowingProxy
+from faceedge.chaos.proxy import SwallowingProxy
 
 pytestmark = pytest.mark.broker
 

@@ -32,7 +32,7 @@ from faceedge.permit import Permit
 from faceedge.publish import Publisher
 from faceedge.rules.book import Book, Standing
 from faceedge.types import Decision, Evidence
-from tests.fakes.swallowing_proxy import SwallowingProxy
+from faceedge.chaos.proxy import SwallowingProxy
 
 ANNA = "5d0c4b9e-0f6c-4a76-9d3a-0c8f3f1f3a11"
 SOON_S = 10.0

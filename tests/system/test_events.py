@@ -31,7 +31,7 @@ from faceedge.journal.reading import entries, reading
 from faceedge.journal.signing import public_path, read_public
 from faceedge.journal.verify import verify
 from faceedge.journal.writer import Journal
-from tests.fakes.swallowing_proxy import SwallowingProxy
+from faceedge.chaos.proxy import SwallowingProxy
 
 pytestmark = pytest.mark.system
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faceedge.door.broker import LocalBroker, mosquitto
-from tests.fakes.swallowing_proxy import SwallowingProxy
+from faceedge.chaos.proxy import SwallowingProxy
 from tests.system.entrance import Entrance, Listener, at, lost
 from tests.system.failure_table import Row, executes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from faceedge.door.broker import LocalBroker, local_broker
-from tests.fakes.swallowing_proxy import SwallowingProxy
+from faceedge.chaos.proxy import SwallowingProxy
 from tests.system.at_the_door import TTL_S, Process, door, granted, opened, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.broker]

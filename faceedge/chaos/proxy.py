@@ -42,6 +42,7 @@ class SwallowingProxy:
         self._set("pass")
 
     def close(self) -> None:
+        """Ends every connection."""
         with self._change:
             self._closing = True
             self._mode = "pass"
