@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from faceedge.batching import GREEDY, Batching
@@ -20,10 +22,21 @@ class Closed(Exception):
     """The channel is empty and nothing more will come."""
 
 
-class Channel(Generic[T]):
-    """size: most items of one key (a camera) that wait; lossless: `put` waits instead of dropping the oldest.
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T]):
+    """One item. number: rises with every item put."""
 
-    batching: when a batch leaves. waited: told how long every item that is taken has waited, in seconds.
+    number: int
+    since: float
+    item: T
+
+
+class Channel(Generic[T]):
+    """Keys (a camera, a face before it) take turns, so that none waits for ever however many items another has.
+
+    size: most items of one key that wait; most: of all keys together. lossless: `put` waits instead of dropping the
+    oldest, and items leave in the order they came. batching: when a batch leaves. waited: told how long every item
+    that is taken has waited, in seconds.
     """
 
     def __init__(
@@ -31,6 +44,7 @@ class Channel(Generic[T]):
         name: str,
         size: int,
         *,
+        most: int = 64,
         lossless: bool = False,
         batching: Batching = GREEDY,
         waited: Callable[[str, float], None] = lambda _name, _seconds: None,
@@ -40,64 +54,93 @@ class Channel(Generic[T]):
         self.dropped = 0
         self.passed = 0
         self._size = size
+        self._most = most
         self._lossless = lossless
         self._batching = batching
         self._waited = waited
         self._clock = clock
-        self._items: deque[tuple[str, float, T]] = deque()
+        self._queues: OrderedDict[Hashable, deque[_Waiting[T]]] = OrderedDict()
+        """By key, no empty ones; the key whose turn it is comes first."""
+        self._count = 0
+        self._put = 0
         self._closed = False
         self._changed = threading.Condition()
 
-    def put(self, key: str, item: T) -> None:
+    def put(self, key: Hashable, item: T) -> None:
         """Adds an item; into a closed channel it vanishes, which is how a stop looks to the giver."""
         with self._changed:
-            while self._lossless and self._count(key) >= self._size and not self._closed:
+            while self._lossless and self._is_full(key) and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return
-            if self._count(key) >= self._size:
+            if self._is_full(key):
                 self._drop_oldest(key)
-            self._items.append((key, self._clock(), item))
+            self._put += 1
+            self._count += 1
+            self._queues.setdefault(key, deque()).append(_Waiting(self._put, self._clock(), item))
             self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float) -> list[T]:
-        """1..most items, oldest first, when a batch of them leaves; none when nothing came in time.
+        """1..most items, in the order they came, when a batch of them leaves; none when nothing came in time.
 
         Raises Closed at the end.
         """
         with self._changed:
-            if not self._items and not self._closed:
+            if not self._count and not self._closed:
                 self._changed.wait(timeout_s)
-            while not self._closed and self._items and not self._leaves(most):
+            while not self._closed and self._count and not self._leaves(most):
                 self._changed.wait(BUSY_LOOK_S)
-            if not self._items and self._closed:
+            if not self._count and self._closed:
                 raise Closed(self.name)
             now = self._clock()
-            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            taken = sorted((self._next() for _ in range(min(most, self._count))), key=attrgetter("number"))
             self.passed += len(taken)
             self._changed.notify_all()
-        for _, since, _item in taken:
-            self._waited(self.name, now - since)
-        return [item for _, _, item in taken]
+        for waiting in taken:
+            self._waited(self.name, now - waiting.since)
+        return [waiting.item for waiting in taken]
 
     def close(self, *, discard: bool = False) -> None:
         """No more items; those that wait are still taken unless `discard`."""
         with self._changed:
             self._closed = True
             if discard:
-                self._items.clear()
+                self._queues.clear()
+                self._count = 0
             self._changed.notify_all()
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self._count
 
     def _leaves(self, most: int) -> bool:
-        return self._batching.leaves(len(self._items), most, self._clock() - self._items[0][1])
+        oldest = min(queue[0].since for queue in self._queues.values())
+        return self._batching.leaves(self._count, most, self._clock() - oldest)
 
-    def _count(self, key: str) -> int:
-        return sum(1 for owner, _, _ in self._items if owner == key)
+    def _is_full(self, key: Hashable) -> bool:
+        return len(self._queues.get(key, ())) >= self._size or self._count >= self._most
 
-    def _drop_oldest(self, key: str) -> None:
-        index = next(at for at, (owner, _, _) in enumerate(self._items) if owner == key)
-        del self._items[index]
+    def _next(self) -> _Waiting[T]:
+        """The oldest of the key whose turn it is, which then comes last."""
+        key = self._oldest(self._queues) if self._lossless else next(iter(self._queues))
+        waiting = self._queues[key].popleft()
+        self._count -= 1
+        if self._queues[key]:
+            self._queues.move_to_end(key)
+        else:
+            del self._queues[key]
+        return waiting
+
+    def _drop_oldest(self, key: Hashable) -> None:
+        """Of this key, which keeps its turn; where it has room and only the whole is full, of those with most."""
+        victim = key
+        if len(self._queues.get(key, ())) < self._size:
+            longest = max(len(queue) for queue in self._queues.values())
+            victim = self._oldest(owner for owner, queue in self._queues.items() if len(queue) == longest)
+        self._queues[victim].popleft()
+        self._count -= 1
         self.dropped += 1
+        if victim != key and not self._queues[victim]:
+            del self._queues[victim]
+
+    def _oldest(self, keys: Iterable[Hashable]) -> Hashable:
+        return min(keys, key=lambda key: self._queues[key][0].number)

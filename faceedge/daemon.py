@@ -17,7 +17,7 @@ from faceedge import __version__
 from faceedge.batching import Batching
 from faceedge.commands import Handler
 from faceedge.config import Config
-from faceedge.deadlines import Deadlines
+from faceedge.deadlines import Deadlines, Place
 from faceedge.decide import DEADLINE_S, Judge
 from faceedge.door.link import GrantResult
 from faceedge.effort import Effort
@@ -47,7 +47,7 @@ from faceedge.publish import Publisher
 from faceedge.report import Report, StateFeed
 from faceedge.rules.clock import RELEASED
 from faceedge.seams import Seams
-from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.stages import DetectStage, Onlookers, RecogniseStage
 from faceedge.supervise import Supervisor
 from faceedge.types import Decision, Shot, Template
 
@@ -161,28 +161,35 @@ class Daemon:
             journal=self._session.journal, limits=judge.limits(), ask=ask, is_locked=lambda: self._lockdown.is_on,
         )  # fmt: skip
         clock = None if self._once else time.monotonic
+        self._deadlines = None if self._once else Deadlines(("detect", "recognise"), DEADLINE_S)
         self._recognise = RecogniseStage(
             self._vision, self._roster.identifier, judge, self._publisher, clock, self._open_permit(parts),
-            self._collector.offer, watch=self._watch,
+            Onlookers(self._collector.offer, self._watch), is_late=self._late_at("recognise"),
         )  # fmt: skip
         lookout = Lookout(self._config.camera, self._cameras, once=self._once)
         self._pipeline = Pipeline(
             lookout.sources(),
-            self._seams.stage("detect", DetectStage(self._vision, self._tell)),
+            self._seams.stage("detect", DetectStage(self._vision, self._tell, self._late_at("crops"))),
             self._seams.stage("recognise", self._recognise),
             self._recognise.finish,
             lossless=self._once,
             on_ended=lambda camera: self._tell({"event": "ended", "camera": camera}),
             effort=self._effort,
             batching=Batching(self._config.batch.max_wait_ms / 1000),
-            deadlines=None if self._once else Deadlines(("detect", "recognise"), DEADLINE_S),
+            deadlines=self._deadlines,
         )
 
     def _effort(self) -> Effort:
         return Effort(batch=self._config.batch.max)
 
+    def _late_at(self, place: Place) -> Callable[[float], bool]:
+        """Whether a picture of this moment is too late there. A film that is worked through is never late."""
+        deadlines = self._deadlines
+        return lambda captured: deadlines is not None and deadlines.is_late(place, captured, time.monotonic())
+
     def _watch(self, shot: Shot, template: Template | None) -> None:
-        self._cameras.graded(shot.camera, shot.assessment.quality)
+        if shot.is_cut:
+            self._cameras.graded(shot.camera, shot.assessment.quality)
         self._enrol_mode.see(shot, template)
 
     def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:

@@ -32,6 +32,9 @@ UNSURE, DONE = "not recognised well enough now", "decided already"
 """Why a second factor makes no grant."""
 
 _RANK: dict[Outcome, int] = {"deny": 0, "review": 1, "grant": 2}
+PARTING = frozenset({"too_few_shots", "low_quality", "too_slow"})
+"""Reasons of refusals that are made when a track ends; they come late by nature."""
+
 Similarity = Callable[[Template, Template], float]
 Key = tuple[str, int]
 
@@ -62,6 +65,8 @@ class _Case:
     shots: int = 0
     seen: float = 0.0
     poorest: Shot | None = None
+    late: Shot | None = None
+    """The newest that came too late to vote, or whose vote came too late to decide."""
     outcome: Outcome | None = None
     decided: float = -math.inf
     review: Decision | None = None
@@ -103,6 +108,12 @@ class Judge:
         if case.poorest is None or shot.assessment.quality >= case.poorest.assessment.quality:
             case.poorest = shot
         return []
+
+    def late(self, shot: Shot, now: float) -> None:
+        """Notes a shot that comes too late to be recognised: it opens nothing, but its track is there, and refused."""
+        case = self._case(shot)
+        case.shots += 1
+        case.seen, case.late = now, shot
 
     def vote(self, shot: Shot, template: Template, match: Match, now: float) -> list[Decision]:
         """Counts one recognised shot; returns what can be decided now, at most one decision a segment."""
@@ -179,6 +190,7 @@ class Judge:
     def _weigh(self, case: _Case, now: float) -> Decision | None:
         newest = case.votes[-1]
         if now - newest.shot.captured > self.rules.max_age_ms / 1000:
+            case.late = newest.shot
             return None
         same = [vote for vote in case.votes if vote.match.person == newest.match.person and vote.band != "none"]
         above = [vote for vote in same if vote.band != "grey"]
@@ -212,11 +224,12 @@ class Judge:
 
     def _end(self, case: _Case) -> list[Decision]:
         """The refusal of a segment that ends undecided; a lost grant was a decision."""
-        last = case.votes[-1].shot if case.votes else case.poorest
+        last = case.votes[-1].shot if case.votes else case.late or case.poorest
         if case.decided > -math.inf or last is None:
             return []
         match = case.votes[-1].match if case.votes else None
-        ruling = _Ruling("deny", "too_few_shots" if case.votes else "low_quality")
+        reason = "too_slow" if case.late else "too_few_shots" if case.votes else "low_quality"
+        ruling = _Ruling("deny", reason)
         return [_decision(ruling, case, last, match, len(case.votes))]
 
 

@@ -2,13 +2,14 @@
 
     thread          takes            does                                       gives          may be silent
     capture-<cam>   the camera       one Frame a picture                        frames (1)     3 s
-    detect          frames           faces, tracks, the shots worth it          shots (8)      3 s
+    detect          frames           faces, tracks, the shots worth it          shots (2)      3 s
     recognise       shots            templates, matches, votes, decisions       publisher      3 s
 
-Queues hold (n) items a camera, the newest win and drops are counted; with `lossless` the giver waits instead,
-and the clock is that of the clip: a file gives the same decisions at any speed. What can no longer be decided in time
-is dropped before a stage works on it. A stage that raises is opened anew (`reopen`) and loses its batch; one that is
-silent for longer than it may (`stuck`) hangs, and nothing but a new process mends that.
+Queues hold (n) items a camera, or a track of a camera; they take turns, the newest win and drops are counted. With
+`lossless` the giver waits instead, and the clock is that of the clip: a file gives the same decisions at any speed.
+Frames that can no longer be decided in time are dropped before anything is done with them; of shots the stages decide,
+because a face that came too late is still refused and not forgotten. A stage that raises is opened anew (`reopen`) and
+loses its batch; one that is silent for longer than it may (`stuck`) hangs, and nothing but a new process mends that.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import logging
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -35,6 +35,8 @@ T = TypeVar("T", Frame, Shot)
 WAIT_S = 0.25
 SILENCE_S = 3.0
 """Of a stage or a camera. A hang is to be seen within 5 s, and the slowest batch on the slowest board takes 1 s."""
+SHOTS = 2
+"""Of one track: older ones are overtaken. They come 0.1 s apart, and a crowd is to have its votes, too."""
 STOP_WITHIN_S = 1.2
 """Of the 2 s that a stop may take; the door link leaves in the rest."""
 
@@ -80,8 +82,6 @@ class Pipeline:
     deadlines: Deadlines | None = None
     gauge: Gauge = field(default_factory=NoGauge)
     reopen: Callable[[str], None] = lambda _: None
-    late: Counter[str] = field(default_factory=Counter)
-    """By queue: dropped because they could no longer be decided in time."""
     hearts: dict[str, Heart] = field(default_factory=dict)
     failures: list[Exception] = field(default_factory=list)
     """What ended a camera before its time."""
@@ -89,13 +89,14 @@ class Pipeline:
     _stop: threading.Event = field(default_factory=threading.Event)
     _playing: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _is_too_slow: bool = False
     frames: Channel[Frame] = field(init=False)
     shots: Channel[Shot] = field(init=False)
 
     def __post_init__(self) -> None:
         how: dict[str, Any] = {"lossless": self.lossless, "batching": self.batching, "waited": self.gauge.waited}
         self.frames = Channel("frames", 1 if not self.lossless else 4, **how)
-        self.shots = Channel("shots", 8, **how)
+        self.shots = Channel("shots", SHOTS, **how)
 
     def start(self) -> None:
         """Starts every thread of the table above."""
@@ -128,10 +129,22 @@ class Pipeline:
         return [thread.name for thread in self._threads if thread.is_alive()]
 
     def counters(self) -> dict[str, int]:
-        """Items passed and dropped by queue, faults by stage."""
-        queues = {f"{c.name}_{kind}": n for c in (self.frames, self.shots) for kind, n in
-                  (("passed", c.passed), ("dropped", c.dropped), ("late", self.late[c.name]))}  # fmt: skip
-        return queues | {f"{heart.name}_faults": heart.faults.total() for heart in self.hearts.values()}
+        """Items passed and dropped by queue, those that were too late by queue, place and reason, faults by stage."""
+        late = self.deadlines.counters() if self.deadlines is not None else {}
+        return {
+            **{f"{c.name}_{kind}": n for c in (self.frames, self.shots)
+               for kind, n in (("passed", c.passed), ("dropped", c.dropped))},
+            "frames_late": sum(n for name, n in late.items() if name.startswith("late_detect_")),
+            "shots_late": sum(n for name, n in late.items() if not name.startswith("late_detect_")),
+            **late,
+            **{f"{heart.name}_faults": heart.faults.total() for heart in self.hearts.values()},
+        }  # fmt: skip
+
+    @property
+    def notices(self) -> list[str]:
+        """What somebody should know of it."""
+        slow_s = self.deadlines.too_slow_s if self.deadlines is not None else None
+        return [] if slow_s is None or self.deadlines is None else [_too_slow(slow_s, self.deadlines.deadline_s)]
 
     def stages(self) -> list[dict[str, Any]]:
         """Every thread of the table above: alive, stuck, how often it has raised."""
@@ -170,8 +183,8 @@ class Pipeline:
 
     def _detect(self, heart: Heart) -> None:
         for frames in self._taken(self.frames, heart):
-            for shot in self._guarded(heart, self.detect, frames):
-                self.shots.put(shot.camera, shot)
+            for shot in self._guarded(heart, self.detect, self._timely(frames)):
+                self.shots.put((shot.camera, shot.track), shot)
         self.shots.close()
 
     def _recognise(self, heart: Heart) -> None:
@@ -183,19 +196,18 @@ class Pipeline:
         """Batches until the channel ends; an empty batch is time passing."""
         while True:
             heart.beat()
+            most = self.effort().batch
             try:
-                yield self._timely(heart.name, channel.name, channel.take(self.effort().batch, WAIT_S))
+                yield channel.take(self.deadlines.most(heart.name, most) if self.deadlines else most, WAIT_S)
             except Closed:
                 return
 
-    def _timely(self, stage: str, queue: str, items: list[T]) -> list[T]:
+    def _timely(self, frames: list[Frame]) -> list[Frame]:
         """Those that can still be decided in time."""
         if self.deadlines is None:
-            return items
+            return frames
         now = time.monotonic()
-        timely = [item for item in items if not self.deadlines.is_late(stage, item.captured, now)]
-        self.late[queue] += len(items) - len(timely)
-        return timely
+        return [frame for frame in frames if not self.deadlines.is_late("detect", frame.captured, now)]
 
     def _guarded(self, heart: Heart, work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any]) -> list[Any]:
         """A stage that raises loses this batch, is counted, is made anew, and goes on with the next."""
@@ -212,8 +224,12 @@ class Pipeline:
 
     def _took(self, stage: str, seconds: float, items: int) -> None:
         self.gauge.worked(stage, seconds, items)
-        if self.deadlines is not None:
-            self.deadlines.took(stage, seconds)
+        if self.deadlines is None:
+            return
+        self.deadlines.took(stage, seconds, time.monotonic())
+        if (notices := self.notices) and not self._is_too_slow:
+            log.error("%s", notices[0])
+        self._is_too_slow = bool(notices)
 
     @staticmethod
     def _fault(heart: Heart, error: Exception) -> None:
@@ -227,3 +243,10 @@ class Pipeline:
                 error,
                 exc_info=None if isinstance(error, FaceedgeError) else error,
             )
+
+
+def _too_slow(takes_s: float, deadline_s: float) -> str:
+    return (
+        f"this machine takes {round(1000 * takes_s)} ms, decisions need {round(1000 * deadline_s)}: nearly all come too"
+        " late and the doors stay shut; use a smaller detector, smaller pictures or fewer cameras"
+    )

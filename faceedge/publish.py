@@ -132,6 +132,7 @@ class Publisher:
         """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1
         if self._is_late(decision):
+            self.counters["late_publish_old"] += 1
             attempt = _Attempt(decision, 1)
             self._note_decision(attempt)
             self._lost(attempt, _nowhere(TOO_LATE))
@@ -200,6 +201,7 @@ class Publisher:
             return
         late = self._is_late(decision)  # the disk took its time
         if late or self.is_locked():
+            self.counters["late_publish_old"] += late
             attempt.doors = 1
             self._lost(attempt, _nowhere(TOO_LATE if late else LOCKED))
             return

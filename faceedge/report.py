@@ -75,7 +75,11 @@ class Report:
 
     def notices(self) -> list[str]:
         """What somebody should know or bring to an end."""
-        return [*self.vision.notices, *(self.exchange.notices if self.exchange is not None else ())]
+        return [
+            *self.pipeline.notices,
+            *self.vision.notices,
+            *(self.exchange.notices if self.exchange is not None else ()),
+        ]
 
     def counters(self) -> dict[str, int]:
         """What has passed, what was dropped, what was decided, since the start."""

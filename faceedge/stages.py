@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from faceedge.decide import Judge
 from faceedge.errand import Errand
@@ -13,7 +16,7 @@ from faceedge.jobs.vision import Vision
 from faceedge.publish import Publisher
 from faceedge.reviews import Reviews
 from faceedge.track import ShotPicker, Tracker
-from faceedge.types import Decision, Face, Frame, Shot, Template
+from faceedge.types import Assessment, Decision, Face, Frame, Shot, Template
 
 CONFIRM_WAIT_S = 1.0
 """A recogniser that has not taken a second factor up by then never will; batches take a tenth of that."""
@@ -23,12 +26,23 @@ UNSETTLED = "taken up, and no answer yet: see what became of it"
 PLAYED = "a film is played: nobody stands at the door"
 
 
+NO_CROP = np.empty((0, 0, 3), np.uint8)
+
+
+def _never(_captured: float) -> bool:
+    return False
+
+
 class DetectStage:
     """Frames become tracked faces; the shots worth recognising are cut while the frame is at hand."""
 
-    def __init__(self, vision: Vision, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, vision: Vision, tell: Callable[[dict[str, Any]], None], is_late: Callable[[float], bool] = _never
+    ) -> None:
+        """is_late: whether a picture of this moment can no longer be decided in time, now that its faces are known."""
         self._vision = vision
         self._tell = tell
+        self._is_late = is_late
         self._trackers: dict[str, Tracker] = {}
         self._pickers: dict[str, ShotPicker] = {}
         self._born: dict[str, int] = {}
@@ -43,6 +57,10 @@ class DetectStage:
         tracked = tracker.update(found, frame.captured)
         self._announce(frame, [track for track, _ in tracked])
         due = [(track, face) for track, face in tracked if picker.is_due(track, frame.captured)]
+        if due and self._is_late(frame.captured):
+            for track, face in due:
+                yield Shot(frame.camera, track, frame.seq, frame.captured, face, NO_CROP, Assessment(0.0))
+            return
         faces = [face for _, face in due]
         crops = self._vision.crops(frame.image, faces)
         assessments = self._vision.assess(frame.image, faces, crops)
@@ -59,12 +77,23 @@ class DetectStage:
         self._born[frame.camera] = max(self._born.get(frame.camera, 0), newest)
 
 
+@dataclass(frozen=True, slots=True)
+class Onlookers:
+    """Who sees what the recogniser sees. offer: receives every recognised shot, and the id of who it shows for certain.
+    watch: receives every shot, and its template when it is good enough for one and in time."""
+
+    offer: Callable[[Shot, str | None], None] = lambda _shot, _person: None
+    watch: Callable[[Shot, Template | None], None] = lambda _shot, _template: None
+
+
+NOBODY = Onlookers()
+
+
 class RecogniseStage:
     """Shots become votes and votes decisions. clock None: the shots' own times are the clock.
 
-    permit: asks the rules for which doors a decision is good. Without it no door opens. offer: receives every
-    recognised shot, and the id of who it shows for certain. watch: receives every shot, and its template when it is
-    good enough for one.
+    permit: asks the rules for which doors a decision is good. Without it no door opens. is_late: whether a shot of
+    this moment can no longer be decided in time.
     """
 
     def __init__(
@@ -75,9 +104,9 @@ class RecogniseStage:
         publisher: Publisher,
         clock: Callable[[], float] | None,
         permit: Callable[[Decision], Decision] = lambda decision: decision,
-        offer: Callable[[Shot, str | None], None] = lambda _shot, _person: None,
+        onlookers: Onlookers = NOBODY,
         *,
-        watch: Callable[[Shot, Template | None], None] = lambda _shot, _template: None,
+        is_late: Callable[[float], bool] = _never,
     ) -> None:
         self._vision = vision
         self._identifier = identifier
@@ -85,8 +114,8 @@ class RecogniseStage:
         self._publisher = publisher
         self._clock = clock
         self._permit = permit
-        self._offer = offer
-        self._watch = watch
+        self._onlookers = onlookers
+        self._is_late = is_late
         self._reviews = Reviews(judge.confirm)
         self._confirms: queue.SimpleQueue[Errand[str]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
@@ -95,6 +124,7 @@ class RecogniseStage:
     def __call__(self, shots: Sequence[Shot]) -> list[Decision]:
         while not self._retries.empty():
             self._judge.forget(*self._retries.get())
+        shots = self._timely(shots)
         usable = [shot for shot in shots if self._judge.is_usable(shot)]
         templates = iter(self._vision.recognizer.embed([shot.crop for shot in usable]) if usable else ())
         decisions = []
@@ -126,14 +156,28 @@ class RecogniseStage:
         """The last tracks end; each gets its outcome."""
         self._publish(self._judge.sweep(0.0, everything=True))
 
+    def _timely(self, shots: Sequence[Shot]) -> list[Shot]:
+        """Those that may be worth their embedding; of the others the judge knows, so that nobody vanishes unrefused.
+
+        A poor one costs nothing and is in time at any age.
+        """
+        timely = []
+        for shot in shots:
+            if not shot.is_cut or (self._judge.is_usable(shot) and self._is_late(shot.captured)):
+                self._onlookers.watch(shot, None)
+                self._judge.late(shot, self._clock() if self._clock else shot.captured)
+            else:
+                timely.append(shot)
+        return timely
+
     def _judged(self, shot: Shot, template: Template | None) -> list[Decision]:
         self._media_now[shot.camera] = shot.captured
         now = self._clock() if self._clock else shot.captured
-        self._watch(shot, template)
+        self._onlookers.watch(shot, template)
         if template is None:
             return self._judge.poor(shot, now)
         match = self._identifier.identify(template)
-        self._offer(shot, match.person if self._judge.is_certain(match) else None)
+        self._onlookers.offer(shot, match.person if self._judge.is_certain(match) else None)
         return self._judge.vote(shot, template, match, now)
 
     def _sweep(self) -> list[Decision]:

@@ -70,7 +70,10 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A face of a track, cut out and worth recognising. crop: uint8 BGR of the recogniser's size."""
+    """A face of a track, cut out and worth recognising.
+
+    crop: uint8 BGR of the recogniser's size; empty when it would have come too late to be recognised.
+    """
 
     camera: str
     track: int
@@ -79,6 +82,10 @@ class Shot:
     face: Face
     crop: Image
     assessment: Assessment
+
+    @property
+    def is_cut(self) -> bool:
+        return self.crop.size > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

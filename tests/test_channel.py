@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 import pytest
 
@@ -56,3 +57,55 @@ def test_a_giver_that_waits_is_released_by_a_discarding_close() -> None:
     giver.join(5)
     assert not giver.is_alive()
     assert len(channel) == 0
+
+
+def test_cameras_take_turns_also_when_one_comes_at_a_time_and_all_are_faster() -> None:
+    channel: Channel[str] = Channel("frames", 1)
+    served: Counter[str] = Counter()
+    for _ in range(100):
+        for camera in ("entry", "yard", "gate", "hall"):  # always in this order: the first would be the oldest for ever
+            channel.put(camera, camera)
+        served.update(channel.take(1, 0))
+    assert set(served.values()) == {25}
+
+
+def test_of_a_crowd_before_one_camera_every_track_is_served_and_with_its_newest_shots() -> None:
+    channel: Channel[tuple[int, int]] = Channel("shots", 2)
+    taken: list[tuple[int, int]] = []
+    for seq in range(80):
+        for track in range(8):
+            channel.put(("entry", track), (track, seq))
+        now = channel.take(2, 0)
+        assert all(seq - old <= 5 for _, old in now)
+        taken += now
+    shares = Counter(track for track, _ in taken)
+    assert set(shares) == set(range(8))
+    assert max(shares.values()) - min(shares.values()) <= 1
+
+
+def test_all_keys_together_are_bounded_and_who_has_most_loses_first() -> None:
+    channel: Channel[str] = Channel("shots", 3, most=4)
+    for item in ("a1", "a2", "a3"):
+        channel.put("a", item)
+    for item in ("b", "c", "d"):
+        channel.put(item, item)
+    assert len(channel) == 4
+    assert channel.take(9, 0) == ["a3", "b", "c", "d"]
+    assert channel.dropped == 2
+
+
+def test_without_loss_items_leave_in_the_order_they_came() -> None:
+    channel: Channel[int] = Channel("shots", 9, lossless=True)
+    for number in range(9):
+        channel.put(("entry", number % 4), number)
+    assert channel.take(4, 0) + channel.take(9, 0) == list(range(9))
+
+
+def test_keys_that_have_nothing_leave_nothing_behind() -> None:
+    channel: Channel[int] = Channel("shots", 2, most=8)
+    for track in range(1000):
+        channel.put(("entry", track), track)
+        channel.put(("entry", track), track)
+    assert len(channel._queues) <= 8
+    channel.take(99, 0)
+    assert not channel._queues

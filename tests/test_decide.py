@@ -179,3 +179,26 @@ def test_the_clock_of_one_camera_does_not_end_the_tracks_of_another() -> None:
     door.sees(ANNA)
     assert door.judge.sweep(door.now + 99, camera="yard") == []
     assert outcomes(door.judge.sweep(door.now + 99, camera="entry")) == [("deny", "too_few_shots")]
+
+
+def test_who_was_there_but_recognised_too_late_is_refused_for_that_and_not_forgotten() -> None:
+    door = Door()
+    assert [d for _ in range(6) for d in door.sees(ANNA, late_s=0.6)] == []
+    assert outcomes(door.waits(2)) == [("deny", "too_slow")]
+
+
+def test_shots_that_were_never_recognised_keep_their_track_and_refuse_it_when_it_ends() -> None:
+    door = Door()
+    shot = Shot("entry", 4, 1, door.now - 0.7, Face(np.zeros(4, np.float32), 1.0, np.zeros((5, 2), np.float32)),
+                np.empty((0, 0, 3), np.uint8), Assessment(0.0))  # fmt: skip
+    door.judge.late(shot, door.now)
+    assert door.waits(0.9) == []
+    (refusal,) = door.waits(0.2)
+    assert (refusal.track, refusal.outcome, refusal.reason, refusal.evidence.shots) == (4, "deny", "too_slow", 1)
+
+
+def test_late_shots_between_good_ones_cost_nobody_the_door() -> None:
+    door = Door()
+    seen = [door.sees(ANNA), door.sees(ANNA, late_s=0.6), door.sees(ANNA)]
+    assert outcomes(*seen) == [("grant", "match")]
+    assert door.waits(2) == []

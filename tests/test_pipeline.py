@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
+from faceedge.deadlines import Deadlines
 from faceedge.pipeline import Pipeline
 from faceedge.types import Assessment, Decision, Face, Frame, Shot
 
@@ -163,3 +165,48 @@ def test_a_listener_that_raises_at_the_end_of_a_camera_keeps_nothing_from_ending
     pipeline.start()
     assert stages.finished.wait(5)
     assert pipeline.stop() == []
+
+
+def test_frames_that_are_too_old_never_reach_the_detector_and_are_counted_with_the_reason() -> None:
+    stages = Stages()
+    pipeline = stages.pipeline(lossless=False, entry=20)  # taken in the first seconds of this machine's life
+    pipeline.deadlines = Deadlines(("detect", "recognise"), 0.5)
+    pipeline.start()
+    assert stages.finished.wait(10)
+    counters = pipeline.counters()
+    assert stages.arrived == []
+    assert counters["frames_late"] == counters["late_detect_old"] == counters["frames_passed"]
+    assert counters["frames_passed"] + counters["frames_dropped"] == 20
+    assert counters["shots_late"] == 0
+
+
+def test_a_machine_that_is_too_slow_says_so_once_in_the_log_and_as_long_as_it_is_in_its_notices(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipeline = Stages().pipeline(entry=1)
+    pipeline.deadlines = Deadlines(("detect", "recognise"), 0.5)
+    for _ in range(4):
+        assert not pipeline.deadlines.is_late("detect", time.monotonic() + 9, time.monotonic())
+        pipeline._took("detect", 0.8, 1)
+    assert [line.message for line in caplog.records] == pipeline.notices
+    assert pipeline.notices[0].startswith("this machine takes 800 ms, decisions need 500:")
+    for _ in range(9):
+        assert not pipeline.deadlines.is_late("detect", time.monotonic() + 9, time.monotonic())
+        pipeline._took("detect", 0.1, 1)
+    assert pipeline.notices == []
+
+
+def test_the_shots_of_a_crowd_before_one_camera_do_not_push_each_other_out() -> None:
+    gate = threading.Event()
+    stages = Stages()
+    crowd = [replace(shot_of(Frame("entry", 1, IMAGE, 1.0)), track=track) for track in range(20)]
+    pipeline = stages.pipeline(lossless=False, entry=1)
+    pipeline.detect = lambda frames: crowd if frames else []
+    pipeline.recognise = lambda shots: gate.wait(5) and stages.recognise(shots)
+    pipeline.start()
+    limit = time.monotonic() + 5
+    while len(pipeline.shots) + pipeline.shots.passed < 20 and time.monotonic() < limit:
+        time.sleep(0.005)
+    assert pipeline.counters()["shots_dropped"] == 0
+    gate.set()
+    pipeline.stop()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,8 +14,8 @@ from faceedge.config import Decide
 from faceedge.decide import Judge
 from faceedge.fit import Thresholds
 from faceedge.publish import Published
-from faceedge.stages import RecogniseStage
-from faceedge.types import Assessment, Decision, Face, Image, Match, Shot, Template
+from faceedge.stages import NO_CROP, DetectStage, Onlookers, RecogniseStage
+from faceedge.types import Assessment, Decision, Face, Frame, Image, Match, Shot, Template
 
 TEMPLATE = Template(np.eye(4, dtype=np.float32)[0], 1.0, "space")
 
@@ -26,6 +27,72 @@ def shot(camera: str, seq: int, captured: float) -> Shot:
 
 def embed(crops: Sequence[Image]) -> list[Template]:
     return [TEMPLATE for _ in crops]
+
+
+class Recogniser:
+    """Everybody is Anna, and the crops that were embedded are counted."""
+
+    def __init__(self, is_late: Callable[[float], bool]) -> None:
+        self.embedded = 0
+        self.said: list[Decision] = []
+        self.watched: list[tuple[int, bool]] = []
+        self.judge = Judge(Decide(), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
+        vision = SimpleNamespace(recognizer=SimpleNamespace(embed=self.embed))
+        identifier = SimpleNamespace(identify=lambda template: Match("anna", 0.9, 0.3))
+        publisher = SimpleNamespace(publish=lambda decision: self.said.append(decision) or Published(decision))
+        parts = cast(list[Any], [vision, identifier, self.judge, publisher])
+        watching = Onlookers(watch=lambda shot, template: self.watched.append((shot.seq, template is not None)))
+        self.stage = RecogniseStage(*parts, clock=lambda: 10.0, onlookers=watching, is_late=is_late)
+
+    def embed(self, crops: Sequence[Image]) -> list[Template]:
+        self.embedded += len(crops)
+        return [TEMPLATE for _ in crops]
+
+
+def test_a_late_shot_costs_no_embedding_and_is_still_seen_and_refused() -> None:
+    recogniser = Recogniser(lambda captured: captured < 9.5)
+    recogniser.stage([shot("entry", seq, 9.0 + seq / 100) for seq in range(5)])
+    assert recogniser.embedded == 0
+    assert recogniser.watched == [(seq, False) for seq in range(5)]
+    recogniser.stage.finish()
+    assert [(d.outcome, d.reason, d.evidence.shots) for d in recogniser.said] == [("deny", "too_slow", 5)]
+
+
+def test_shots_in_time_beside_late_ones_are_recognised_each_with_its_own_template() -> None:
+    recogniser = Recogniser(lambda captured: captured < 9.5)
+    recogniser.stage([shot("entry", seq, 9.2 + seq / 10) for seq in range(8)])
+    assert recogniser.embedded == 5
+    assert [d.outcome for d in recogniser.said] == ["grant"]
+
+
+def test_a_shot_that_was_not_cut_is_never_embedded_even_when_it_would_be_in_time_after_all() -> None:
+    recogniser = Recogniser(lambda captured: False)
+    recogniser.stage([replace(shot("entry", 1, 9.9), crop=NO_CROP, assessment=Assessment(0.9))])
+    assert recogniser.embedded == 0
+
+
+def standing(seq: int, captured: float) -> Frame:
+    return Frame("entry", seq, np.zeros((200, 200, 3), np.uint8), captured)
+
+
+def test_of_a_frame_that_comes_too_late_the_faces_are_followed_but_nothing_is_cut() -> None:
+    face = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
+    cuts: list[int] = []
+
+    def crops(image: Image, faces: Sequence[Face]) -> list[Image]:
+        cuts.append(len(faces))
+        return [image[:4, :4] for _ in faces]
+
+    vision = SimpleNamespace(
+        detector=SimpleNamespace(detect=lambda images: [[face] for _ in images]),
+        crops=crops, assess=lambda image, faces, cut: [Assessment(0.9) for _ in faces],
+    )  # fmt: skip
+    told: list[dict[str, Any]] = []
+    stage = DetectStage(cast(Any, vision), told.append, lambda captured: captured < 10.15)
+    shots = [one for seq in range(4) for one in stage([standing(seq, 10 + seq / 10)])]
+    assert [(one.track, one.seq, one.is_cut) for one in shots] == [(1, 1, False), (1, 2, True), (1, 3, True)]
+    assert cuts == [0, 1, 1]
+    assert [event["event"] for event in told] == ["track"]
 
 
 def decided(shots: Sequence[Shot]) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from faceedge.decide import PARTING
+
 Event = dict[str, Any]
 
 
@@ -38,7 +40,7 @@ class Ruling:
     @property
     def delay(self) -> str:
         """Latency in words. A track that ends undecided is judged by its last picture, whose age says nothing."""
-        is_parting = self.outcome == "deny" and self.reason in ("too_few_shots", "low_quality")
+        is_parting = self.outcome == "deny" and self.reason in PARTING
         return "–" if is_parting else f"{self.latency_ms:.0f} ms"
 
 

@@ -24,7 +24,7 @@ from faceedge.jobs.enrol_mode import ENROLLING, LEAVING, NO_JOURNAL, NOTHING_RUN
 from faceedge.jobs.enroll import TAKEN, UNLIKE, Wish, enroll
 from faceedge.jobs.registrar import FAULT, KNOWN, NO_NAME, NOBODY, ONE_OF_TWO, UNREADABLE, Registrar
 from faceedge.publish import Published
-from faceedge.stages import RecogniseStage
+from faceedge.stages import Onlookers, RecogniseStage
 from faceedge.types import Decision, Evidence, Image, Shot, Template
 from tests.fakes.vision import SPACE, FakeVision, Sitter, photo, save, template
 
@@ -368,7 +368,7 @@ def test_the_door_stays_shut_for_somebody_known_from_the_first_shot_until_they_c
         SimpleNamespace(recognizer=SimpleNamespace(embed=embed)), identifier, judge,
         SimpleNamespace(publish=lambda decision: told.append(decision) or Published(decision)),
     ]  # fmt: skip
-    stage = RecogniseStage(*parts, lambda: porch.now, porch.mode.shut, watch=porch.mode.see)
+    stage = RecogniseStage(*parts, lambda: porch.now, porch.mode.shut, Onlookers(watch=porch.mode.see))
 
     def outcomes(track: int, *poses: int, after_s: float = 0.7) -> set[str]:
         told.clear()
