@@ -7,6 +7,7 @@ that a lockdown never waits behind a model. Who has no site key gets no answer, 
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -19,11 +20,13 @@ from typing import Any, Protocol
 
 from faceedge.door.connection import Message
 from faceedge.door.contract import BadMessage
-from faceedge.door.nonces import EVERY_S, Nonces
+from faceedge.door.nonces import Nonces
 from faceedge.door.orders import ORDERS, Values, check
 from faceedge.door.signed import MAX_SIGNED_BODY, SIGNATURE_CHARS, Command, Result, Signs, sign, unsign
 from faceedge.door.site_key import SiteKey
 from faceedge.errors import FaceedgeError
+from faceedge.health.heartbeat import Heart
+from faceedge.health.watchdog import Vital
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,8 @@ BREATH_AFTER, BREATH_S = 8, 0.002
 """Pause after so many bad messages: a flood must not take the interpreter from the stages."""
 NOTE_WAIT_S = 0.4
 STOP_WITHIN_S = 1.8
+BEAT_S, SILENCE_S = 2.0, 10.0
+"""Of the thread: a command waits for the recogniser, the journal and the disk, each a second or two."""
 BUSY = "busy with another command; try again"
 
 
@@ -107,6 +112,7 @@ class Commands:
         self._slow: queue.Queue[Callable[[], None] | None] = queue.Queue(2)  # one command, and the end
         self._is_busy = threading.Lock()
         self._stopping = threading.Event()
+        self._heart, self._slow_heart = Heart("commands", SILENCE_S, clock), Heart("slow commands", math.inf, clock)
         self._worker = threading.Thread(target=self._serve, name="commands", daemon=True)
         self._slow_worker = threading.Thread(target=self._serve_slow, name="slow commands", daemon=True)
         for name in ORDERS:
@@ -126,6 +132,11 @@ class Commands:
     def start(self) -> None:
         self._worker.start()
         self._slow_worker.start()
+
+    def vitals(self) -> list[Vital]:
+        """Its threads: without the first nobody can lock the doors from afar. The second takes as long as it needs."""
+        pairs = ((self._heart, self._worker), (self._slow_heart, self._slow_worker))
+        return [Vital(heart, thread.is_alive, self._stopping.is_set) for heart, thread in pairs]
 
     def stop(self) -> bool:
         """Finishes what is being obeyed, with its answer; False when that did not end in time."""
@@ -161,8 +172,9 @@ class Commands:
     def _serve(self) -> None:
         bad = 0
         while not self._stopping.is_set():
+            self._heart.beat()
             try:
-                bad += not self.turn(EVERY_S)
+                bad += not self.turn(BEAT_S)
                 if bad >= BREATH_AFTER:
                     bad = 0
                     self._stopping.wait(BREATH_S)

@@ -23,6 +23,7 @@ from faceedge.door.rotation import notices
 from faceedge.door.site_key import TrustedKeys
 from faceedge.door.uplink import Uplink
 from faceedge.errors import StoreError
+from faceedge.health.watchdog import Vital
 from faceedge.jobs.announce import Announcer
 from faceedge.jobs.postman import Postman
 from faceedge.journal.bodies import second_factor_letter
@@ -86,6 +87,12 @@ class Exchange:
         if not self._postman.stop():
             log.error("the outbox did not end in time")
         self._uplink.stop()
+
+    def vitals(self) -> list[Vital]:
+        """The threads that a door cannot do without."""
+        link = [vital] if (vital := self._uplink.vital) is not None else []
+        commands = self._commands.vitals() if self._commands is not None else []
+        return [*link, self._postman.vital, *commands]
 
     def tick(self) -> None:
         """Call it every second or so."""

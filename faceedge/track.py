@@ -37,9 +37,11 @@ class _Trail:
 class Tracker:
     """Follows the faces of one camera; ids rise and are never used twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 1) -> None:
+        """first: id of the first track."""
+        self.next_id = first
+        """No track has had it yet."""
         self._trails: list[_Trail] = []
-        self._next = 1
         self._updated = math.inf
         self._gap_s = 0.0
         """Between the two frames before this one: what is usual, so that an outage does not count as slow."""
@@ -79,8 +81,8 @@ class Tracker:
         return sorted(trail_of.items())
 
     def _new_id(self) -> int:
-        self._next += 1
-        return self._next - 1
+        self.next_id += 1
+        return self.next_id - 1
 
 
 def _follow(trail: _Trail, box: Floats, captured: float) -> _Trail:

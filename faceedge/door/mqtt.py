@@ -18,6 +18,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from faceedge.config import Broker
 from faceedge.door.connection import CONNECT_S, Access, Message, Receipt, Session, abort, connect, make_client, send
 from faceedge.door.transport import why_cut_off, why_not, why_refused
+from faceedge.health.heartbeat import Heart
+from faceedge.health.watchdog import Vital
 
 __all__ = ["Message", "MqttClient", "Receipt", "Session"]
 
@@ -27,6 +29,8 @@ RETRY_MIN_S, RETRY_MAX_S = 0.25, 2.0
 LOOP_S = 0.1
 SLOW_S, STUCK_S = 0.25, 2.0
 """With unsent bytes for this long nothing more is accepted; for that long, the connection is given up."""
+SILENCE_S, OFFLINE_SILENCE_S = 3.0, 60.0
+"""Of the thread: looking up the name of a broker may take half a minute where no name server answers."""
 FAREWELL_S = 0.4
 """For the last word to be acknowledged, and again for leaving."""
 
@@ -52,11 +56,17 @@ class MqttClient:
         self._refusals: dict[int, str] = {}
         self._is_up = threading.Event()
         self._stopping = threading.Event()
+        self._heart = Heart("mqtt", OFFLINE_SILENCE_S)
         self._thread = threading.Thread(target=self._run, name=f"mqtt {session.client_id}", daemon=True)
         self._all_sent_at = 0.0
         self._leave_by = 0.0
         self._is_answered = False
         self._told: set[str] = set()
+
+    @property
+    def vital(self) -> Vital:
+        """Its thread. A broker that is away is no ailment of it."""
+        return Vital(self._heart, self._thread.is_alive, self._stopping.is_set)
 
     @property
     def connected(self) -> bool:
@@ -122,6 +132,7 @@ class MqttClient:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            self._beat(OFFLINE_SILENCE_S)
             try:
                 failures = 0 if self._connection() else failures + 1
             except Exception:  # thread top: a broken handler costs a reconnect, never the thread
@@ -157,6 +168,7 @@ class MqttClient:
     def _serve(self, client: paho.Client) -> None:
         start = self._all_sent_at = time.monotonic()
         while client.loop(LOOP_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._beat(SILENCE_S if self.connected else OFFLINE_SILENCE_S)
             now = time.monotonic()
             if not client.want_write():
                 self._all_sent_at = now
@@ -173,6 +185,10 @@ class MqttClient:
             self._say_down("connection lost")
         elif not self._is_answered:
             self._say_down(why_cut_off(self._access.broker))
+
+    def _beat(self, silence_s: float) -> None:
+        self._heart.beat()
+        self._heart.silence_s = silence_s
 
     def _unsent_s(self, client: paho.Client) -> float:
         return time.monotonic() - self._all_sent_at if client.want_write() else 0.0

@@ -12,6 +12,7 @@ from faceedge.config import Broker
 from faceedge.door.connection import Access, Receipt
 from faceedge.door.contract import prefix
 from faceedge.door.mqtt import Message, MqttClient, Session
+from faceedge.health.watchdog import Vital
 
 Handler = Callable[[bytes], None]
 
@@ -70,6 +71,11 @@ class Uplink:
         """Says `offline`, leaves, and ends the thread; below 2 s."""
         if self._mqtt is not None:
             self._mqtt.stop()
+
+    @property
+    def vital(self) -> Vital | None:
+        """The thread of the connection; None before the start."""
+        return self._mqtt.vital if self._mqtt is not None else None
 
     def wait_connected(self, timeout_s: float) -> bool:
         return self._mqtt is not None and self._mqtt.wait_connected(timeout_s)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from faceedge.errors import FaceedgeError
+from faceedge.health.heartbeat import Heart
+from faceedge.health.watchdog import Vital
 from faceedge.jobs.postbag import Post, Postbag
 from faceedge.journal.entry import Draft, Stamp
 from faceedge.journal.outbox import Bounds, Outbox
@@ -29,6 +31,8 @@ BATCH_S, BATCH_MOST = 1.0, 100
 STOP_WITHIN_S = 1.8
 FAREWELL_S = 0.3
 BUSY_MS = 500
+SILENCE_S = 30.0
+"""No door waits for it, and counting or dropping a hundred thousand letters takes its time on a slow disk."""
 
 
 class Postman:
@@ -57,6 +61,7 @@ class Postman:
         self._trouble: str | None = None
         self._is_dropping = False
         self._told: dict[str, Any] = {"waiting": 0, "refused": []}
+        self._heart = Heart("outbox", SILENCE_S, clock)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -64,6 +69,11 @@ class Postman:
     def start(self) -> None:
         """Starts the thread, which opens the database."""
         self._thread.start()
+
+    @property
+    def vital(self) -> Vital:
+        """Its thread, without which nobody hears of an alert."""
+        return Vital(self._heart, self._thread.is_alive, self._stopping.is_set)
 
     def wake(self) -> None:
         """Letters have come; from any thread."""
@@ -106,6 +116,7 @@ class Postman:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._heart.beat()
             self._woken.wait(self.turn())
             self._woken.clear()
         self.close()

@@ -16,6 +16,8 @@ from typing import Any
 
 from faceedge.door.events import Letter
 from faceedge.errors import FaceedgeError, StoreError
+from faceedge.health.heartbeat import Heart
+from faceedge.health.watchdog import Vital
 from faceedge.journal.chain import Chain, Keep, Place
 from faceedge.journal.entry import Stamp
 from faceedge.journal.signing import Head
@@ -29,6 +31,8 @@ SEAL_S = 300.0
 TRIM_S = 3600.0
 STOP_WITHIN_S = 1.8
 BUSY_MS = 500
+SILENCE_S = 4.0
+"""A worn flash card may take seconds over one write; a door that waits longer for its journal is better begun anew."""
 
 
 class Journal:
@@ -62,6 +66,7 @@ class Journal:
         self._seal_at = clock() + SEAL_S
         self._trim_at = clock()
         self._head: Callable[[], Head] | None = None
+        self._heart = Heart("journal", SILENCE_S, clock)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     @classmethod
@@ -79,6 +84,11 @@ class Journal:
     def trouble(self) -> str | None:
         """Why nothing can be written, or None."""
         return self._trouble
+
+    @property
+    def vital(self) -> Vital:
+        """Its thread, without which no door opens."""
+        return Vital(self._heart, self._thread.is_alive, lambda: self._stopping)
 
     def start(self) -> None:
         """Starts the thread, which opens the database."""
@@ -143,6 +153,7 @@ class Journal:
         """Until something is due; True at the end."""
         with self._changed:
             while not self._stopping:
+                self._heart.beat()
                 chores_s = min(self._seal_at, self._trim_at) - self._clock()
                 left_s = min(self._waiting.due_in_s(), chores_s if self._trouble is None else float("inf"))
                 if left_s <= 0:

@@ -21,7 +21,7 @@ from faceedge.journal.reading import entries, reading
 from faceedge.journal.signing import public_path, read_public
 from faceedge.journal.verify import verify
 from faceedge.journal.waiting import BATCH_MOST, BATCH_S, RETRY_S, WAITING_MOST, Ticket, Waiting
-from faceedge.journal.writer import Journal
+from faceedge.journal.writer import SILENCE_S, Journal
 from tests.fakes.clock import FakeClock
 from tests.journal.made_up import draft, stamp
 
@@ -253,7 +253,7 @@ import resource, signal, sys
 from pathlib import Path
 from faceedge.errors import StoreError
 from faceedge.journal.chain import Keep
-from faceedge.journal.writer import Journal
+from faceedge.journal.writer import SILENCE_S, Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 state = Path(sys.argv[1])
 journal = Journal.of(state, Keep(), lambda why: print("told", why is None, flush=True))
@@ -331,3 +331,34 @@ def test_what_waits_too_long_is_lost_oldest_first_and_counted(clock: FakeClock) 
     waiting = waiting_with(clock, WAITING_MOST + 3)
     assert (len(waiting.tickets), waiting.lost) == (WAITING_MOST, 3)
     assert waiting.tickets[0].draft == draft(3)
+
+
+def test_a_journal_that_hangs_is_found_out_and_one_with_nothing_to_do_is_not(disk: Disk) -> None:
+    hang, clock = threading.Event(), FakeClock()
+
+    def opening() -> Chain:
+        chain = disk()
+        append = chain.append
+
+        def slow(drafts: Any, *, seal: bool = False) -> Any:
+            hang.wait(10)
+            return append(drafts, seal=seal)
+
+        chain.append = slow  # type: ignore[method-assign]
+        return chain
+
+    journal = Journal(opening, clock=clock)
+    journal.start()
+    clock.advance(3.0)
+    assert journal.vital.ailment == ""
+    ticket = journal.append("note", {})
+    clock.advance(SILENCE_S)  # in steps of what one write may take, however late the thread looks
+    deadline = time.monotonic() + SOON_S
+    while not journal.vital.ailment and time.monotonic() < deadline:
+        clock.advance(1.0)
+        time.sleep(0.01)
+    assert journal.vital.ailment == "journal makes no progress"
+    hang.set()
+    ticket.wait(SOON_S)
+    journal.stop()
+    assert journal.vital.ailment == "", "an end in order is no death"
