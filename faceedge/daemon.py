@@ -166,7 +166,8 @@ class Daemon:
             self._vision, self._roster.identifier, judge, self._publisher, clock, self._open_permit(parts),
             Onlookers(self._collector.offer, self._watch), is_late=self._late_at("recognise"),
         )  # fmt: skip
-        lookout = Lookout(self._config.camera, self._cameras, once=self._once)
+        watch_all = self._config.health.pictures == "all"
+        lookout = Lookout(self._config.camera, self._cameras, once=self._once, watch_all=watch_all)
         self._pipeline = Pipeline(
             lookout.sources(),
             self._seams.stage("detect", DetectStage(self._vision, self._tell, self._late_at("crops"))),
@@ -189,7 +190,7 @@ class Daemon:
 
     def _watch(self, shot: Shot, template: Template | None) -> None:
         if shot.is_cut:
-            self._cameras.graded(shot.camera, shot.assessment.quality)
+            self._cameras.graded(shot.camera, shot.assessment.quality, shot.track)
         self._enrol_mode.see(shot, template)
 
     def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:
@@ -207,14 +208,17 @@ class Daemon:
         return mode
 
     def _open_permit(self, parts: ExitStack) -> Callable[[Decision], Decision]:
-        """What every decision must pass: no enrolment before its camera, no lockdown, the rules."""
+        """What every decision must pass: no enrolment before its camera, no lockdown, pictures to trust, the rules."""
         self._sync = SyncWatch()
         parts.callback(self._sync.close)
         not_before = last_time(self._state / "journal.db") or RELEASED
         wall = WallClock(self._sync, self._config.clock.require_sync, not_before, self._seams.wall)
         watched = doors_by_camera(self._config.camera, self._config.door)
         doors = {camera: [door.name for door in doors] for camera, doors in watched.items()}
-        permit = Permit(lambda: self._roster.book, doors, wall.now, self._retry, lambda: self._lockdown.is_on)
+        permit = Permit(
+            lambda: self._roster.book, doors, wall.now, self._retry, lambda: self._lockdown.is_on,
+            self._cameras.why_shut,
+        )  # fmt: skip
         return lambda decision: permit(self._enrol_mode.shut(decision))
 
     def _open_exchange(self) -> Exchange | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 
-from faceedge.cameras import is_live, open_camera
-from faceedge.capture import paced, reopened
+from faceedge.cameras import Wish, is_live, open_camera, open_live
+from faceedge.cameras.backoff import Backoff
+from faceedge.cameras.watch import PictureWatch
+from faceedge.capture import live, paced, reopened
 from faceedge.config import Camera, Door
 from faceedge.health.cameras import CameraHealth
 from faceedge.types import Frame
@@ -16,33 +19,51 @@ Source = Callable[[threading.Event], Iterator[Frame | None]]
 
 
 class Lookout:
-    """once: every frame of every file, at its own speed."""
+    """once: every frame of every file, at its own speed. watch_all: watch the pictures of files, too."""
 
-    def __init__(self, cameras: Sequence[Camera], health: CameraHealth, *, once: bool) -> None:
+    def __init__(self, cameras: Sequence[Camera], health: CameraHealth, *, once: bool, watch_all: bool = False) -> None:
         self._cameras = cameras
         self._health = health
         self._once = once
+        self._watch_all = watch_all
 
     def sources(self) -> dict[str, Source]:
         """Frames of every camera, by name, until the event is set; None is time passing without one."""
         return {camera.name: partial(self._frames, camera) for camera in self._cameras}
 
     def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame | None]:
-        frames = partial(
-            paced, camera.name, partial(open_camera, camera.uri), stop,
-            loop=camera.loop and not self._once, realtime=not self._once,
-        )  # fmt: skip
+        frames = self._opening(camera, stop)
         if self._once:
             yield from frames()
             return
-        for frame in reopened(frames, stop, partial(self._health.failed, camera.name)):
+        on_fault = partial(self._health.failed, camera.name)
+        yield from self._watched(camera, reopened(frames, stop, on_fault, Backoff()))
+
+    def _opening(self, camera: Camera, stop: threading.Event) -> Callable[[], Iterator[Frame | None]]:
+        """What opens the camera, anew at each call, and gives its frames until it fails."""
+        if is_live(camera.uri):
+            wish = Wish(camera.width, camera.height, camera.fps, camera.decode)
+            return partial(live, camera.name, partial(open_live, camera.uri, wish), stop, count())
+        return partial(
+            paced, camera.name, partial(open_camera, camera.uri), stop,
+            loop=camera.loop and not self._once, realtime=not self._once,
+        )  # fmt: skip
+
+    def _watched(self, camera: Camera, frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
+        """Tells of every frame; None in place of one that is not to be trusted."""
+        watch = PictureWatch(repeats=camera.loop) if self._watch_all or is_live(camera.uri) else None
+        for frame in frames:
             if frame is not None:
                 self._health.delivered(camera.name)
-            yield frame
+                fault = watch.see(frame.image, frame.captured) if watch is not None else None
+                self._health.pictured(camera.name, fault)
+                yield None if fault is not None and fault.shuts else frame
+            else:
+                yield None
 
 
 def check_files(cameras: Sequence[Camera]) -> None:
-    """Raises CameraError for a clip or a folder that is not there."""
+    """Raises CameraError for a clip or a folder that is not there, and for what is no address of a camera."""
     for camera in cameras:
         if not is_live(camera.uri):
             open_camera(camera.uri).close()

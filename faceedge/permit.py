@@ -1,6 +1,7 @@
 """Decision in, decision out: a grant is left to the doors whose rules allow it now, or becomes a refusal.
 
-Under lockdown every grant and review becomes one, before anything else is asked.
+Under lockdown every grant and review becomes one, before anything else is asked, and so it does while the pictures of
+the camera cannot be trusted.
 
 Also keeps who was seen where, for people who need an escort. One thread.
 """
@@ -16,6 +17,7 @@ from faceedge.rules.book import LONGEST_ESCORT_S, Book
 from faceedge.types import Decision
 
 LOCKDOWN = "lockdown"
+CAMERA = "camera"
 UNREADABLE = "rules_unreadable"
 NO_DOOR = ("",)
 """For a camera that watches no door: only rules for every door count."""
@@ -30,6 +32,8 @@ class Permit:
 
     book: the rules as they are now, None when they cannot be read. doors: names by camera. now: None when no clock
     can be trusted. retry: a track (camera, number) may be decided anew. is_locked: whether there is a lockdown.
+    why_shut: what is wrong with the pictures of a camera, empty when nothing is. It is asked at every decision, because
+    shots that were taken before are still on their way.
     """
 
     book: Callable[[], Book | None]
@@ -37,6 +41,7 @@ class Permit:
     now: Callable[[], datetime | None]
     retry: Callable[[str, int], None]
     is_locked: Callable[[], bool]
+    why_shut: Callable[[str], str] = lambda _camera: ""
     _seen: dict[tuple[str, str], float] = field(default_factory=dict)
     _waiting: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     _blocked: dict[Case, None] = field(default_factory=dict)
@@ -47,6 +52,8 @@ class Permit:
             return decision
         if self.is_locked():
             return _refused(decision, LOCKDOWN)
+        if self.why_shut(decision.camera):
+            return _refused(decision, CAMERA)
         book = self.book()
         if book is None or decision.person is None:
             return _refused(decision, UNREADABLE if book is None else "unknown")

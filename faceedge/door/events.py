@@ -17,6 +17,8 @@ from faceedge.door.signed import DecisionId
 
 Kind = Literal["decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "dropped"]
 Verdict = Literal["opened", "refused", "lost", "unsent"]
+About = Literal["away", "frozen", "replay", "dark", "quality"]
+"""What can be wrong with a camera."""
 Text = Annotated[str, Field(max_length=400)]
 """For a person to read."""
 
@@ -71,15 +73,17 @@ class ControllerEvent(Event):
 
 
 class CameraEvent(Event):
-    """A camera failed, or delivers again."""
+    """Something is wrong with a camera, or well again."""
 
     kind = "camera"
     camera: Name
     """As in the configuration."""
+    about: About
+    """`away`: whether it delivers. `frozen`, `replay`, `dark`: what its pictures show. `quality`: of its faces."""
     ok: bool
-    """Whether it delivers."""
+    """Whether that is well."""
     why: Text
-    """What is wrong; empty when it delivers."""
+    """What is wrong; empty when it is well again."""
 
 
 class EnrolmentEvent(Event):

@@ -60,13 +60,19 @@ class ShownCamera(Shown):
     name: Name
     """As in the configuration."""
     ok: bool
-    """Whether it delivers."""
+    """False once it does not deliver, or its pictures have been bad for a while; then there was an event, too."""
     why: str
-    """What is wrong; empty when it delivers."""
+    """What is wrong; empty when nothing is."""
+    fault: Literal["away", "frozen", "replay", "dark"] | None
+    """What is wrong at this moment; null when nothing is. Short ones are told nowhere else."""
+    shut: bool
+    """True: no door opens by this camera until its pictures change."""
     quality: float | None
-    """Mean of the last twenty faces or so, 0 to 1; null before there are as many."""
+    """Median of the last fifty faces, 0 to 1, at most five of one person in a row; null before there are twenty."""
     usual: float | None
-    """The same of five hundred: a camera that has sunk below it wants cleaning, or light."""
+    """Median of the 450 before those; null before there are twenty."""
+    low: bool
+    """True: the quality has fallen far below the usual; it wants light, or cleaning."""
 
 
 class ShownStage(Shown):
@@ -153,7 +159,7 @@ class State(Shown):
     builds: dict[str, str]
     """The model that runs, by role."""
     notices: list[str]
-    """Models that run only because their licence was accepted in the configuration."""
+    """What somebody should know or bring to an end, for a person to read: a machine that is too slow, an old key."""
     cameras: list[ShownCamera]
     """All of the configuration."""
     doors: list[ShownDoor]

@@ -29,6 +29,7 @@ REASONS = {
     "lockdown": "a lockdown kept every door shut, for {who} too",
     "no_liveness": "{who} was recognised, but the door demands proof of a living face and no model gives it",
     "enrolling": "somebody was being enrolled before this camera",
+    "camera": "the pictures of this camera could not be trusted: they stood still, or came again and again",
 }
 CURES = {
     "too small": "let people come closer, or use a longer lens",
@@ -56,6 +57,7 @@ REASON_CURES = {
     "blocked": RULES,
     "rules_unreadable": "look at the disk and at gallery.db; restore a backup if it is damaged",
     "enrolling": "leave the camera's view for a few seconds, and come again",
+    "camera": "restart the camera, look at its cable and at what feeds it; see its fault in the state",
     "lockdown": "when doors may open again: faceedge lockdown off",
     "no_liveness": 'set liveness = "off" for this door, and know that a photo may then open it',
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from faceedge.door.events import CameraEvent, ControllerEvent, LockdownEvent, letter
+from faceedge.door.events import About, CameraEvent, ControllerEvent, LockdownEvent, letter
 from faceedge.door.watch import UNKNOWN, View
 from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
@@ -25,10 +25,10 @@ class Notes:
         self._hurry = hurry
         self._views: dict[tuple[str, str], View] = {}
 
-    def camera(self, name: str, ok: bool, why: str) -> None:
-        """A camera failed, or delivers again."""
-        body = {"camera": name, "ok": ok, "why": why}
-        told = letter(CameraEvent(time_ms=unix_ms(), camera=name, ok=ok, why=why[:400]))
+    def camera(self, name: str, ok: bool, why: str, about: About = "away") -> None:
+        """Something is wrong with a camera, or well again."""
+        body = {"camera": name, "about": about, "ok": ok, "why": why}
+        told = letter(CameraEvent(time_ms=unix_ms(), camera=name, about=about, ok=ok, why=why[:400]))
         self._journal.append("camera", body, [told])
         self._tell({"event": "camera" if ok else "camera_fault", **body})
         self._hurry()

@@ -16,8 +16,10 @@ from tests.door.test_discovery import configs
 
 STATE: dict[str, Any] = {
     "cameras": [
-        {"name": "yard", "ok": True, "why": "", "quality": None, "usual": None},
-        {"name": "entry", "ok": True, "why": "", "quality": 0.734, "usual": 0.8},
+        {"name": "yard", "ok": True, "why": "", "fault": None, "shut": False,
+         "quality": None, "usual": None, "low": False},
+        {"name": "entry", "ok": True, "why": "", "fault": None, "shut": False,
+         "quality": 0.734, "usual": 0.8, "low": False},
     ],
     "doors": [
         {"name": "side", "liveness": "required", "controllers": [

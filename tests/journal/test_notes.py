@@ -52,7 +52,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_a_camera_that_fails_is_an_entry_an_event_and_a_line(desk: Desk) -> None:
     desk.notes.camera("front", False, "no such device")
     written, (event,) = desk.written()
-    assert written == [("camera", {"camera": "front", "ok": False, "why": "no such device"})]
+    assert written == [("camera", {"camera": "front", "about": "away", "ok": False, "why": "no such device"})]
     assert (event["kind"], event["camera"], event["ok"], event["why"]) == ("camera", "front", False, "no such device")
     assert [line["event"] for line in desk.told] == ["camera_fault"]
     assert desk.hurries == 1
