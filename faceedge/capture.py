@@ -1,18 +1,23 @@
-"""Camera in, frames out: at the clip's own pace, or as fast as they are taken when nothing is to be lost."""
+"""Camera in, frames out: a clip's at its own pace, or as fast as they are taken when nothing is to be lost; those of a
+live camera as they come, and None every now and then while none does, so that whoever waits shows that he is alive."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
-from faceedge.cameras.base import Camera
+from faceedge.cameras.backoff import Backoff
+from faceedge.cameras.base import Camera, LiveCamera
 from faceedge.errors import CameraError
 from faceedge.types import Frame
 
 Clock = Callable[[], float]
-REOPEN_AFTER_S = 1.0
+STEP_S = 0.1
+"""How long a camera may be waited for at a time: a stop is obeyed in between."""
+BEAT_S = 0.5
+"""How long a pause may last without a sign of life."""
 MAX_SKIP_S = 0.4
 """Late pictures are skipped for this long at most: a clip that decodes too slowly plays slower, not unseen."""
 
@@ -26,11 +31,11 @@ def paced(
     realtime: bool = True,
     clock: Clock = time.monotonic,
 ) -> Iterator[Frame]:
-    """Frames of one camera until its end or `stop`.
+    """Frames of one clip or folder until its end or `stop`.
 
     In real time a clip plays at its own rate and frames that are late are skipped as a camera would; otherwise
-    every frame comes at once, stamped with its media time. `loop` starts a clip over. Raises CameraError when the
-    camera fails or holds no picture at all.
+    every frame comes at once, stamped with its media time. `loop` starts a clip over. Raises CameraError when
+    it cannot be opened or holds no picture at all.
     """
     seq = 0
     while not stop.is_set():
@@ -48,18 +53,47 @@ def paced(
             return
 
 
+def live(
+    name: str, open_camera: Callable[[], LiveCamera], stop: threading.Event, numbers: Iterator[int]
+) -> Generator[Frame | None, None, None]:
+    """Frames of one live camera until `stop`; None whenever none came for a while. Raises CameraError when it fails.
+
+    numbers: of the frames; they go on when the camera is opened anew.
+    """
+    camera = open_camera()
+    try:
+        while not stop.is_set():
+            picture = camera.take(STEP_S)
+            yield None if picture is None else Frame(name, next(numbers), picture.image, picture.received)
+    finally:
+        camera.close()
+
+
 def reopened(
-    frames: Callable[[], Iterator[Frame]], stop: threading.Event, on_fault: Callable[[str], None]
+    frames: Callable[[], Iterator[Frame | None]],
+    stop: threading.Event,
+    on_fault: Callable[[str], None],
+    backoff: Backoff,
+    clock: Clock = time.monotonic,
 ) -> Iterator[Frame | None]:
-    """Frames of a live camera that is opened again, after a pause, whenever it fails; None while it is away."""
+    """Frames of a camera that is opened again, after a pause, whenever it fails; None while it is away."""
     while not stop.is_set():
         try:
-            yield from frames()
+            for frame in frames():
+                if frame is not None:
+                    backoff.delivered()
+                yield frame
             return
         except CameraError as error:
             on_fault(str(error))
-            yield None
-            stop.wait(REOPEN_AFTER_S)
+        yield from _pause(backoff.failed(), stop, clock)
+
+
+def _pause(pause_s: float, stop: threading.Event, clock: Clock) -> Iterator[None]:
+    until = clock() + pause_s
+    while (left_s := until - clock()) > 0 and not stop.is_set():
+        yield None
+        stop.wait(min(BEAT_S, left_s))
 
 
 def _one_pass(
@@ -70,12 +104,12 @@ def _one_pass(
         image = camera.read()
         if image is None:
             return
-        due = start + (seq - first) / camera.fps if camera.fps else clock()
+        due = start + (seq - first) / camera.fps
         late = clock() - due
         if realtime and late < 0:
             stop.wait(-late)
         # A picture that is a whole frame late has been overtaken by the next one.
-        is_overtaken = realtime and camera.fps and late > 1 / camera.fps
+        is_overtaken = realtime and late > 1 / camera.fps
         if is_overtaken and clock() - shown >= MAX_SKIP_S:
             start, is_overtaken = start + late, False
         if not is_overtaken:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from random import Random
 
 import numpy as np
 import pytest
 
+from faceedge.cameras.backoff import Backoff
 from faceedge.capture import paced, reopened
 from faceedge.errors import CameraError
 from faceedge.types import Frame, Image
@@ -91,8 +93,9 @@ def test_a_camera_that_fails_is_opened_again_and_the_fault_is_told() -> None:
             raise CameraError("the network camera stopped delivering")
         yield from paced("entry", lambda: Clip(clock), clock, clock=clock)
 
-    given = list(reopened(frames, clock, faults.append))
-    assert [frame is None for frame in given] == [True, True] + [False] * 10
+    given = list(reopened(frames, clock, faults.append, Backoff(Random(1), clock), clock))
+    assert [frame.seq for frame in given if frame is not None] == list(range(10))
+    assert given[0] is None, "a heart beats while the camera is away"
     assert faults == ["the network camera stopped delivering"] * 2
 
 

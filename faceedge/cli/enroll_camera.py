@@ -6,14 +6,13 @@ import argparse
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
-from faceedge.cameras import is_live, open_camera
-from faceedge.capture import paced
-from faceedge.channel import Channel, Closed
+from faceedge.cameras import is_live, open_camera, open_live
+from faceedge.capture import live, paced
 from faceedge.cli import noting, opening
 from faceedge.cli.enrolled import open_sheet, write_sheet
 from faceedge.errors import BadInput, CameraError
@@ -77,43 +76,14 @@ def _frames(uri: str) -> Generator[Frame, None, None]:
     """A clip by its own clock, ten pictures a second; of a live camera always the newest picture."""
     stop = threading.Event()
     if is_live(uri):
-        yield from _newest(uri, stop)
+        with closing(live("enrol", lambda: open_live(uri), stop, count())) as pictures:
+            yield from (frame for frame in pictures if frame is not None)
         return
     due = 0.0
     for frame in paced("enrol", lambda: open_camera(uri), stop, realtime=False):
         if frame.captured >= due:
             due = frame.captured + LOOK_EVERY_S
             yield frame
-
-
-def _newest(uri: str, stop: threading.Event) -> Iterator[Frame]:
-    """Reads in a thread of its own, so that guidance does not lag behind by what waits in the stream."""
-    channel: Channel[Frame] = Channel("enrol", 1)
-    faults: list[CameraError] = []
-
-    def read() -> None:
-        try:
-            for frame in paced("enrol", lambda: open_camera(uri), stop):
-                channel.put("enrol", frame)
-        except CameraError as error:
-            faults.append(error)
-        finally:
-            channel.close()
-
-    reader = threading.Thread(target=read, name="enrol", daemon=True)
-    reader.start()
-    try:
-        last = time.monotonic()
-        while time.monotonic() - last < LIMIT_S:
-            for frame in channel.take(1, 1.0):
-                last = time.monotonic()
-                yield frame
-    except Closed:
-        if faults:
-            raise faults[0] from None
-    finally:
-        stop.set()
-        reader.join(3.0)
 
 
 def _draw(contact: ContactSheet, path: Path, kept: Sequence[Kept]) -> None:

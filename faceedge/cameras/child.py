@@ -1,0 +1,193 @@
+"""Our side of a live camera: starts its process (`worker.py`), asks for pictures, and kills it when it does not answer.
+
+Used by one thread at a time; each call returns within the time that it is given.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from faceedge.cameras import wire
+from faceedge.cameras.base import Picture, Wish
+from faceedge.cameras.shared import SharedPicture
+from faceedge.cameras.uri import Source
+from faceedge.errors import CameraError, one_line
+from faceedge.types import Image
+
+COMMAND = (sys.executable, "-m", "faceedge.cameras.worker")
+STEP_S = 0.1
+"""How long `read` waits at a time, and the most that a caller of `take` should."""
+KEPT_OUT = ("FACEEDGE", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "LISTEN_")
+"""Of our environment: addresses with passwords, and what only the daemon may tell systemd."""
+CALM = {
+    "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "PYTHONSAFEPATH": "1",
+    # Warnings, for `complaints.py` to look through. TCP, for over UDP a lost packet spoils pictures for seconds.
+    "OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|fflags;nobuffer",
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds a process may be silent. open_s: until the camera is open. first_s: until its first picture, for a stream
+    can be shown only from its next key frame on. read_s: between two pictures. grace_s: to leave when asked to."""
+
+    open_s: float = 5.0
+    first_s: float = 5.0
+    read_s: float = 2.0
+    grace_s: float = 0.4
+
+
+class ChildCamera:
+    """A LiveCamera. The process starts at once and nothing is waited for here: what fails is raised by `take`."""
+
+    fps = 0.0
+
+    def __init__(
+        self, source: Source, uri: str, wish: Wish | None = None,
+        command: Sequence[str] = COMMAND, limits: Limits | None = None,
+    ) -> None:  # fmt: skip
+        self._source = source
+        self._wish = wish or Wish()
+        self._limits = limits or Limits()
+        self._is_open = self._is_asked = self._is_closed = False
+        self._memory = SharedPicture()
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._link.setblocking(False)
+        self._started = time.monotonic()
+        self._due = self._started + self._limits.open_s
+        try:
+            self._process = _start(command, theirs, self._memory.fd)
+        except OSError as error:
+            self._link.close()
+            self._memory.close()
+            raise CameraError(f"{source.shown}: its process does not start: {error.strerror}") from error
+        finally:
+            theirs.close()
+        self._say(wire.Order(uri, self._wish, self._memory.fd).packed())
+
+    def take(self, wait_s: float) -> Picture | None:
+        """See LiveCamera. After a CameraError there is nothing left of the process, and no use in a further call."""
+        if self._is_closed:
+            raise CameraError(f"{self._source.shown} is closed")
+        try:
+            return self._take(time.monotonic() + wait_s)
+        except CameraError:
+            self._end(grace_s=0.0)
+            raise
+
+    def read(self) -> Image:
+        """See Camera; waits as long as the limits allow."""
+        while True:
+            if (picture := self.take(STEP_S)) is not None:
+                return picture.image
+
+    def close(self) -> None:
+        """See Camera."""
+        if not self._is_closed:
+            self._end(self._limits.grace_s)
+
+    def _take(self, until: float) -> Picture | None:
+        if self._is_open and not self._is_asked:
+            self._ask(self._limits.read_s)
+        while (message := self._message(until)) is not None:
+            try:
+                told = wire.unpacked(message)
+            except ValueError as error:
+                raise CameraError(f"{self._source.shown}: its process speaks nonsense") from error
+            if isinstance(told, str):
+                raise CameraError(self._source.cleaned(one_line(told)))
+            if told is not None:
+                return self._picture(told)
+            if not self._is_open:
+                self._is_open = True
+                self._ask(self._limits.first_s)
+        return None
+
+    def _picture(self, shown: wire.Shown) -> Picture:
+        if not self._is_asked or not self._started <= shown.received <= time.monotonic():
+            raise CameraError(f"{self._source.shown}: its process speaks nonsense")
+        wish, size = self._wish, (shown.width, shown.height)
+        if wish.width is not None and size != (wish.width, wish.height):
+            raise CameraError(
+                f"{self._source.shown} delivers {size[0]} x {size[1]} px, not the {wish.width} x {wish.height} it was"
+                " asked for; set width and height to what it can, or leave both out"
+            )
+        self._is_asked = False
+        # Our own copy: from the next question on, the memory belongs to the other side.
+        return Picture(self._memory.view(shown.height, shown.width).copy(), shown.received)
+
+    def _ask(self, patience_s: float) -> None:
+        self._is_asked = True
+        self._due = time.monotonic() + patience_s
+        self._say(wire.NEXT)
+
+    def _message(self, until: float) -> bytes | None:
+        """None when nothing came. Raises CameraError when the process has ended or was silent for too long."""
+        wait_s = max(0.0, min(until, self._due) - time.monotonic())
+        if not _polled(self._link, select.POLLIN, wait_s):
+            if time.monotonic() >= self._due:
+                raise CameraError(self._silence())
+            return None
+        try:
+            message = self._link.recv(wire.MOST_BYTES)
+        except OSError:
+            message = b""
+        if not message:
+            raise CameraError(f"{self._source.shown}: its process has ended")
+        return message
+
+    def _silence(self) -> str:
+        if not self._is_open:
+            return f"{self._source.shown} does not open in time; check its power, cable and address"
+        return f"{self._source.shown} stopped delivering"
+
+    def _say(self, message: bytes) -> None:
+        with suppress(OSError):  # it has ended, or does not listen: the next answer, or its absence, says so
+            self._link.send(message)
+
+    def _end(self, grace_s: float) -> None:
+        self._is_closed = True
+        self._await_leave(grace_s)
+        # The group, for its process may have started others. It cannot be another's: nobody has reaped it yet.
+        os.killpg(self._process.pid, signal.SIGKILL)
+        # One caught in the kernel, in a driver, is reaped by `subprocess` when it starts another.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self._link.close()
+        self._memory.close()
+
+    def _await_leave(self, grace_s: float) -> None:
+        try:
+            self._link.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+        _polled(self._link, 0, grace_s)  # until its end of the socket is closed
+
+
+def _polled(link: socket.socket, events: int, wait_s: float) -> bool:
+    """Whether one of the events, or the end of the other side, came in time; never too early."""
+    poll = select.poll()
+    poll.register(link, events)
+    return bool(poll.poll(math.ceil(wait_s * 1000)))
+
+
+def _start(command: Sequence[str], link: socket.socket, memory: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdin=link.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(memory,),
+        env=_environment(os.environ), start_new_session=True,
+    )  # fmt: skip
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in ours.items() if not key.startswith(KEPT_OUT)} | CALM
