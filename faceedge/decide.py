@@ -83,6 +83,16 @@ class Judge:
     similarity: Similarity
     _cases: dict[Key, _Case] = field(default_factory=dict)
 
+    def reopen(self) -> None:
+        """Forgets all votes and questions; what was decided, and which face of a track it was, stays known."""
+        self._cases = {
+            key: _Case(
+                deque(maxlen=self.rules.of), case.segment, case.shots, case.seen, case.poorest,
+                case.votes[-1].shot if case.votes else case.late, case.outcome, case.decided,
+            )
+            for key, case in self._cases.items()
+        }  # fmt: skip
+
     def limits(self) -> dict[str, float]:
         """What decides, by name, as the journal writes it down."""
         return {

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from faceedge.batching import GREEDY, Batching
@@ -28,6 +29,7 @@ from faceedge.deadlines import Deadlines
 from faceedge.effort import FULL, Effort
 from faceedge.errors import FaceedgeError
 from faceedge.health.heartbeat import Heart
+from faceedge.health.watchdog import Vital
 from faceedge.types import Decision, Frame, Shot
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,9 @@ SILENCE_S = 3.0
 """Of a stage or a camera. A hang is to be seen within 5 s, and the slowest batch on the slowest board takes 1 s."""
 SHOTS = 2
 """Of one track: older ones are overtaken. They come 0.1 s apart, and a crowd is to have its votes, too."""
+PLAYED_SILENCE_S = 60.0
+"""With `lossless` whoever gives waits for whoever takes, and nobody stands at the door."""
+CAMERA_PAUSE_S = 1.0
 STOP_WITHIN_S = 1.2
 """Of the 2 s that a stop may take; the door link leaves in the rest."""
 
@@ -88,6 +93,7 @@ class Pipeline:
     _threads: list[threading.Thread] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _playing: set[str] = field(default_factory=set)
+    _ended: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_too_slow: bool = False
     frames: Channel[Frame] = field(init=False)
@@ -101,10 +107,11 @@ class Pipeline:
     def start(self) -> None:
         """Starts every thread of the table above."""
         self._playing.update(self.sources)
+        silence_s = PLAYED_SILENCE_S if self.lossless else SILENCE_S
         for camera in self.sources:
-            self._spawn(f"capture-{camera}", SILENCE_S, self._capture, camera)
-        self._spawn("detect", SILENCE_S, self._detect)
-        self._spawn("recognise", SILENCE_S, self._recognise)
+            self._spawn(f"capture-{camera}", silence_s, self._capture, camera)
+        self._spawn("detect", silence_s, self._detect)
+        self._spawn("recognise", silence_s, self._recognise)
         for thread in self._threads:
             thread.start()
 
@@ -118,11 +125,22 @@ class Pipeline:
         """Names of living threads that made no progress for longer than they may."""
         return [thread.name for thread in self._threads if thread.is_alive() and self.hearts[thread.name].is_stuck]
 
-    def stop(self) -> list[str]:
-        """Ends all threads within `STOP_WITHIN_S`; returns the names of those that did not end."""
+    def vitals(self) -> list[Vital]:
+        """Every thread of the table above, for the watchdog."""
+        return [
+            Vital(self.hearts[thread.name], thread.is_alive, partial(self._has_ended, thread.name))
+            for thread in self._threads
+        ]
+
+    def abandon(self) -> None:
+        """Asks all threads to end, and waits for none: one of them hangs."""
         self._stop.set()
         self.frames.close(discard=True)
         self.shots.close(discard=True)
+
+    def stop(self) -> list[str]:
+        """Ends all threads within `STOP_WITHIN_S`; returns the names of those that did not end."""
+        self.abandon()
         deadline = time.monotonic() + STOP_WITHIN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -162,9 +180,25 @@ class Pipeline:
         self.hearts[name] = Heart(name, silence_s)
         self._threads.append(threading.Thread(target=loop, args=(self.hearts[name], *args), name=name, daemon=True))
 
+    def _has_ended(self, thread: str) -> bool:
+        """In order: any other end of a thread is its death."""
+        return self._stop.is_set() or thread in self._ended
+
     def _capture(self, heart: Heart, camera: str) -> None:
+        while not self._is_through(heart, camera):
+            heart.beat()
+            self._stop.wait(CAMERA_PAUSE_S)  # ours to mend, but the other cameras go on, and perhaps this one
+        self._ended.add(heart.name)
+        with self._lock:
+            self._playing.discard(camera)
+            if not self._playing:
+                self.frames.close()
+        self.on_ended(camera)
+
+    def _is_through(self, heart: Heart, camera: str) -> bool:
+        """Whether the camera has come to its end; False when its source has failed and is to be tried again."""
+        passed = -math.inf
         try:
-            passed = -math.inf
             for frame in self.sources[camera](self._stop):
                 heart.beat()
                 if frame is not None and frame.captured - passed >= self.effort().frame_gap_s:
@@ -174,22 +208,22 @@ class Pipeline:
                     break
         except Exception as error:
             self._fault(heart, error)
-            self.failures.append(error)
-        with self._lock:
-            self._playing.discard(camera)
-            if not self._playing:
-                self.frames.close()
-        self.on_ended(camera)
+            if self.lossless:
+                self.failures.append(error)
+            return self.lossless or self._stop.is_set()
+        return True
 
     def _detect(self, heart: Heart) -> None:
         for frames in self._taken(self.frames, heart):
             for shot in self._guarded(heart, self.detect, self._timely(frames)):
                 self.shots.put((shot.camera, shot.track), shot)
+        self._ended.add(heart.name)
         self.shots.close()
 
     def _recognise(self, heart: Heart) -> None:
         for shots in self._taken(self.shots, heart):
             self._guarded(heart, self.recognise, shots)
+        self._ended.add(heart.name)
         self.finish()
 
     def _taken(self, channel: Channel[T], heart: Heart) -> Iterator[list[T]]:
@@ -216,11 +250,18 @@ class Pipeline:
             made = work(items)
         except Exception as error:
             self._fault(heart, error)
-            self.reopen(heart.name)
+            self._anew(heart)
             return []
         if items:
+            heart.worked()
             self._took(heart.name, time.monotonic() - start, len(items))
         return made
+
+    def _anew(self, heart: Heart) -> None:
+        try:
+            self.reopen(heart.name)
+        except Exception as error:
+            self._fault(heart, error)
 
     def _took(self, stage: str, seconds: float, items: int) -> None:
         self.gauge.worked(stage, seconds, items)
@@ -234,7 +275,7 @@ class Pipeline:
     @staticmethod
     def _fault(heart: Heart, error: Exception) -> None:
         kind = type(error).__name__
-        heart.faults[kind] += 1
+        heart.fault(kind)
         if heart.faults[kind] == 1:
             log.error(
                 "%s: %s: %s (said once, counted from now on)",

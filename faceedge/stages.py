@@ -51,6 +51,11 @@ class DetectStage:
         faces = self._vision.detector.detect([frame.image for frame in frames])
         return [shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)]
 
+    def reopen(self) -> None:
+        """After a fault: nothing is believed of before, but no track's number is used again."""
+        self._trackers = {camera: Tracker(tracker.next_id) for camera, tracker in self._trackers.items()}
+        self._pickers = {}
+
     def _shots(self, frame: Frame, found: Sequence[Face]) -> Iterator[Shot]:
         tracker = self._trackers.setdefault(frame.camera, Tracker())
         picker = self._pickers.setdefault(frame.camera, ShotPicker())
@@ -136,6 +141,11 @@ class RecogniseStage:
         while not self._confirms.empty():
             self._answer(self._confirms.get())
         return decisions
+
+    def reopen(self) -> None:
+        """After a fault: the votes so far are void, so nothing is granted that rests on what was seen before."""
+        self._judge.reopen()
+        self._media_now = {}
 
     def retry(self, camera: str, track: int) -> None:
         """A grant was lost; called from any thread."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceedge.config import Decide
-from faceedge.decide import Judge
+from faceedge.decide import GONE, Judge
 from faceedge.fit import Thresholds
 from faceedge.types import Assessment, Decision, Face, Match, Shot, Template
 
@@ -202,3 +202,43 @@ def test_late_shots_between_good_ones_cost_nobody_the_door() -> None:
     seen = [door.sees(ANNA), door.sees(ANNA, late_s=0.6), door.sees(ANNA)]
     assert outcomes(*seen) == [("grant", "match")]
     assert door.waits(2) == []
+
+
+def test_after_a_fault_the_votes_so_far_are_void_and_it_takes_as_many_anew() -> None:
+    door = Door()
+    before = [door.sees(ANNA), door.sees(ANNA)]
+    door.judge.reopen()
+    assert outcomes(*before, door.sees(ANNA), door.sees(ANNA)) == []
+    assert outcomes(door.sees(ANNA)) == [("grant", "match")]
+
+
+def test_after_a_fault_a_door_that_was_just_opened_is_not_opened_again() -> None:
+    door = Door()
+    first = [door.sees(ANNA) for _ in range(3)]
+    door.judge.reopen()
+    assert outcomes(*first, *[door.sees(ANNA) for _ in range(6)]) == [("grant", "match")]
+
+
+def test_a_fault_does_not_make_the_second_face_of_a_track_the_first_again() -> None:
+    door = Door()
+    door.sees(ANNA)
+    door.sees(BORIS, face=1)
+    door.judge.reopen()
+    (grant,) = [d for _ in range(3) for d in door.sees(BORIS, face=1)]
+    assert grant.segment == 1
+
+
+def test_a_question_from_before_a_fault_cannot_be_confirmed() -> None:
+    door = Door()
+    (review,) = [d for _ in range(3) for d in door.sees(ANNA, 0.55)]
+    door.judge.reopen()
+    assert door.judge.confirm(review, door.now) == GONE
+    [door.sees(ANNA, 0.55) for _ in range(3)]
+    assert isinstance(door.judge.confirm(review, door.now), str)
+
+
+def test_who_was_seen_only_before_a_fault_is_refused_and_not_forgotten() -> None:
+    door = Door()
+    door.sees(ANNA)
+    door.judge.reopen()
+    assert [outcome for outcome, _ in outcomes(door.waits(2))] == ["deny"]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from faceedge.deadlines import Deadlines
+from faceedge.health.watchdog import ailments
 from faceedge.pipeline import Pipeline
 from faceedge.types import Assessment, Decision, Face, Frame, Shot
 
@@ -208,5 +209,120 @@ def test_the_shots_of_a_crowd_before_one_camera_do_not_push_each_other_out() -> 
     while len(pipeline.shots) + pipeline.shots.passed < 20 and time.monotonic() < limit:
         time.sleep(0.005)
     assert pipeline.counters()["shots_dropped"] == 0
+    gate.set()
+    pipeline.stop()
+
+
+def ailing_of(pipeline: Pipeline, within_s: float = 5.0) -> list[str]:
+    """What the watchdog is told, as soon as it is told anything."""
+    limit = time.monotonic() + within_s
+    while not (found := ailments(pipeline.vitals())) and time.monotonic() < limit:
+        time.sleep(0.01)
+    return found
+
+
+@pytest.mark.parametrize("stage", ["detect", "recognise"])
+def test_a_stage_that_raises_is_made_anew_and_works_again(stage: str) -> None:
+    stages, anew = Stages(), []
+
+    def trouble(items: Sequence[object]) -> None:
+        if items and not anew:
+            raise RuntimeError("once")
+
+    def recognise(shots: Sequence[Shot]) -> list[Decision]:
+        if stage == "recognise":
+            trouble(shots)
+        return stages.recognise(shots)
+
+    stages.trouble = trouble if stage == "detect" else lambda frames: None
+    pipeline = Pipeline(
+        {"entry": partial(film, "entry", 50)}, stages.detect, recognise, stages.finished.set, lossless=True,
+        reopen=anew.append,
+    )  # fmt: skip
+    pipeline.start()
+    assert stages.finished.wait(10)
+    assert anew == [stage]
+    assert stages.arrived[-1] == ("entry", 49)
+    assert (pipeline.hearts[stage].streak, pipeline.hearts[stage].faults.total()) == (0, 1)
+
+
+def test_a_stage_that_cannot_be_made_anew_counts_that_as_a_fault_too_and_goes_on() -> None:
+    def trouble(frames: Sequence[Frame]) -> None:
+        if any(frame.seq == 7 for frame in frames):
+            raise RuntimeError("the network choked")
+
+    def anew(stage: str) -> None:
+        raise ValueError(stage)
+
+    stages = Stages(trouble)
+    pipeline = stages.pipeline(entry=20)
+    pipeline.reopen = anew
+    pipeline.start()
+    assert stages.finished.wait(10)
+    assert pipeline.hearts["detect"].faults == {"RuntimeError": 1, "ValueError": 1}
+    assert stages.arrived[-1] == ("entry", 19)
+
+
+def test_a_stage_thread_that_dies_is_as_bad_as_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fatal(BaseException):
+        """As a SystemExit out of a library."""
+
+    def trouble(frames: Sequence[Frame]) -> None:
+        raise Fatal
+
+    monkeypatch.setattr(threading, "excepthook", lambda fault: None)
+    pipeline = Stages(trouble).pipeline(entry=5)
+    pipeline.start()
+    assert ailing_of(pipeline) == ["detect has died"]
+    pipeline.stop()
+
+
+def test_a_stage_that_hangs_ails_and_a_clip_that_has_ended_does_not() -> None:
+    gate = threading.Event()
+    pipeline = Stages(lambda frames: hold(gate)).pipeline(entry=1)
+    pipeline.start()
+    pipeline.hearts["detect"].silence_s = 0.2
+    assert ailing_of(pipeline) == ["detect makes no progress"]
+    gate.set()
+    pipeline.stop()
+    assert ailments(pipeline.vitals()) == []
+
+
+def test_all_threads_that_have_come_to_their_end_ail_nothing() -> None:
+    stages = Stages()
+    pipeline = stages.pipeline(entry=3)
+    pipeline.start()
+    assert stages.finished.wait(5)
+    assert ailments(pipeline.vitals()) == []
+
+
+def test_a_camera_whose_source_fails_is_tried_again_and_keeps_the_others_going(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("faceedge.pipeline.CAMERA_PAUSE_S", 0.01)
+    times = []
+
+    def torn(stop: threading.Event) -> Iterator[Frame | None]:
+        times.append(1)
+        if len(times) < 3:
+            raise RuntimeError("a fault of ours")
+        yield from film("entry", 3, stop)
+
+    stages = Stages()
+    pipeline = Pipeline({"entry": torn}, stages.detect, stages.recognise, stages.finished.set)
+    pipeline.start()
+    assert stages.finished.wait(5)
+    assert len(times) == 3
+    assert stages.arrived[-1] == ("entry", 2)
+    assert (pipeline.failures, pipeline.hearts["capture-entry"].faults.total()) == ([], 2)
+
+
+def test_who_leaves_at_once_waits_for_no_thread_that_hangs() -> None:
+    gate = threading.Event()
+    pipeline = Stages(lambda frames: hold(gate)).pipeline(entry=5)
+    pipeline.start()
+    start = time.monotonic()
+    pipeline.abandon()
+    assert time.monotonic() - start < 0.5
     gate.set()
     pipeline.stop()

@@ -95,6 +95,34 @@ def test_of_a_frame_that_comes_too_late_the_faces_are_followed_but_nothing_is_cu
     assert [event["event"] for event in told] == ["track"]
 
 
+def test_a_detector_that_begins_anew_never_uses_the_number_of_a_track_again() -> None:
+    face = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
+    vision = SimpleNamespace(
+        detector=SimpleNamespace(detect=lambda images: [[face] for _ in images]),
+        crops=lambda image, faces: [image[:4, :4] for _ in faces],
+        assess=lambda image, faces, cut: [Assessment(0.9) for _ in faces],
+    )  # fmt: skip
+    told: list[dict[str, Any]] = []
+    stage = DetectStage(cast(Any, vision), told.append)
+    tracks = []
+    for seq in range(9):
+        if seq in (3, 6):
+            stage.reopen()
+        tracks += [one.track for one in stage([standing(seq, 10 + seq / 5)])]
+    assert tracks == [1, 1, 2, 2, 3, 3]
+    assert [event["track"] for event in told] == [1, 2, 3]
+
+
+def test_a_recogniser_that_begins_anew_grants_nothing_on_what_it_saw_before() -> None:
+    recogniser = Recogniser(lambda captured: False)
+    recogniser.stage([shot("entry", seq, 9.6 + seq / 10) for seq in range(2)])
+    recogniser.stage.reopen()
+    recogniser.stage([shot("entry", seq, 9.6 + seq / 10) for seq in range(2, 4)])
+    assert recogniser.said == []
+    recogniser.stage([shot("entry", 4, 10.0)])
+    assert [decision.outcome for decision in recogniser.said] == ["grant"]
+
+
 def decided(shots: Sequence[Shot]) -> list[tuple[str, str]]:
     """What is published when the shots come one by one, with the files' own clocks."""
     said: list[Decision] = []

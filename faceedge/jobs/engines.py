@@ -34,6 +34,11 @@ class Engines(Protocol):
         """Raises PackageError, EngineError, MissingExtra when it cannot be opened at all."""
         ...
 
+    def renew(self, package: Package, engine: Engine) -> Engine:
+        """An engine that fails, opened anew; use what this returns. No memory of the old one stays. Raises as `open`,
+        and then the old one is closed."""
+        ...
+
     def preprocessor(self, engine: Engine) -> Preprocessor:
         """What makes the inputs of an engine that was opened here."""
         ...
@@ -60,6 +65,11 @@ class OnnxEngines:
     def open(self, package: Package) -> Engine:
         """See `Engines.open`."""
         return open_onnx(package, self._settings)
+
+    def renew(self, package: Package, engine: Engine) -> Engine:
+        """See `Engines.renew`."""
+        engine.close()
+        return self.open(package)
 
     def preprocessor(self, engine: Engine) -> Preprocessor:  # noqa: ARG002 - the same for all
         """See `Engines.preprocessor`."""

@@ -83,6 +83,19 @@ class GpuEngines:
             self._builder.wish(Wish(package.manifest.role, package.label, why, plan.facts, build))
         return self._listed(package, engine)
 
+    def renew(self, package: Package, engine: Engine) -> Engine:
+        """See `Engines.renew`: the plan once more, and where that cannot be, ONNX Runtime from now on."""
+        assert isinstance(engine, SwitchEngine), "every engine that was opened here is one"
+        inner = None
+        try:
+            inner, _ = self._read(self.plan_of(package, engine.inputs[0]))
+        except DeviceLost:
+            raise
+        except (EngineError, BadInput, StoreError) as error:
+            self._note(f"{package.label} runs on ONNX Runtime: {error}")
+        engine.replace(inner or Inner(open_onnx(package, self._settings)))
+        return engine
+
     def preprocessor(self, engine: Engine) -> Preprocessor:
         """See `Engines.preprocessor`: on the device for an engine that runs there, if the kernels were compiled."""
         return SwitchPreprocessor(engine, self._host, lambda: self._device)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
 from faceedge import align
 from faceedge.assess import assess, lowered
 from faceedge.backends.base import CropSpec, Engine, Preprocessor
@@ -158,6 +160,26 @@ class Vision:
         assessments, templates = self.assess(image, faces, crops), self.recognizer.embed(crops)
         return [Portrait(*parts) for parts in zip(faces, crops, assessments, templates, strict=True)]
 
+    def prove(self, width: int, height: int) -> None:
+        """Asks every network once, about a picture of a camera's size. Raises EngineError when one gives no answer."""
+        image = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+        self.detector.detect([image])
+        marks = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.75], [0.65, 0.75]], np.float32)
+        side = float(min(width, height))
+        face = Face(np.array([0, 0, side, side], np.float32), 1.0, marks * np.float32(side))
+        crops = self.crops(image, [face])
+        self.assess(image, [face], crops)
+        self.recognizer.embed(crops)
+
+    def renew(self, role: Role) -> None:
+        """Opens the engine of a role anew, by the thread that uses it. Raises EngineError, and then it is closed."""
+        if role == "detector":
+            self.detector = self._open_detector(self.detector_package)
+        elif role == "recognizer":
+            self.recognizer = self._open_recognizer(self.recognizer_package)
+        elif self.quality_package is not None:
+            self.grader = self._open_grader(self.quality_package)
+
     def close(self) -> None:
         """Gives the engines' memory back."""
         for engine in self.engines.values():
@@ -197,9 +219,11 @@ class Vision:
 
     def _engine(self, package: Package) -> tuple[Engine, Preprocessor]:
         """An engine, and what makes its inputs. The detector's also cuts the crops, from the frame that it has."""
-        engine = self.opener.open(package)
-        self.engines[package.manifest.role] = engine
-        return self._around(package.manifest.role, engine), self.opener.preprocessor(engine)
+        role = package.manifest.role
+        old = self.engines.get(role)
+        engine = self.opener.open(package) if old is None else self.opener.renew(package, old)
+        self.engines[role] = engine
+        return self._around(role, engine), self.opener.preprocessor(engine)
 
 
 def open_vision(

@@ -6,6 +6,7 @@ import argparse
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,13 +16,18 @@ import pytest
 
 from faceedge import align
 from faceedge.assess import UNCLEAR
+from faceedge.backends.base import Engine
 from faceedge.cli import opening
 from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import astronaut
-from faceedge.errors import PackageError
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.detect import Detector
+from faceedge.errors import EngineError, PackageError
+from faceedge.grade import Grader
+from faceedge.jobs.vision import Around, Vision, open_vision
+from faceedge.manifest import Role
 from faceedge.models.store import make_package
 from faceedge.package import as_toml, read_package
+from faceedge.recognize import Recognizer
 from faceedge.stages import DetectStage
 from faceedge.types import Frame, Image
 
@@ -41,8 +47,10 @@ def state(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def opened(state: Path, **models: str) -> Vision:
-    return open_vision(Models(**{**ARCFACE, "quality": "lightqnet", **models}), EngineSettings(), state, cache_dir())
+def opened(state: Path, around: Around | None = None, **models: str) -> Vision:
+    wanted = Models(**{**ARCFACE, "quality": "lightqnet", **models})
+    more = {"around": around} if around is not None else {}
+    return open_vision(wanted, EngineSettings(), state, cache_dir(), **more)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +162,43 @@ def test_the_detect_stage_gives_shots_the_networks_assessment(vision: Vision) ->
     assert shots
     (portrait,) = vision.portraits(astronaut())
     assert all(shot.assessment == portrait.assessment for shot in shots)
+
+
+def test_every_network_is_asked_before_anybody_relies_on_it(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+    for role, kind in (("detector", Detector), ("recognizer", Recognizer), ("quality", Grader)):
+        name = {"detector": "detect", "recognizer": "embed", "quality": "grades"}[role]
+        plain = getattr(kind, name)
+
+        def noted(self: Any, given: Any, role: str = role, plain: Any = plain) -> Any:
+            asked.add(role)
+            return plain(self, given)
+
+        monkeypatch.setattr(kind, name, noted)
+    with opened(state) as vision:
+        vision.prove(480, 270)
+    assert asked == {"detector", "recognizer", "quality"}
+
+
+@pytest.mark.parametrize("role", ["detector", "recognizer", "quality"])
+def test_an_engine_that_fails_is_opened_anew_and_the_old_one_closed(state: Path, role: Role) -> None:
+    around: list[str] = []
+
+    def wrap(role: str, engine: Engine) -> Engine:
+        around.append(role)
+        return engine
+
+    with opened(state, around=wrap) as vision:
+        old = vision.engines[role]
+        old.close()
+        with pytest.raises(EngineError):
+            vision.prove(480, 270)
+        for _ in range(3):
+            vision.renew(role)
+        vision.prove(480, 270)
+        assert vision.engines[role] is not old
+        assert old.memory.working == 0
+    assert around.count(role) == 4
 
 
 def test_nothing_can_take_the_place_of_a_detector(state: Path) -> None:
