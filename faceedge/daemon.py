@@ -18,7 +18,7 @@ from faceedge.batching import Batching
 from faceedge.commands import Handler
 from faceedge.config import Config
 from faceedge.deadlines import Deadlines, Place
-from faceedge.decide import DEADLINE_S, Judge
+from faceedge.decide import DEADLINE_S, PARTING, Judge
 from faceedge.door.link import GrantResult
 from faceedge.effort import Effort
 from faceedge.errors import ConfigError
@@ -27,6 +27,8 @@ from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
 from faceedge.health.cameras import CameraHealth
 from faceedge.health.clock import SyncWatch, WallClock
+from faceedge.health.metrics import Metrics, Sources
+from faceedge.health.scrape import MetricsServer
 from faceedge.health.systemd import Systemd
 from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.collector import Collector, Cut
@@ -82,7 +84,8 @@ class Daemon:
         self._config = config
         self._state = state
         self._cache = cache
-        self._tell = tell
+        self._metrics = Metrics()
+        self._tell = self._metrics.hearing(tell)
         self._once = once
         self._check = check
         self._seams = seams or Seams()
@@ -142,6 +145,7 @@ class Daemon:
             config.door, self._vision, self._pipeline, self._publisher, self._session.journal, self._cameras,
             self._collector, self._enrol_mode, self._lockdown, self._exchange,
         )  # fmt: skip
+        self._open_metrics(parts)
         for notice in self._report.notices():
             log.warning("%s", notice)
         builder.start()
@@ -178,6 +182,7 @@ class Daemon:
             effort=self._effort,
             batching=Batching(self._config.batch.max_wait_ms / 1000),
             deadlines=self._deadlines,
+            gauge=self._metrics,
         )
 
     def _effort(self) -> Effort:
@@ -219,7 +224,26 @@ class Daemon:
             lambda: self._roster.book, doors, wall.now, self._retry, lambda: self._lockdown.is_on,
             self._cameras.why_shut,
         )  # fmt: skip
-        return lambda decision: permit(self._enrol_mode.shut(decision))
+        return lambda decision: permit(self._enrol_mode.shut(self._timed(decision)))
+
+    def _timed(self, decision: Decision) -> Decision:
+        if not self._once:
+            outcome = "left" if decision.reason in PARTING else decision.outcome
+            self._metrics.decided(outcome, time.monotonic() - decision.evidence.captured)
+        return decision
+
+    def _open_metrics(self, parts: ExitStack) -> None:
+        """Nobody is locked out because a port is taken: without metrics the door works as it does with them."""
+        if not (where := self._config.health.metrics):
+            return
+        self._metrics.sources = Sources(self._report.counters, self._pipeline.queues, self._report.cameras_ok)
+        try:
+            server = MetricsServer(where, self._metrics.registry)
+        except ConfigError as error:
+            log.error("no metrics: %s", error)
+            return
+        parts.callback(server.stop)
+        server.start()
 
     def _open_exchange(self) -> Exchange | None:
         config = self._config

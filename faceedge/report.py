@@ -85,6 +85,10 @@ class Report:
         """What has passed, what was dropped, what was decided, since the start."""
         return self.pipeline.counters() | dict(self.publisher.counters)
 
+    def cameras_ok(self) -> dict[str, bool]:
+        """Whether each camera delivers, by name."""
+        return {camera["name"]: camera["ok"] for camera in self.cameras.as_json()}
+
     def _doors(self) -> list[dict[str, Any]]:
         views = self.exchange.link.views() if self.exchange is not None else {}
         return [

@@ -1,0 +1,151 @@
+"""What Prometheus is told: how long every step takes, and what was counted. Its own registry for every daemon.
+
+Histograms are observed while the pipeline runs (`pipeline.Gauge`), everything else is read when somebody asks
+(`Sources`). Labels are names from the configuration, of threads and of outcomes; nobody's person is in them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram, Metric, ProcessCollector, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+Labels = tuple[str, ...]
+Event = dict[str, Any]
+
+WORK_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+LATENCY_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
+"""The deadline of a decision, 0.5 s, is one of the bounds."""
+SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+
+COUNTED: tuple[tuple[str, str, str, Labels], ...] = (
+    (r"(frames|shots)_(passed|dropped|late)", "items", "Items of a queue, by what became of them.", ("queue", "fate")),
+    (r"late_(detect|crops|recognise|publish)_(old|slow)", "late",
+     "Work that was dropped because it could not be decided in time, by place and reason.", ("place", "reason")),
+    (r"decision_(\w+)", "decisions", "Decisions, by outcome.", ("outcome",)),
+    (r"grant_(\w+)", "grants", "Grants, by what became of them.", ("verdict",)),
+    (r"(.+)_faults", "faults", "Times that a thread failed and went on.", ("thread",)),
+    (r"(.+)", "events", "Everything else that the state counts.", ("what",)),
+)  # fmt: skip
+"""How the flat counters of the state become families: expression, name, meaning, labels. The first that fits."""
+
+READINGS: Mapping[str, tuple[str, Labels]] = {
+    "pressure_ratio": ("How short of memory the machine is, 0 to 1.", ()),
+    "governor_step": ("Rungs that were given up because the machine is short of something.", ()),
+    "governor_batch": ("Most members of one batch at this moment.", ()),
+    "temperature_celsius": ("The warmest place of the machine.", ()),
+}
+"""Single numbers about the machine, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Asked at every scrape, by its thread. readings: some of READINGS; None where it is not known."""
+
+    counters: Callable[[], Mapping[str, int]] = dict
+    queues: Callable[[], Mapping[str, int]] = dict
+    cameras: Callable[[], Mapping[str, bool]] = dict
+    readings: Callable[[], Mapping[str, float | None]] = dict
+
+
+class Metrics:
+    """Make one for every daemon; `sources` may be set when there is something to read. Any thread observes."""
+
+    def __init__(self) -> None:
+        # A switch of the library for the whole process: no second series `…_created` beside each of ours.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.sources = Sources()
+        self.registry = CollectorRegistry()
+        self._waits = self._histogram("queue_wait_seconds", "How long an item waited in a queue.", WORK_S, "queue")
+        self._works = self._histogram("stage_seconds", "How long a stage took over a batch.", WORK_S, "stage")
+        self._sizes = self._histogram("batch_size", "Members of a batch.", SIZES, "stage")
+        self._decisions = self._histogram(
+            "decision_seconds", "From the picture to the decision; `left`: a refusal made when somebody had left.",
+            LATENCY_S, "outcome",
+        )  # fmt: skip
+        self._verdicts = self._histogram(
+            "verdict_seconds", "From the picture to the verdict about a grant.", LATENCY_S, "verdict"
+        )
+        self._children: dict[tuple[Histogram, str], Histogram] = {}
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Asked(self))
+
+    def waited(self, queue: str, seconds: float) -> None:
+        """See `pipeline.Gauge`."""
+        self._of(self._waits, queue).observe(seconds)
+
+    def worked(self, stage: str, seconds: float, items: int) -> None:
+        """See `pipeline.Gauge`."""
+        self._of(self._works, stage).observe(seconds)
+        self._of(self._sizes, stage).observe(items)
+
+    def decided(self, outcome: str, seconds: float) -> None:
+        """A decision was made so long after its picture was taken."""
+        self._of(self._decisions, outcome).observe(seconds)
+
+    def hearing(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
+        """The same listener, after this one has heard what became of grants."""
+
+        def heard(event: Event) -> None:
+            if event.get("event") == "decision" and event["verdict"] is not None and event["latency_ms"] is not None:
+                self._of(self._verdicts, event["verdict"]).observe(event["latency_ms"] / 1000)
+            tell(event)
+
+        return heard
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], label: str) -> Histogram:
+        return Histogram(f"faceedge_{name}", meaning, (label,), buckets=buckets, registry=self.registry)
+
+    def _of(self, histogram: Histogram, label: str) -> Histogram:
+        """One look into a dictionary: `labels` of the library takes a lock and is several times as slow."""
+        child = self._children.get((histogram, label))
+        if child is None:
+            child = self._children[histogram, label] = histogram.labels(label)
+        return child
+
+
+class _Asked:
+    """Families that are made of what is true when somebody asks."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def describe(self) -> Iterator[Metric]:
+        """All of them, without samples; also keeps the registry from asking at the start."""
+        for _, name, meaning, labels in COUNTED:
+            yield CounterMetricFamily(f"faceedge_{name}", meaning, labels=labels)
+        yield GaugeMetricFamily("faceedge_queue_items", "Items that wait in a queue.", labels=("queue",))
+        yield GaugeMetricFamily("faceedge_camera_ok", "1 while a camera delivers.", labels=("camera",))
+        for name, (meaning, labels) in READINGS.items():
+            yield GaugeMetricFamily(f"faceedge_{name}", meaning, labels=labels)
+
+    def collect(self) -> Iterator[Metric]:
+        """With samples."""
+        sources = self._metrics.sources
+        samples: dict[str, dict[Labels, float]] = defaultdict(dict)
+        for counter, value in sources.counters().items():
+            name, labels = counted(counter)
+            samples[name][labels] = value
+        samples["queue_items"] = {(queue,): float(count) for queue, count in sources.queues().items()}
+        samples["camera_ok"] = {(camera,): float(ok) for camera, ok in sources.cameras().items()}
+        for name, reading in sources.readings().items():
+            if reading is not None and math.isfinite(reading):
+                samples[name][()] = reading
+        for family in self.describe():
+            for label_values, sample in samples[family.name.removeprefix("faceedge_")].items():
+                family.add_metric(label_values, sample)  # type: ignore[attr-defined]
+            yield family
+
+
+def counted(counter: str) -> tuple[str, Labels]:
+    """Family and labels of a flat counter of the state."""
+    for expression, name, _, _ in COUNTED:
+        if found := re.fullmatch(expression, counter):
+            return name, found.groups()
+    raise AssertionError("the last expression fits everything")
