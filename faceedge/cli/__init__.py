@@ -6,6 +6,7 @@ from faceedge.cli import (
     build,
     calibrate,
     capture,
+    chaos,
     command,
     compare,
     demo,
@@ -48,4 +49,5 @@ COMMANDS = (
     capture,
     bench,
     selftest,
+    chaos,
 )

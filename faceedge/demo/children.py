@@ -47,6 +47,10 @@ class Child:
     def is_running(self) -> bool:
         return self.process.poll() is None
 
+    def code(self) -> int | None:
+        """The exit code, None while it runs; negative is the signal that ended it."""
+        return self.process.poll()
+
     def signal_group(self, number: signal.Signals) -> None:
         """Reaches the child and whatever it has started."""
         with suppress(ProcessLookupError):
