@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from faceedge.errors import CameraError
 
@@ -38,7 +39,7 @@ class Source:
 
     def _without_secrets(self, text: str) -> str:
         user, password = _credentials(self.what)
-        for secret in (self.what, password, user):
+        for secret in (self.what, password, unquote(password), user, unquote(user)):
             if len(secret) > 1:
                 text = text.replace(secret, "…")
         return re.sub(r"[a-zA-Z]+://\S+", "…", text)
