@@ -75,6 +75,7 @@ class Hall:
         self.now, self.seq = 100.0, 0
         self.book: Book | None = BOTH_MAY
         self.is_locked = False
+        self.why_shut = ""
         self.asked: list[Decision] = []
         self.link, self.diary = Link(), Diary()
         self._matches: dict[int, Match] = {}
@@ -85,7 +86,9 @@ class Hall:
             ask=self._ask, realtime=realtime,
         )  # fmt: skip
         names = {"entry": [door.name for door in doors]}
-        permit = Permit(lambda: self.book, names, lambda: None, self.retry, lambda: self.is_locked)
+        permit = Permit(
+            lambda: self.book, names, lambda: None, self.retry, lambda: self.is_locked, lambda _camera: self.why_shut
+        )
         vision = SimpleNamespace(recognizer=SimpleNamespace(embed=embed))
         identifier = SimpleNamespace(identify=lambda template: self._matches[int(template.norm)])
         parts = cast(list[Any], [vision, identifier, judge, self.publisher])
@@ -281,6 +284,13 @@ def test_a_lockdown_in_between_keeps_the_door_shut() -> None:
     assert (hall.confirm(review), hall.grants) == ("refused: lockdown", [])
     hall.is_locked = False
     assert (hall.confirm(review), hall.grants) == (USED, [])
+
+
+def test_a_camera_that_stands_still_meanwhile_keeps_the_door_shut() -> None:
+    hall = Hall()
+    review = hall.is_asked()
+    hall.why_shut = "its picture stands still"
+    assert (hall.confirm(review), hall.grants) == ("refused: camera", [])
 
 
 @pytest.mark.parametrize(

@@ -213,10 +213,10 @@ def test_at_dusk_it_turns_dark_once() -> None:
 
 def test_between_dark_and_light_it_stays_what_it_was() -> None:
     lens = Lens()
-    assert set(lens.live(5, scene(17, 8))) == {None}
-    assert lens.live(5, scene(12, 8))[-1] == "dark"
-    assert set(lens.live(5, scene(17, 8))) == {"dark"}
-    assert lens.live(5, scene(25, 8))[-1] is None
+    assert set(lens.live(5, scene(17, 10))) == {None}
+    assert lens.live(5, scene(12, 10))[-1] == "dark"
+    assert set(lens.live(5, scene(17, 10))) == {"dark"}
+    assert lens.live(5, scene(28, 10))[-1] is None
 
 
 def test_a_covered_lens_with_equal_pictures_is_told_as_covered_and_shut_all_the_same() -> None:

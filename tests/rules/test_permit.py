@@ -43,7 +43,11 @@ class Gate:
         self.book, self.now = book, now
         self.retries: list[tuple[str, int]] = []
         self.is_locked = False
-        self.permit = Permit(lambda: self.book, {"entry": doors}, lambda: self.now, self._retry, lambda: self.is_locked)
+        self.shut: set[str] = set()
+        self.permit = Permit(
+            lambda: self.book, {"entry": doors}, lambda: self.now, self._retry, lambda: self.is_locked,
+            lambda camera: "it stands still" if camera in self.shut else "",
+        )  # fmt: skip
 
     def _retry(self, camera: str, track: int) -> None:
         self.retries.append((camera, track))
@@ -81,6 +85,23 @@ def test_a_lockdown_is_asked_about_before_rules_that_cannot_be_read() -> None:
     gate = Gate(None)
     gate.is_locked = True
     assert gate("anna") == ("deny", "lockdown", ())
+
+
+@pytest.mark.parametrize("outcome", ["grant", "review"])
+def test_nobody_passes_by_a_camera_that_stands_still_and_everybody_by_another(outcome: str) -> None:
+    gate = Gate(Book({"anna": STAFF}))
+    gate.shut = {"entry"}
+    assert gate("anna", outcome) == ("deny", "camera", ())
+    gate.shut = {"yard"}
+    assert gate("anna", outcome) == (outcome, "match", ("main",))
+
+
+def test_who_was_seen_only_by_a_camera_that_stands_still_escorts_nobody() -> None:
+    gate = Gate(ESCORTED)
+    gate.shut = {"entry"}
+    gate("anna")
+    gate.shut = set()
+    assert gate("guest", track=2) == ("deny", "escort_missing", ())
 
 
 def test_who_was_removed_a_moment_ago_is_nobody() -> None:
