@@ -63,7 +63,8 @@ def test_without_loss_every_frame_of_every_camera_arrives_in_order_and_the_end_i
     assert stages.finished.wait(10)
     for camera, length in (("entry", 60), ("yard", 40)):
         assert [seq for name, seq in stages.arrived if name == camera] == list(range(length))
-    assert pipeline.counters()["frames_dropped"] == 0
+    counters = pipeline.counters()
+    assert (counters["frames_dropped"], counters["frames_late"], counters["shots_late"]) == (0, 0, 0)
     assert pipeline.stop() == []
     assert pipeline.is_finished
 

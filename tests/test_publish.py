@@ -69,6 +69,7 @@ def test_a_grant_past_its_deadline_is_never_sent() -> None:
     assert desk.link.sent == []
     assert desk.told[0]["verdict"] == "lost"
     assert "too late" in desk.told[0]["why"]
+    assert desk.publisher.counters["late_publish_old"] == 1
     assert desk.retries == [("entry", 7)]
 
 

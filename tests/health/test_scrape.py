@@ -175,9 +175,8 @@ def test_who_asks_and_never_reads_a_large_answer_is_given_up(tmp_path: Path) -> 
 def test_rubbish_is_survived_without_a_word(
     server: MetricsServer, rubbish: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 5) as client:
-        with contextlib.suppress(OSError):
-            client.sendall(rubbish)
+    with socket.create_connection(("127.0.0.1", server.port), 5) as client, contextlib.suppress(OSError):
+        client.sendall(rubbish)
     assert scrape(server.port)[0] == 200
     assert capfd.readouterr().err == ""
 
