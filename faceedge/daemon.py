@@ -20,16 +20,18 @@ from faceedge.config import Config
 from faceedge.deadlines import Deadlines, Place
 from faceedge.decide import DEADLINE_S, PARTING, Judge
 from faceedge.door.link import GrantResult
-from faceedge.effort import Effort
 from faceedge.errors import ConfigError
 from faceedge.exchange import Exchange, Terms
 from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
 from faceedge.health.cameras import CameraHealth
 from faceedge.health.clock import SyncWatch, WallClock
+from faceedge.health.keeper import Keeper, told
 from faceedge.health.metrics import Metrics, Sources
+from faceedge.health.pressure import PressureGauge
 from faceedge.health.scrape import MetricsServer
 from faceedge.health.systemd import Systemd
+from faceedge.health.thermometer import Thermometer
 from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.collector import Collector, Cut
 from faceedge.jobs.enrol_mode import EnrolMode
@@ -130,6 +132,7 @@ class Daemon:
         self._notes = Notes(self._session.journal, self._tell, self._feed.hurry)
         self._cameras = CameraHealth([camera.name for camera in config.camera], self._notes.camera)
         self._lockdown = Lockdown(self._state, self._notes.lockdown)
+        self._keeper = self._open_keeper(parts)
         builder = Builder(self._notes.engine)
         self._vision = parts.enter_context(
             open_vision(config.models, config.engine, self._state, self._cache, None, builder, self._seams.engine)
@@ -143,7 +146,7 @@ class Daemon:
         self._build_flow(parts)
         self._report = Report(
             config.door, self._vision, self._pipeline, self._publisher, self._session.journal, self._cameras,
-            self._collector, self._enrol_mode, self._lockdown, self._exchange,
+            self._collector, self._enrol_mode, self._lockdown, self._keeper, self._exchange,
         )  # fmt: skip
         self._open_metrics(parts)
         for notice in self._report.notices():
@@ -174,19 +177,32 @@ class Daemon:
         lookout = Lookout(self._config.camera, self._cameras, once=self._once, watch_all=watch_all)
         self._pipeline = Pipeline(
             lookout.sources(),
-            self._seams.stage("detect", DetectStage(self._vision, self._tell, self._late_at("crops"))),
-            self._seams.stage("recognise", self._recognise),
+            self._keeper.minding(
+                self._seams.stage("detect", DetectStage(self._vision, self._tell, self._late_at("crops")))
+            ),
+            self._keeper.minding(self._seams.stage("recognise", self._recognise)),
             self._recognise.finish,
             lossless=self._once,
             on_ended=lambda camera: self._tell({"event": "ended", "camera": camera}),
-            effort=self._effort,
+            effort=self._keeper.effort,
             batching=Batching(self._config.batch.max_wait_ms / 1000),
             deadlines=self._deadlines,
             gauge=self._metrics,
         )
 
-    def _effort(self) -> Effort:
-        return Effort(batch=self._config.batch.max)
+    def _open_keeper(self, parts: ExitStack) -> Keeper:
+        thermometer = Thermometer(self._config.health.telemetry)
+        parts.callback(thermometer.stop)
+        thermometer.start()
+        return Keeper(
+            self._config.batch.max, PressureGauge().read, lambda: thermometer.newest,
+            lambda step: self._notes.governor(told(step)), self._give_back,
+        )  # fmt: skip
+
+    def _give_back(self) -> None:
+        """Networks have taken memory for more than they are to do from now on."""
+        for engine in self._vision.engines.values():
+            engine.trim()
 
     def _late_at(self, place: Place) -> Callable[[float], bool]:
         """Whether a picture of this moment is too late there. A film that is worked through is never late."""
@@ -200,7 +216,7 @@ class Daemon:
 
     def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:
         cut = Cut(self._vision.alignment, self._vision.recognizer_build)
-        collector = Collector(self._config.capture, self._state, cut)
+        collector = Collector(self._config.capture, self._state, cut, may=lambda: self._keeper.effort().extras)
         collector.start(is_empty=not gallery.captured.kept())
         parts.callback(collector.stop)
         return collector
@@ -272,11 +288,12 @@ class Daemon:
 
     def _supervisor(self) -> Supervisor:
         """What the main thread looks after."""
-        ticks: list[Callable[[], None]] = []
+        # A film gives the same decisions on every machine, so nothing is given up for a short one.
+        ticks: list[Callable[[], None]] = [] if self._once else [self._keeper.tick]
         chores = [self._systemd.alive, self._roster.follow, self._sync.look, self._lockdown.follow]
         chores.append(self._vision.opener.check)
         if (exchange := self._exchange) is not None:
-            ticks = [exchange.link.sweep, self._feed.tick]
+            ticks += [exchange.link.sweep, self._feed.tick]
             chores += [lambda: self._notes.doors(exchange.link.views()), exchange.tick]
         return Supervisor(
             self._pipeline, ticks, chores, lambda: self._is_leaving, lambda: self._publisher.is_waiting,

@@ -14,6 +14,7 @@ from faceedge.config import Capture, Door
 from faceedge.door.watch import UNKNOWN
 from faceedge.exchange import Exchange
 from faceedge.health.cameras import CameraHealth
+from faceedge.health.keeper import Keeper
 from faceedge.jobs.collector import Collector
 from faceedge.jobs.enrol_mode import EnrolMode
 from faceedge.jobs.vision import Vision
@@ -21,6 +22,7 @@ from faceedge.journal.writer import Journal
 from faceedge.lockdown import Lockdown
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
+from faceedge.safe_mode import SafeMode
 
 EVERY_S = 10.0
 APART_S = 1.0
@@ -40,7 +42,9 @@ class Report:
     collector: Collector
     enrolment: EnrolMode
     lockdown: Lockdown
+    keeper: Keeper
     exchange: Exchange | None
+    safe: SafeMode | None = None
 
     def state(self) -> dict[str, Any]:
         """As documented in docs/mqtt.md."""
@@ -54,12 +58,24 @@ class Report:
             "stages": self.pipeline.stages(),
             "queues": self.pipeline.queues(),
             "counters": self.counters(),
+            "governor": self.keeper.as_json(),
             "journal": {"ok": self.journal.trouble is None, "head": head.as_json() if head else None},
             "capture": self.collector.as_json(),
             "enrolment": self.enrolment.as_json(),
             "lockdown": self.lockdown.is_on,
+            "safe_mode": self.safe.as_json() if self.safe is not None else {"on": False},
             **(self.exchange.as_json() if self.exchange is not None else {}),
         }
+
+    def status(self) -> str:
+        """One line for whoever asks the service manager."""
+        away = [name for name, ok in self.cameras_ok().items() if not ok]
+        said = [f"cameras: {len(self.cameras.names) - len(away)} of {len(self.cameras.names)}"]
+        said += [f"without pictures: {', '.join(away)}"] if away else []
+        said += [f"doors: {len(self.doors)}"]
+        said += ["the journal cannot be written"] if self.journal.trouble is not None else []
+        said += ["lockdown"] if self.lockdown.is_on else []
+        return "; ".join([*said, "safe mode"] if self.safe is not None else said)
 
     def standing(self, device: str, capture: Capture) -> dict[str, Any]:
         """What the journal notes of a start, and compares with the start before."""
@@ -83,7 +99,8 @@ class Report:
 
     def counters(self) -> dict[str, int]:
         """What has passed, what was dropped, what was decided, since the start."""
-        return self.pipeline.counters() | dict(self.publisher.counters)
+        steps = {f"governor_{step}": count for step, count in dict(self.keeper.counters).items()}
+        return self.pipeline.counters() | dict(self.publisher.counters) | steps
 
     def cameras_ok(self) -> dict[str, bool]:
         """Whether each camera delivers, by name."""

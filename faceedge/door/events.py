@@ -15,7 +15,7 @@ from faceedge.config import Name
 from faceedge.door.contract import DoorState, Pseudonym, Token, Words, fresh_token
 from faceedge.door.signed import DecisionId
 
-Kind = Literal["decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "dropped"]
+Kind = Literal["decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "governor", "dropped"]
 Verdict = Literal["opened", "refused", "lost", "unsent"]
 About = Literal["away", "frozen", "replay", "dark", "quality"]
 """What can be wrong with a camera."""
@@ -120,6 +120,26 @@ class DeviceEvent(Event):
     """Of faceedge."""
 
 
+class GovernorEvent(Event):
+    """The device does less because memory or cooling runs short, or more again. One step each; then what holds now."""
+
+    kind = "governor"
+    step: Literal["batch", "extras", "detector_75", "detector_50", "camera_10", "camera_5", "batch_1"]
+    """What was given up or taken back."""
+    less: bool
+    """Whether it was given up."""
+    why: Text
+    """What ran short, or what is enough again."""
+    batch: int = Field(ge=1)
+    """Pictures or faces that a network takes at once."""
+    extras: bool
+    """Whether what no decision needs is done, as the capture of crops."""
+    detector_scale: float
+    """Side of the detector's input against the usual, 0 to 1; small faces are lost first."""
+    frame_gap_ms: int = Field(ge=0)
+    """Pictures of one camera that come faster than this are passed over."""
+
+
 class DroppedEvent(Event):
     """Events that were never delivered: too old, too many, or the broker hung up on them each time."""
 
@@ -133,7 +153,8 @@ class DroppedEvent(Event):
 
 
 EVENTS: tuple[type[Event], ...] = (
-    DecisionEvent, ControllerEvent, CameraEvent, EnrolmentEvent, LockdownEvent, DeviceEvent, DroppedEvent,
+    DecisionEvent, ControllerEvent, CameraEvent, EnrolmentEvent, LockdownEvent, DeviceEvent, GovernorEvent,
+    DroppedEvent,
 )  # fmt: skip
 
 

@@ -151,6 +151,33 @@ class ShownOutbox(Shown):
     """Kinds that the broker's access list forbids."""
 
 
+class ShownGovernor(Shown):
+    """How much is done, and how short memory and cooling are."""
+
+    pressure: float | None
+    """The worst of memory in use, the limit of the service and stalls, 0 to 1; null when nothing can be read."""
+    source: str
+    """Where the pressure comes from, for a person to read."""
+    batch: Count
+    """Pictures or faces that a network takes at once."""
+    extras: bool
+    """Whether what no decision needs is done, as the capture of crops."""
+    detector_scale: float
+    """Side of the detector's input against the usual, 0 to 1."""
+    frame_gap_ms: Count
+    """Pictures of one camera that come faster than this are passed over."""
+    shed: list[str]
+    """What has been given up, in this order; it comes back in the reverse one."""
+    temperature_c: float | None
+    """Of the hottest sensor; null when none can be read."""
+    zone: str
+    """Which sensor that is."""
+    power_w: float | None
+    """What the board draws; null when it does not tell."""
+    strain: str
+    """What is too hot or draws too much, for a person to read; empty when nothing does."""
+
+
 class State(Shown):
     """The health of a device, for whoever operates it."""
 
@@ -170,6 +197,8 @@ class State(Shown):
     """How many items wait, by queue."""
     counters: dict[str, Count]
     """What has passed, was dropped and was decided since the start, by what."""
+    governor: ShownGovernor
+    """Memory, temperature, and what is given up for them."""
     journal: ShownJournal
     """Without a journal no door opens."""
     capture: ShownCapture

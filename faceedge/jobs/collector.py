@@ -57,11 +57,12 @@ class Collector:
     """Start it, offer shots from one thread, stop it. Off, it takes none, but lets age what an earlier run has left.
 
     clock: unix seconds. seed: of the ranks by which crops are drawn. room: bytes free for the state directory.
+    may: whether there is anything to spare for a calibration just now.
     """
 
     def __init__(
         self, settings: Capture, state: Path, cut: Cut, clock: Callable[[], float] = time.time,
-        seed: int | None = None, room: Callable[[], int] | None = None,
+        seed: int | None = None, room: Callable[[], int] | None = None, may: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.is_on = settings.on
@@ -71,6 +72,7 @@ class Collector:
         self._limits = Limits(settings.crops, cut.alignment)
         self._clock = clock
         self._ranks = np.random.default_rng(seed)
+        self._may = may
         self._room = room or (lambda: shutil.disk_usage(state).free)
         self._offers: Channel[_Offer] = Channel("capture", WAITING_MOST)
         self._last: dict[tuple[str, int | str, str], float] = {}
@@ -90,7 +92,7 @@ class Collector:
 
     def offer(self, shot: Shot, person: str | None) -> None:
         """One recognised shot; never waits. person: id, when the shot alone says who it is for certain."""
-        if not self.is_on or (person is None and not self.settings.strangers):
+        if not self.is_on or not self._may() or (person is None and not self.settings.strangers):
             return
         who = (shot.camera, shot.track) if person is None else ("", person)
         key = (*who, quality_band(shot.assessment.quality))

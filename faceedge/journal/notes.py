@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from faceedge.door.events import About, CameraEvent, ControllerEvent, LockdownEvent, letter
+from faceedge.door.events import About, CameraEvent, ControllerEvent, GovernorEvent, LockdownEvent, letter
 from faceedge.door.watch import UNKNOWN, View
 from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
@@ -37,6 +37,12 @@ class Notes:
         """The lockdown was switched, by whomever."""
         self._journal.append("lockdown", {"on": on}, [letter(LockdownEvent(time_ms=unix_ms(), on=on))])
         self._tell({"event": "lockdown", "on": on})
+        self._hurry()
+
+    def governor(self, body: dict[str, Any]) -> None:
+        """Less is done because something runs short, or more again; body: as in GovernorEvent."""
+        self._journal.append("governor", body, [letter(GovernorEvent(time_ms=unix_ms(), **body))])
+        self._tell({"event": "governor", **body})
         self._hurry()
 
     def engine(self, body: dict[str, Any]) -> None:

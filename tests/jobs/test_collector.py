@@ -38,10 +38,11 @@ class Site:
 
     state: Path
     now: float = NOW
+    may: bool = True
     made: list[Collector] = field(default_factory=list)
 
     def collector(self, settings: Capture = ON, room: Callable[[], int] = lambda: 10**10) -> Collector:
-        made = Collector(settings, self.state, CUT, lambda: self.now, seed=1, room=room)
+        made = Collector(settings, self.state, CUT, lambda: self.now, seed=1, room=room, may=lambda: self.may)
         self.made.append(made)
         return made
 
@@ -101,6 +102,12 @@ def test_what_is_offered_is_kept_with_its_facts_as_it_was_shown(site: Site) -> N
         assert png is not None
         assert np.array_equal(png_to_crop(png), first.crop)
     assert made.as_json() == {"on": True, "crops": 2, "dropped": 0, "days": 30}
+
+
+def test_while_memory_is_short_nothing_is_taken(site: Site) -> None:
+    site.may = False
+    site.run(ON, [(shot(0.0), None)])
+    assert site.kept() == []
 
 
 def test_a_person_is_taken_once_a_minute_and_band_wherever_they_stand(site: Site) -> None:

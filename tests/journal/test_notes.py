@@ -65,6 +65,18 @@ def test_a_lockdown_is_told_whoever_switched_it(desk: Desk) -> None:
     assert (event["kind"], event["on"]) == ("lockdown", True)
 
 
+def test_a_step_of_the_governor_is_an_entry_an_event_and_a_line(desk: Desk) -> None:
+    body = {"step": "batch", "less": True, "why": "cgroup 85 %", "batch": 8, "extras": True, "detector_scale": 1.0,
+            "frame_gap_ms": 0}  # fmt: skip
+    desk.notes.governor(body)
+    written, (event,) = desk.written()
+    assert written == [("governor", body)]
+    assert event["kind"] == "governor"
+    assert event.items() >= body.items()
+    assert desk.told == [{"event": "governor", **body}]
+    assert desk.hurries == 1
+
+
 def test_a_controller_is_told_when_it_comes_and_goes_and_fails_but_not_at_every_opening(desk: Desk) -> None:
     story = [
         View("unknown", False), View("unknown", False), View("unknown", True), View("locked", True),
