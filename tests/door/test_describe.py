@@ -89,6 +89,7 @@ def sample(value: dict[str, Any]) -> Any:
     made: dict[str, Any] = {
         "string": "a" * value.get("minLength", 1),
         "integer": 1,
+        "number": 0.5,
         "boolean": True,
         "array": [],
         "object": {},
