@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import count
 from random import Random
 
 import numpy as np
 import pytest
 
 from faceedge.cameras.backoff import Backoff
-from faceedge.capture import paced, reopened
+from faceedge.cameras.base import Picture
+from faceedge.capture import live, paced, reopened
 from faceedge.errors import CameraError
 from faceedge.types import Frame, Image
 
@@ -124,3 +126,93 @@ def test_a_clip_without_a_picture_is_a_fault_and_not_an_endless_loop(loop: bool)
 
     with pytest.raises(CameraError, match="not one picture"):
         next(paced("entry", spent, clock, loop=loop, clock=clock))
+
+
+class Far:
+    """A live camera: its takes give, in turn, a picture, nothing for as long as they wait, or a fault."""
+
+    fps = 0.0
+
+    def __init__(self, clock: Clock, takes: str) -> None:
+        self.clock, self.takes = clock, iter(takes)
+        self.is_closed = False
+
+    def take(self, wait_s: float) -> Picture | None:
+        match next(self.takes, "!"):
+            case "p":
+                return Picture(np.zeros((2, 2, 3), np.uint8), self.clock.now - 0.01)
+            case ".":
+                self.clock.now += wait_s
+                return None
+            case _:
+                raise CameraError("the network camera stopped delivering")
+
+    def read(self) -> Image | None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_frames_of_a_live_camera_bear_the_time_of_their_receipt_and_the_waiting_shows() -> None:
+    clock = Clock()
+    frames = live("entry", lambda: Far(clock, "..p.p"), clock, count())
+    given = [next(frames) for _ in range(5)]
+    assert [frame is None for frame in given] == [True, True, False, True, False]
+    assert [frame.captured for frame in given if frame is not None] == pytest.approx([50.19, 50.29])
+    with pytest.raises(CameraError, match="stopped delivering"):
+        next(frames)
+
+
+def test_a_live_camera_is_closed_when_it_fails_when_asked_to_stop_and_when_nobody_wants_its_frames() -> None:
+    for end in ("fault", "stop", "left"):
+        clock = Clock()
+        camera = Far(clock, "p" if end == "fault" else "ppppp")
+        frames = live("entry", lambda: camera, clock, count())  # noqa: B023
+        next(frames)
+        if end == "left":
+            frames.close()
+        elif end == "stop":
+            clock.set()
+            assert list(frames) == []
+        else:
+            with pytest.raises(CameraError):
+                next(frames)
+        assert camera.is_closed
+
+
+def test_numbers_of_frames_go_on_when_a_camera_is_opened_again() -> None:
+    clock, numbers = Clock(), count()
+    frames = reopened(
+        lambda: live("entry", lambda: Far(clock, "pp"), clock, numbers), clock, str, Backoff(Random(1), clock), clock
+    )
+    seen = [frame.seq for frame, _ in zip((frame for frame in frames if frame is not None), range(6), strict=False)]
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_camera_that_never_opens_leaves_no_heart_silent_for_a_second() -> None:
+    clock = Clock()
+    frames = reopened(
+        lambda: live("entry", lambda: Far(clock, "." * 50), clock, count()),
+        clock,
+        str,
+        Backoff(Random(1), clock),
+        clock,
+    )
+    last, longest = clock.now, 0.0
+    while clock.now < 200:
+        assert next(frames) is None
+        last, longest = clock.now, max(longest, clock.now - last)
+    assert longest <= 0.6
+
+
+def test_a_stop_during_a_pause_is_obeyed_at_once() -> None:
+    clock = Clock()
+    frames = reopened(
+        lambda: live("entry", lambda: Far(clock, ""), clock, count()), clock, str, Backoff(Random(1), clock), clock
+    )
+    assert next(frames) is None
+    clock.set()
+    start = clock.now
+    assert list(frames) == []
+    assert clock.now - start <= 0.5
