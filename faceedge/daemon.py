@@ -6,8 +6,9 @@ The only module beside the command line that sees the whole configuration.
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from faceedge.config import Config
 from faceedge.deadlines import Deadlines, Place
 from faceedge.decide import DEADLINE_S, PARTING, Judge
 from faceedge.door.link import GrantResult
-from faceedge.errors import ConfigError
+from faceedge.errors import ConfigError, FaceedgeError
 from faceedge.exchange import Exchange, Terms
 from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
@@ -32,6 +33,7 @@ from faceedge.health.pressure import PressureGauge
 from faceedge.health.scrape import MetricsServer
 from faceedge.health.systemd import Systemd
 from faceedge.health.thermometer import Thermometer
+from faceedge.health.watchdog import Vital, ailments
 from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.collector import Collector, Cut
 from faceedge.jobs.enrol_mode import EnrolMode
@@ -45,19 +47,28 @@ from faceedge.journal.reading import last_time
 from faceedge.journal.session import Session
 from faceedge.lockdown import Lockdown
 from faceedge.lookout import Lookout, check_files, doors_by_camera
+from faceedge.manifest import Role
 from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
 from faceedge.report import Report, StateFeed
 from faceedge.rules.clock import RELEASED
+from faceedge.safe_mode import Care
 from faceedge.seams import Seams
 from faceedge.stages import DetectStage, Onlookers, RecogniseStage
-from faceedge.supervise import Supervisor
+from faceedge.supervise import STUCK_EXIT, Supervisor
 from faceedge.types import Decision, Shot, Template
 
 log = logging.getLogger(__name__)
 Tell = Callable[[dict[str, Any]], None]
 
+ENGINES_AFTER = 3
+"""Faults in a row of one stage."""
+ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
+PROOF_PX = (480, 270)
+"""Of the picture that the networks are asked about before the start, where no camera is asked for a size."""
+LEAVE_WITHIN_S = 1.0
+"""For the last words of a process that hangs."""
 BEGIN_ANEW = -1
 """In place of an exit code: the configuration has changed, make another daemon of it."""
 
@@ -67,7 +78,7 @@ class Daemon:
 
     once: every frame of every file is processed, at its own speed, and then the daemon ends.
     tell: receives each event as a dictionary of JSON types. check: raises ConfigError when the configuration, as it is
-    on disk now, is no good. seams: where faults are put in on purpose.
+    on disk now, is no good. seams: where faults are put in on purpose. care: what is done for the next start.
     """
 
     def __init__(
@@ -80,6 +91,7 @@ class Daemon:
         once: bool = False,
         check: Callable[[], object] = lambda: None,
         seams: Seams | None = None,
+        care: Care | None = None,
     ) -> None:
         if not config.camera:
             raise ConfigError('no camera: add [[camera]] with uri = "file:clip.mp4", "rtsp://…" or "/dev/video0"')
@@ -91,6 +103,7 @@ class Daemon:
         self._once = once
         self._check = check
         self._seams = seams or Seams()
+        self._care = care
         self._is_leaving = self._begins_anew = False
         self._systemd = Systemd()
         self._exchange: Exchange | None = None
@@ -99,11 +112,14 @@ class Daemon:
         """Builds all parts, runs until a signal, a new configuration or the last frame of every file, stops them."""
         with ExitStack() as parts:
             parts.callback(self._systemd.close)
+            self._systemd.starting()
             self._build(parts)
+            self._prove()
             self._session.started(self._report.standing(self._config.device, self._config.capture))
             self._pipeline.start()
             parts.callback(self._stop_pipeline)
-            self._systemd.ready(f"{len(self._config.camera)} cameras, {len(self._config.door)} doors")
+            self._tell_mode()
+            self._systemd.ready(self._report.status())
             self._tell({"event": "ready", "version": __version__, "builds": dict(self._vision.builds)})
             code = self._supervisor().run(once=self._once)
             (self._systemd.reloading if self._begins_anew else self._systemd.stopping)()
@@ -118,6 +134,18 @@ class Daemon:
         """Ends this run so that another begins with the configuration as it is then. Raises ConfigError."""
         self._check()
         self._begins_anew = self._is_leaving = True
+
+    def _prove(self) -> None:
+        """Nobody is told that the door serves before the networks have answered. Raises EngineError."""
+        if not self._once:
+            size = next(((one.width, one.height) for one in self._config.camera if one.width and one.height), PROOF_PX)
+            self._vision.prove(*size)
+
+    def _tell_mode(self) -> None:
+        if self._care is not None and self._care.safe is not None:
+            self._notes.safe_mode(True, self._care.safe.why)
+        elif self._care is not None and self._care.is_over:
+            self._notes.safe_mode(False, "the current configuration is tried")
 
     def _build(self, parts: ExitStack) -> None:
         config = self._config
@@ -147,6 +175,7 @@ class Daemon:
         self._report = Report(
             config.door, self._vision, self._pipeline, self._publisher, self._session.journal, self._cameras,
             self._collector, self._enrol_mode, self._lockdown, self._keeper, self._exchange,
+            self._care.safe if self._care is not None else None,
         )  # fmt: skip
         self._open_metrics(parts)
         for notice in self._report.notices():
@@ -175,11 +204,10 @@ class Daemon:
         )  # fmt: skip
         watch_all = self._config.health.pictures == "all"
         lookout = Lookout(self._config.camera, self._cameras, once=self._once, watch_all=watch_all)
+        self._detect = DetectStage(self._vision, self._tell, self._late_at("crops"))
         self._pipeline = Pipeline(
             lookout.sources(),
-            self._keeper.minding(
-                self._seams.stage("detect", DetectStage(self._vision, self._tell, self._late_at("crops")))
-            ),
+            self._keeper.minding(self._seams.stage("detect", self._detect)),
             self._keeper.minding(self._seams.stage("recognise", self._recognise)),
             self._recognise.finish,
             lossless=self._once,
@@ -188,7 +216,15 @@ class Daemon:
             batching=Batching(self._config.batch.max_wait_ms / 1000),
             deadlines=self._deadlines,
             gauge=self._metrics,
+            reopen=self._reopen,
         )
+
+    def _reopen(self, stage: str) -> None:
+        """A stage that has raised begins anew, and when that does not help, with engines that were opened anew."""
+        (self._detect if stage == "detect" else self._recognise).reopen()
+        if self._pipeline.hearts[stage].streak % ENGINES_AFTER == 0:
+            for role in ROLES[stage]:
+                self._vision.renew(role)
 
     def _open_keeper(self, parts: ExitStack) -> Keeper:
         thermometer = Thermometer(self._config.health.telemetry)
@@ -290,7 +326,14 @@ class Daemon:
         """What the main thread looks after."""
         # A film gives the same decisions on every machine, so nothing is given up for a short one.
         ticks: list[Callable[[], None]] = [] if self._once else [self._keeper.tick]
-        chores = [self._systemd.alive, self._roster.follow, self._sync.look, self._lockdown.follow]
+        chores = [
+            self._systemd.alive,
+            self._say_status,
+            self._look_after,
+            self._roster.follow,
+            self._sync.look,
+            self._lockdown.follow,
+        ]
         chores.append(self._vision.opener.check)
         if (exchange := self._exchange) is not None:
             ticks += [exchange.link.sweep, self._feed.tick]
@@ -298,7 +341,38 @@ class Daemon:
         return Supervisor(
             self._pipeline, ticks, chores, lambda: self._is_leaving, lambda: self._publisher.is_waiting,
             patience_s=max((door.ttl_ms / 1000 for door in self._config.door), default=0.0),
+            ailments=lambda: ailments(self._vitals()), on_ailing=self._leave_at_once,
         )  # fmt: skip
+
+    def _vitals(self) -> list[Vital]:
+        """What the door cannot do without. Capture of crops, builds of engines and metrics are not among it."""
+        exchange = self._exchange.vitals() if self._exchange is not None else []
+        return [*self._pipeline.vitals(), self._session.journal.vital, *exchange]
+
+    def _leave_at_once(self, ailing: Sequence[str]) -> None:
+        """Ends the process without waiting for what hangs, or for a clean-up that may hang with it: a last word in the
+        journal, and the broker says `offline` by the last will when the connection breaks."""
+        limit = threading.Timer(LEAVE_WITHIN_S, self._seams.leave, (STUCK_EXIT,))
+        limit.daemon = True
+        limit.start()
+        self._systemd.status(", ".join(ailing))
+        self._pipeline.abandon()
+        self._notes.hang(", ".join(ailing))
+        self._seams.leave(STUCK_EXIT)
+        limit.cancel()  # only where leaving was kept from us, in a test
+
+    def _say_status(self) -> None:
+        self._systemd.status(self._report.status())
+
+    def _look_after(self) -> None:
+        """For the next start; and out of the safe mode, when it is time."""
+        faults = sum(self._pipeline.hearts[stage].faults.total() for stage in ROLES)
+        if self._care is None or not self._care.look(self._pipeline.frames.passed, faults):
+            return
+        try:
+            self._begin_anew()
+        except FaceedgeError as error:
+            log.warning("the safe mode goes on: %s", error)
 
     def _state_now(self) -> dict[str, Any]:
         return self._report.state()

@@ -104,7 +104,8 @@ def fingerprint(path: Path | None, environ: Mapping[str, str] = os.environ) -> s
 class Care:
     """What a daemon that is watched by systemd does for the next start. The main thread calls `look` every second.
 
-    safe: that this one runs in safe mode. now: tells the configuration as it is on disk from others. clock: monotonic.
+    safe: that this one runs in safe mode. is_over: a run before it did, and this one tries without. now: tells the
+    configuration as it is on disk from others. clock: monotonic.
     """
 
     state: Path
@@ -113,6 +114,7 @@ class Care:
     safe: SafeMode | None
     now: Callable[[], str]
     clock: Callable[[], float] = time.monotonic
+    is_over: bool = False
     _began: float = field(init=False)
     _well_since: float = field(init=False)
     _moved: float = field(init=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ def _same_engine(_role: str, engine: Engine) -> Engine:
 @dataclass(frozen=True, slots=True)
 class Seams:
     """stage: receives every stage by name and gives what runs in its place. engine: likewise every engine, by role.
-    wall: the wall clock, seconds since 1970."""
+    wall: the wall clock, seconds since 1970. leave: ends the process at once, with this exit code."""
 
     stage: Callable[[str, Stage], Stage] = _same_stage
     engine: Callable[[str, Engine], Engine] = _same_engine
     wall: Callable[[], float] = time.time
+    leave: Callable[[int], object] = os._exit

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from faceedge import config as configuration
+from faceedge.cli.careful import Careful, is_watched
 from faceedge.cli.generations import Check, Generations, read_startable
 from faceedge.cli.lines import JsonLines
 from faceedge.config import Config
@@ -42,29 +45,40 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, seams: Seams | None = None) -> int:
     """Runs the daemon until a signal or, with --once, to the end of its files. seams: where faults are put in."""
-    settings = configuration.load(args.config)
+    faulthandler.enable(file=2)  # systemd ends a main thread that hangs with SIGABRT: the log then says where it was
+    careful = Careful(args.config) if is_watched() and not args.once else None
+    code = _run(args, careful, seams)
+    if careful is not None and code == 0:
+        careful.end()
+    return code
+
+
+def _run(args: argparse.Namespace, careful: Careful | None, seams: Seams | None) -> int:
+    settings = configuration.load(args.config) if careful is None else careful.begin()
     if not args.json:
-        return _generations(args, settings, log_event, seams).run_until_signal()
+        return _generations(args, settings, log_event, careful, seams).run_until_signal()
     with JsonLines(sys.stdout.fileno(), 0 if args.once else MOST_WAITING) as lines:
-        generations = _generations(args, settings, lines.tell, seams)
+        generations = _generations(args, settings, lines.tell, careful, seams)
         lines.on_gone = generations.stop
         return generations.run_until_signal()
 
 
 def _generations(
-    args: argparse.Namespace, settings: Config, tell: Callable[[dict[str, Any]], None], seams: Seams | None
-) -> Generations:
+    args: argparse.Namespace, settings: Config, tell: Callable[[dict[str, Any]], None], careful: Careful | None,
+    seams: Seams | None,
+) -> Generations:  # fmt: skip
     state, cache = configuration.state_dir(settings), configuration.cache_dir()
 
     def make(config: Config, check: Check) -> Daemon:
-        return Daemon(config, state, cache, tell, once=args.once, check=check, seams=seams)
+        care = careful.care(config) if careful is not None else None
+        return Daemon(config, state, cache, tell, once=args.once, check=check, seams=seams, care=care)
 
     def read() -> Config:
         if args.once:
             raise ConfigError("this daemon works through files once and does not begin anew; start another")
         return read_startable(args.config, state)
 
-    return Generations(settings, make, read)
+    return Generations(settings, make, read if careful is None else partial(careful.checked, read))
 
 
 def log_event(event: dict[str, Any]) -> None:

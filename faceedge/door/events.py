@@ -15,7 +15,9 @@ from faceedge.config import Name
 from faceedge.door.contract import DoorState, Pseudonym, Token, Words, fresh_token
 from faceedge.door.signed import DecisionId
 
-Kind = Literal["decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "governor", "dropped"]
+Kind = Literal[
+    "decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "alert", "governor", "dropped"
+]
 Verdict = Literal["opened", "refused", "lost", "unsent"]
 About = Literal["away", "frozen", "replay", "dark", "quality"]
 """What can be wrong with a camera."""
@@ -140,6 +142,19 @@ class GovernorEvent(Event):
     """Pictures of one camera that come faster than this are passed over."""
 
 
+class AlertEvent(Event):
+    """Somebody should look after the device itself."""
+
+    kind = "alert"
+    what: Literal["hang", "safe_mode"]
+    """`hang`: a part of the daemon made no progress, so it ends and a new one begins. `safe_mode`: it ended three times
+    in ten minutes, and runs with the cameras that worked last."""
+    on: bool
+    """False: that is over."""
+    why: Text
+    """What was found."""
+
+
 class DroppedEvent(Event):
     """Events that were never delivered: too old, too many, or the broker hung up on them each time."""
 
@@ -153,7 +168,7 @@ class DroppedEvent(Event):
 
 
 EVENTS: tuple[type[Event], ...] = (
-    DecisionEvent, ControllerEvent, CameraEvent, EnrolmentEvent, LockdownEvent, DeviceEvent, GovernorEvent,
+    DecisionEvent, ControllerEvent, CameraEvent, EnrolmentEvent, LockdownEvent, DeviceEvent, AlertEvent, GovernorEvent,
     DroppedEvent,
 )  # fmt: skip
 

@@ -140,6 +140,17 @@ class ShownEnrolment(Shown):
     """What the person is to be told; only when on."""
 
 
+class ShownSafeMode(Shown):
+    """Whether the device runs with the cameras that worked last, because it ended three times in ten minutes."""
+
+    on: bool
+    """True: doors, rules and people are the current ones all the same."""
+    why: str | None = None
+    """What was found at the start; only when on."""
+    cameras: Literal["last", "current"] | None = None
+    """Whose cameras run; only when on."""
+
+
 class ShownOutbox(Shown):
     """Events on their way."""
 
@@ -219,3 +230,5 @@ class State(Shown):
     """Events that wait."""
     lockdown: bool
     """True: every door stays shut."""
+    safe_mode: ShownSafeMode
+    """After a crash loop."""

@@ -6,13 +6,17 @@ Any thread calls it: cameras their faults, the daemon the states of its controll
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, Literal
 
-from faceedge.door.events import About, CameraEvent, ControllerEvent, GovernorEvent, LockdownEvent, letter
+from faceedge.door.events import About, AlertEvent, CameraEvent, ControllerEvent, GovernorEvent, LockdownEvent, letter
 from faceedge.door.watch import UNKNOWN, View
+from faceedge.errors import StoreError
 from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
 
+LAST_WORDS_S = 0.4
 Views = Mapping[str, Mapping[str, View]]
 
 
@@ -44,6 +48,22 @@ class Notes:
         self._journal.append("governor", body, [letter(GovernorEvent(time_ms=unix_ms(), **body))])
         self._tell({"event": "governor", **body})
         self._hurry()
+
+    def safe_mode(self, on: bool, why: str) -> None:
+        """The daemon began in safe mode, or without it after a run that was in it."""
+        self._alert("safe_mode", on, why, self._journal.append)
+        self._hurry()
+
+    def hang(self, why: str) -> None:
+        """The last words of a daemon that hangs: they are on disk when this returns, or never will be."""
+        with suppress(StoreError):
+            self._alert("hang", True, why, partial(self._journal.append_now, wait_s=LAST_WORDS_S))
+
+    def _alert(self, what: Literal["hang", "safe_mode"], on: bool, why: str, append: Callable[..., object]) -> None:
+        body = {"what": what, "on": on, "why": why}
+        told = letter(AlertEvent(time_ms=unix_ms(), what=what, on=on, why=why[:400]))
+        self._tell({"event": "alert", **body})
+        append("alert", body, letters=[told])
 
     def engine(self, body: dict[str, Any]) -> None:
         """An engine is built, serves, or could not be built. The begin of a build is not worth an entry."""
