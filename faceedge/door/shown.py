@@ -60,11 +60,11 @@ class ShownCamera(Shown):
     name: Name
     """As in the configuration."""
     ok: bool
-    """False once it does not deliver, or its pictures have been bad for a while; then there was an event, too."""
+    """False: it does not deliver, or there is something wrong with its pictures; then there was an event, too."""
     why: str
     """What is wrong; empty when nothing is."""
     fault: Literal["away", "frozen", "replay", "dark"] | None
-    """What is wrong at this moment; null when nothing is. Short ones are told nowhere else."""
+    """What is wrong at this moment; null when nothing is. What comes again and again for seconds is told here only."""
     shut: bool
     """True: no door opens by this camera until its pictures change."""
     quality: float | None

@@ -32,8 +32,8 @@ class _Camera:
 class CameraHealth:
     """on_change(camera, ok, why, about): called once when something is wrong with a camera, and once when it is well.
 
-    A camera that fails is told at once. What is wrong with its pictures shows in `as_json` and shuts the camera at
-    once, and is told when it lasts (`Calm`).
+    What is wrong with the pictures of a camera shows in `as_json` and shuts it at once, always; it is told as `Calm`
+    has it.
     """
 
     names: Sequence[str]

@@ -46,16 +46,27 @@ def test_a_failed_camera_shows_why_and_the_other_stays_well() -> None:
     assert (rear["ok"], rear["why"], rear["fault"]) == (True, "", None)
 
 
-def test_a_frozen_camera_is_shut_and_shown_at_once_and_told_when_it_lasts() -> None:
+def test_a_frozen_camera_is_shut_shown_and_told_at_once() -> None:
     watched = Watched()
     watched.cameras.pictured("front", FROZEN)
     assert watched.cameras.why_shut("front") == FROZEN.why
-    assert (watched.front["ok"], watched.front["fault"], watched.front["shut"]) == (True, "frozen", True)
-    assert watched.told == []
-    watched.pictures(FROZEN, LASTS_S)
     assert watched.told == [("front", False, FROZEN.why, "frozen")]
-    assert (watched.front["ok"], watched.front["why"]) == (False, FROZEN.why)
+    shown = {key: watched.front[key] for key in ("ok", "why", "fault", "shut")}
+    assert shown == {"ok": False, "why": FROZEN.why, "fault": "frozen", "shut": True}
     assert watched.cameras.why_shut("rear") == ""
+
+
+def test_one_that_freezes_again_is_shut_and_shown_at_once_and_told_when_it_lasts() -> None:
+    watched = Watched()
+    watched.pictures(FROZEN, 1)
+    watched.pictures(None, 60)
+    before = list(watched.told)
+    watched.pictures(FROZEN, LASTS_S - 1)
+    assert watched.cameras.why_shut("front") == FROZEN.why
+    assert (watched.front["ok"], watched.front["fault"], watched.front["shut"]) == (True, "frozen", True)
+    assert watched.told == before
+    watched.pictures(FROZEN, 2)
+    assert watched.told == [*before, ("front", False, FROZEN.why, "frozen")]
 
 
 def test_a_camera_is_open_again_with_the_first_good_picture_and_told_so_when_that_lasts() -> None:
@@ -74,7 +85,7 @@ def test_a_quiet_corridor_that_stands_still_for_seconds_floods_nobody() -> None:
     for _ in range(500):
         watched.pictures(FROZEN, 8)
         watched.pictures(None, 1)
-    assert watched.told == []
+    assert len(watched.told) == 1
 
 
 def test_a_dark_camera_is_told_but_not_shut() -> None:
