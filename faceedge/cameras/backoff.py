@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
 SHORTEST_S = 0.25
-LONGEST_S = 4.0
-"""With the opening itself, a camera that is back is seen again within 5 s."""
+LONGEST_S = 3.0
+"""With the start of a process and the opening, up to 2 s, a camera that is back is seen again within 5 s."""
 GROWS = 3.0
 HEALTHY_S = 10.0
 """Having delivered for so long, the next fault is a new one."""
