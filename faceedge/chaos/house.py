@@ -80,6 +80,8 @@ class House:
             parts.callback(mounts.unmount, self.state)
         place = stand.build(self.folder, self.camera.uri, self.proxy.port, {
             "broker": {"host": self.proxy.host, "port": self.proxy.port, "keepalive_s": KEEPALIVE_S},
+            # The reel comes again and again; without the word that this is meant, it would be taken for a replay.
+            "camera": [{"name": "entry", "uri": self.camera.uri, "loop": True}],
             "door": [{"name": stand.DOOR, "cameras": ["entry"], "ttl_ms": TTL_MS, "pulse_ms": PULSE_MS}],
         })  # fmt: skip
         self.known = place.known
