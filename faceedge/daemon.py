@@ -288,7 +288,9 @@ class Daemon:
         """Nobody is locked out because a port is taken: without metrics the door works as it does with them."""
         if not (where := self._config.health.metrics):
             return
-        self._metrics.sources = Sources(self._report.counters, self._pipeline.queues, self._report.cameras_ok)
+        self._metrics.sources = Sources(
+            self._report.counters, self._pipeline.queues, self._report.cameras_ok, self._keeper.readings
+        )
         try:
             server = MetricsServer(where, self._metrics.registry)
         except ConfigError as error:

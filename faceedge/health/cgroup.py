@@ -47,7 +47,7 @@ class OwnGroup:
 
     def share(self) -> float | None:
         """Used of the limit, 0 and up; None where no group has a limit that can be read."""
-        return max((share for layout, folder in self._chain() if (share := _share(layout, folder)) is not None),
+        return max((share for layout, folder in self._chain() if (share := used_share(layout, folder)) is not None),
                    default=None)  # fmt: skip
 
     def _chain(self) -> list[tuple[Layout, Path]]:
@@ -103,7 +103,14 @@ def _upwards(place: Path, steps: tuple[str, ...]) -> Iterator[Path]:
             yield folder
 
 
-def _share(layout: Layout, folder: Path) -> float | None:
+def own_groups(root: Path = ROOT) -> list[tuple[Layout, Path]]:
+    """The own group and all above it as far as they are mounted, innermost first, of each version there is."""
+    mounts = list(_mounted(read_text(root / "proc/self/mountinfo"), root))
+    return list(_groups(read_text(root / "proc/self/cgroup"), mounts))
+
+
+def used_share(layout: Layout, folder: Path) -> float | None:
+    """Of one group: used of its limit, 0 and up; None where it has none."""
     limits = (_number(read_text(folder / name)) for name in layout.limits)
     limit = min((limit for limit in limits if limit is not None and limit < NO_LIMIT), default=0)
     used = _number(read_text(folder / layout.used))

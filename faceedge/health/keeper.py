@@ -99,6 +99,16 @@ class Keeper:
             "strain": heat.strain,
         }
 
+    def readings(self) -> dict[str, float | None]:
+        """For the metrics."""
+        heat = self._telemetry()
+        return {
+            "pressure_ratio": self._newest.share if self._newest is not None else None,
+            "governor_step": len(self._governor.rungs),
+            "governor_batch": self._effort.batch,
+            "temperature_celsius": heat.temperature_c if heat is not None else None,
+        }
+
     def _ask(self, ask: Callable[[], Step | None]) -> None:
         with self._lock:
             step = ask()

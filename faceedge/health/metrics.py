@@ -30,6 +30,8 @@ COUNTED: tuple[tuple[str, str, str, Labels], ...] = (
      "Work that was dropped because it could not be decided in time, by place and reason.", ("place", "reason")),
     (r"decision_(\w+)", "decisions", "Decisions, by outcome.", ("outcome",)),
     (r"grant_(\w+)", "grants", "Grants, by what became of them.", ("verdict",)),
+    (r"governor_(less|more)_(\w+)", "governor_steps", "What was given up or taken back, and how often.",
+     ("direction", "step")),
     (r"(.+)_faults", "faults", "Times that a thread failed and went on.", ("thread",)),
     (r"(.+)", "events", "Everything else that the state counts.", ("what",)),
 )  # fmt: skip

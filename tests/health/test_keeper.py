@@ -14,6 +14,7 @@ from faceedge.effort import Effort
 from faceedge.errors import EngineError, NoMemory
 from faceedge.health.governor import LADDER, Step
 from faceedge.health.keeper import EVERY_S, Keeper, told
+from faceedge.health.metrics import READINGS
 from faceedge.health.pressure import Pressure
 from faceedge.health.telemetry import Telemetry
 from tests.fakes.clock import FakeClock
@@ -136,6 +137,14 @@ def test_where_nothing_can_be_read_the_state_says_so(room: Room) -> None:
     room.pass_time(1)
     shown = ShownGovernor.model_validate(room.keeper.as_json())
     assert (shown.pressure, shown.source, shown.temperature_c, shown.batch) == (None, "", None, 16)
+
+
+def test_metrics_get_what_there_is(room: Room) -> None:
+    room.pressure = SHORT
+    room.pass_time(0.3)
+    readings = room.keeper.readings()
+    assert readings.keys() == READINGS.keys()
+    assert list(readings.values()) == [0.95, 1, 8, None]
 
 
 def test_every_step_there_is_fits_its_event(room: Room) -> None:
