@@ -53,8 +53,8 @@ BOUNDS = {
     "frozen-frame": Bound(5.0, 6.5, 10, shut=True),
     "detect-raises": Bound(2.0, 5.0, 3),
     "recognise-raises": Bound(2.0, 5.0, 3),
-    "detect-hangs": Bound(5.0, 10.0, 11),
-    "recognise-hangs": Bound(5.0, 10.0, 11),
+    "detect-hangs": Bound(5.0, 11.5, 8),
+    "recognise-hangs": Bound(5.0, 11.5, 8),
     "engine-error": Bound(3.0, 5.0, 6, shut=True),
     "out-of-memory": Bound(4.0, 5.0, 7),
     "broker-killed": Bound(4.0, 8.0, 10, shut=True),
@@ -66,9 +66,9 @@ BOUNDS = {
     "clock-ahead": Bound(None, 5.0, 2),
     "clock-behind": Bound(4.0, 5.0, 7, shut=True),
     "killed": Bound(1.0, 6.5, 6),
-    "memory-70": Bound(None, 5.0, 2),
-    "memory-80": Bound(6.0, 5.0, 4),
-    "memory-90": Bound(6.0, 10.0, 20),
+    "memory-70": Bound(None, 5.0, 1),
+    "memory-80": Bound(None, 5.0, 1),
+    "memory-90": Bound(5.0, 10.0, 4),
 }
 
 

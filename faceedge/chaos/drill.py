@@ -47,11 +47,13 @@ def drill(house: House, fault: Fault, bound: Bound) -> Row:
     if not house.settle(SETTLES_S):
         why = f"the door did not work before the fault, for {SETTLES_S:.0f} s: {_last_words(house)}"
         return Row(fault.name, fault.what, bound, complaints=(why,), log=house.charge.log.name)
-    outcome, log = _struck(house, fault, bound)
-    return Row(fault.name, fault.what, bound, outcome, tuple(bounds.broken(bound, outcome)), log=log)
+    outcome, objection, log = _struck(house, fault, bound)
+    complaints = [*bounds.broken(bound, outcome), *([objection] if objection else [])]
+    return Row(fault.name, fault.what, bound, outcome, tuple(complaints), log=log)
 
 
-def _struck(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str]:
+def _struck(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, str]:
+    """What was seen, what there is to object to, and the name of the log."""
     try:
         fault.prepare(house)
         began = time.monotonic()
@@ -60,6 +62,7 @@ def _struck(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str]:
         sign = _noticed(house, fault, bound, began)
         house.observer.wait(lambda: False, began + fault.holds_s)
         mended = began if fault.ends_itself else time.monotonic()
+        objection = fault.objects(house)
     finally:
         with suppress(FaceedgeError):  # a daemon that has begun anew knows of no order
             fault.mend(house)
@@ -69,7 +72,7 @@ def _struck(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str]:
     seen = _seen(house, bound, (began, mended, ended))
     detected_s = sign.at - began if sign is not None else None
     recovered_s = answer.told - mended if answer is not None else None
-    return Outcome(detected_s, recovered_s, *seen, said=sign.text if sign is not None else ""), log
+    return Outcome(detected_s, recovered_s, *seen, said=sign.text if sign is not None else ""), objection, log
 
 
 def _noticed(house: House, fault: Fault, bound: Bound, began: float) -> Sign | None:

@@ -16,8 +16,8 @@ def nothing(_house: House) -> None:
     """Where a fault passes by itself."""
 
 
-def possible(_house: House) -> str:
-    """Where nothing is needed."""
+def no_word(_house: House) -> str:
+    """Where nothing is needed, and there is nothing to object to."""
     return ""
 
 
@@ -25,7 +25,8 @@ def possible(_house: House) -> str:
 class Fault:
     """what: in a few words. prepare: what must be so before. notices: whether a sign of the daemon says that it has
     noticed. holds_s: how long the fault lasts at least. needs: why it cannot be done here, empty when it can.
-    ends_itself: nothing has to be mended, and the recovery counts from the fault."""
+    objects: what else was not as it must be, asked before it is mended. ends_itself: nothing has to be mended, and the
+    recovery counts from the fault."""
 
     name: str
     what: str
@@ -34,7 +35,8 @@ class Fault:
     mend: Do = nothing
     prepare: Do = nothing
     holds_s: float = 0.0
-    needs: Callable[[House], str] = possible
+    needs: Callable[[House], str] = no_word
+    objects: Callable[[House], str] = no_word
     ends_itself: bool = False
 
 

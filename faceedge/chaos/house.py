@@ -42,6 +42,8 @@ class House:
         self.state = folder / "state"
         self.observer = Observer()
         self.known = ""
+        self.load: object = None
+        """What weighs on the daemon, as `of_memory` has put it there."""
         self._reel = reel
         self._parts = ExitStack()
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from faceedge.backends.base import Engine, Input, Memory, Tensor, TensorSpec
-from faceedge.errors import EngineError, FaceedgeError, NoDeviceMemory
+from faceedge.errors import EngineError, FaceedgeError, NoMemory
 from faceedge.seams import Seams, Stage
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class FailingEngine:
         if self._orders.is_due("engine", self._role):
             raise EngineError(f"ordered: the {self._role} fails")
         if self._orders.is_due("memory", self._role):
-            raise NoDeviceMemory(f"ordered: no memory is left for the {self._role}")
+            raise NoMemory(f"ordered: no memory is left for the {self._role}")
         return self._engine.infer(arrays)
 
     def trim(self) -> None:
