@@ -19,11 +19,12 @@ Place = Literal["detect", "crops", "recognise"]
 REMEMBERED = 9
 """Batches of a stage that say what it usually takes; one slow batch in between says nothing."""
 ENOUGH = 3
-"""Fewer say nothing yet: the first batch of a network is slow."""
+"""Fewer drop nothing yet: the first batch of a network is slow."""
 STALE_S = 0.5
 """A stage that has worked nothing for so long is tried again, however slow it was."""
-SHARE = 0.5
-"""Of the deadline, for one batch of one stage: the next frame waits for as long as this one is worked on."""
+SHARE = 0.25
+"""Of the deadline, for one batch of one of two stages: before each of them a picture may wait for as long again, while
+the batch before is worked on."""
 
 
 @dataclass(slots=True)
@@ -42,8 +43,9 @@ class _Pace:
     def note(self, seconds: float, items: int, now: float) -> None:
         self.batches.append(seconds)
         self.each.append(seconds / items)
+        self.each_s = median(self.each)
         if len(self.batches) >= ENOUGH:
-            self.usual_s, self.each_s = median(self.batches), median(self.each)
+            self.usual_s = median(self.batches)
         self.newest_s, self.at = seconds, now
 
     def expected_s(self, now: float) -> float:

@@ -2,7 +2,7 @@
 
     thread          takes            does                                       gives          may be silent
     capture-<cam>   the camera       one Frame a picture                        frames (1)     3 s
-    detect          frames           faces, tracks, the shots worth it          shots (2)      3 s
+    detect          frames           faces, tracks, the shots worth it          shots (1)      3 s
     recognise       shots            templates, matches, votes, decisions       publisher      3 s
 
 Queues hold (n) items a camera, or a track of a camera; they take turns, the newest win and drops are counted. With
@@ -37,8 +37,6 @@ T = TypeVar("T", Frame, Shot)
 WAIT_S = 0.25
 SILENCE_S = 3.0
 """Of a stage or a camera. A hang is to be seen within 5 s, and the slowest batch on the slowest board takes 1 s."""
-SHOTS = 2
-"""Of one track: older ones are overtaken. They come 0.1 s apart, and a crowd is to have its votes, too."""
 PLAYED_SILENCE_S = 60.0
 """With `lossless` whoever gives waits for whoever takes, and nobody stands at the door."""
 CAMERA_PAUSE_S = 1.0
@@ -102,7 +100,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         how: dict[str, Any] = {"lossless": self.lossless, "batching": self.batching, "waited": self.gauge.waited}
         self.frames = Channel("frames", 1 if not self.lossless else 4, **how)
-        self.shots = Channel("shots", SHOTS, **how)
+        self.shots = Channel("shots", 1 if not self.lossless else 8, **how)
 
     def start(self) -> None:
         """Starts every thread of the table above."""
