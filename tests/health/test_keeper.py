@@ -141,7 +141,7 @@ def test_where_nothing_can_be_read_the_state_says_so(room: Room) -> None:
 
 def test_metrics_get_what_there_is(room: Room) -> None:
     room.pressure = SHORT
-    room.pass_time(0.3)
+    room.pass_time(0.5)
     readings = room.keeper.readings()
     assert readings.keys() == READINGS.keys()
     assert list(readings.values()) == [0.95, 1, 8, None]

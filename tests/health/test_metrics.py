@@ -101,4 +101,4 @@ def test_labels_are_names_of_parts_and_outcomes_only() -> None:
     labels = {label for *_, names in COUNTED for label in names} | {
         label for _, names in READINGS.values() for label in names
     }
-    assert labels == {"queue", "fate", "place", "reason", "outcome", "verdict", "thread", "what"}
+    assert labels == {"queue", "fate", "place", "reason", "outcome", "verdict", "thread", "direction", "step", "what"}
