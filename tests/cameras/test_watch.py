@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,11 +75,14 @@ def test_a_scene_that_changes_every_two_seconds_is_not_frozen() -> None:
         assert set(lens.still(2.9, number)) == {None}
 
 
-@given(at=st.tuples(st.integers(0, 90 - 8), st.integers(0, 159)), by=st.integers(1, 255))
-def test_any_change_of_eight_rows_counts_wherever_it_is(at: tuple[int, int], by: int) -> None:
+LARGE = cv2.resize(SCENE, (160, 720), interpolation=cv2.INTER_NEAREST)
+
+
+@given(at=st.tuples(st.integers(0, 720 - 8), st.integers(0, 159)), by=st.integers(1, 255))
+def test_any_change_of_eight_rows_of_720_counts_wherever_it_is(at: tuple[int, int], by: int) -> None:
     watch = PictureWatch()
-    assert [watch.see(SCENE, float(second)) is not None for second in range(5)] == [False, False, False, True, True]
-    changed = SCENE.copy()
+    assert [watch.see(LARGE, float(second)) is not None for second in range(5)] == [False, False, False, True, True]
+    changed = LARGE.copy()
     changed[at[0] : at[0] + 8, at[1], 1] += np.uint8(by)
     assert watch.see(changed, 5.0) is None
 
