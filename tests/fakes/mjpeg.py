@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that shows grey pictures as MJPEG, and can break off, fall silent or want a password."""
+"""An HTTP server on loopback that shows pictures as MJPEG, and can break off, fall silent or want a password."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class Stream:
         return f"http://{who}127.0.0.1:{self.port}/live.mjpg?token=secrettoken"
 
     def part(self) -> bytes:
-        """The next picture; its level of grey rises by ten each."""
-        level = self.shown * 10 % 250
-        _, jpeg = cv2.imencode(".jpg", np.full((self.height, self.width, 3), level, np.uint8))
+        """The next picture: the same wall every time, with the noise of a sensor."""
+        wall = np.random.default_rng(7).integers(20, 220, (4, 4, 1), np.uint8)
+        noise = np.random.default_rng(self.shown).integers(0, 30, (self.height, self.width, 3), np.uint8)
+        _, jpeg = cv2.imencode(".jpg", cv2.resize(wall, (self.width, self.height))[..., None] + noise)
         self.shown += 1
         head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
         return head.encode() + jpeg.tobytes() + b"\r\n"
