@@ -68,11 +68,11 @@ class Charge:
         with self._lock:
             self._keeper.hold()
             self._end_child()
+            self._keeper.tick()  # takes notice of the end, so that it is not taken for a sign later
 
     def start(self) -> None:
         """The next one."""
         with self._lock:
-            self._keeper.tick()  # takes notice of the end of the one before
             self._keeper.begin()
 
     def __enter__(self) -> Charge:

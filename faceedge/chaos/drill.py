@@ -11,6 +11,7 @@ from faceedge.chaos.bounds import Bound, Outcome
 from faceedge.chaos.faults import Fault
 from faceedge.chaos.house import TTL_S, House
 from faceedge.chaos.observer import Decided, Sign
+from faceedge.chaos.reel import BEAT_S
 from faceedge.errors import FaceedgeError
 
 SETTLES_S = 40.0
@@ -61,15 +62,15 @@ def _struck(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, str
         fault.strike(house)
         sign = _noticed(house, fault, bound, began)
         house.observer.wait(lambda: False, began + fault.holds_s)
-        mended = began if fault.ends_itself else time.monotonic()
         objection = fault.objects(house)
+        over = time.monotonic()
     finally:
         with suppress(FaceedgeError):  # a daemon that has begun anew knows of no order
             fault.mend(house)
+    mended = began if fault.ends_itself else time.monotonic()
     answer = _answer(house, bound, mended)
     house.observer.wait(lambda: False, time.monotonic() + LINGERS_S)
-    ended = answer.told if answer is not None else time.monotonic()
-    seen = _seen(house, bound, (began, mended, ended))
+    seen = _seen(house, began, answer.told if answer is not None else time.monotonic(), over if bound.shut else None)
     detected_s = sign.at - began if sign is not None else None
     recovered_s = answer.told - mended if answer is not None else None
     return Outcome(detected_s, recovered_s, *seen, said=sign.text if sign is not None else ""), objection, log
@@ -87,7 +88,7 @@ def _answer(house: House, bound: Bound, since: float) -> Decided | None:
 
     def proper() -> Decided | None:
         now = time.monotonic()
-        shown = house.camera.appearances(since, now + 2.0)
+        shown = house.camera.appearances(since - BEAT_S, now + 2 * BEAT_S)
         found = [
             one for one in house.observer.decisions(since, now)
             for person in shown
@@ -99,14 +100,13 @@ def _answer(house: House, bound: Bound, since: float) -> Decided | None:
     return proper()
 
 
-def _seen(house: House, bound: Bound, times: tuple[float, float, float]) -> tuple[int, int, int, int]:
+def _seen(house: House, began: float, ended: float, shut_until: float | None) -> tuple[int, int, int, int]:
     """Decisions lost; opens too late, wrong, in all."""
-    began, mended, ended = times
     now = time.monotonic()
     decided = house.observer.decisions(began - bounds.REMEMBERED_S, now)
     opens = house.observer.opens(began, now)
-    shown = house.camera.appearances(began - 2 * bounds.CAMERA_S - 5.0, now + 2.0)
-    shut = (began, mended) if bound.shut else None
+    shown = house.camera.appearances(began - 2 * BEAT_S - TTL_S, now + 2 * BEAT_S)
+    shut = None if shut_until is None else (began, shut_until)
     wrong = bounds.wrong(opens, shown, house.known, TTL_S, shut)
     late = bounds.late(opens, decided, TTL_S)
     lost = bounds.lost(house.camera.appearances(began, ended), decided, house.known)

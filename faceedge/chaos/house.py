@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 
@@ -21,12 +22,16 @@ from faceedge.door.broker import LocalBroker, local_broker
 from faceedge.door.contract import Address
 from faceedge.door.controller import Controller, DoorEvent
 from faceedge.door.keys import key_path, read_key
+from faceedge.gallery.store import Gallery
 from faceedge.health.starts import NAME as STARTS
+from faceedge.rules.book import Standing
 
 TTL_MS = 600
 TTL_S = TTL_MS / 1000
 PULSE_MS = 200
 KEEPALIVE_S = 2
+VALID_DAYS = 60
+"""She may pass for so long: a year ahead she may not, and without a clock nobody can tell."""
 
 
 class House:
@@ -87,6 +92,9 @@ class House:
             "door": [{"name": stand.DOOR, "cameras": ["entry"], "ttl_ms": TTL_MS, "pulse_ms": PULSE_MS}],
         })  # fmt: skip
         self.known = place.known
+        with Gallery.open(self.state) as gallery:
+            ends = datetime.now(timezone.utc) + timedelta(days=VALID_DAYS)
+            gallery.access.set_standing(self.known, Standing(valid_until=ends))
         self._start_controller(parts)
         self.charge = parts.enter_context(Charge(self.folder, place.config, self.observer))
 

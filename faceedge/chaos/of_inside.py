@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faceedge.chaos.faults import Do, Fault, ended, logged
 from faceedge.chaos.house import House
+from faceedge.chaos.observer import Sign
 from faceedge.chaos.orders import Fails, Order
 
 YEAR_S = 365 * 86_400.0
@@ -26,6 +27,10 @@ def _hangs(stage: str) -> Fault:
     return Fault(f"{stage}-hangs", what, _order("hang", stage), ended, ends_itself=True)
 
 
+def _expired(sign: Sign) -> bool:
+    return sign.kind == "event" and sign.body.get("reason") == "expired"
+
+
 def _kill(house: House) -> None:
     house.charge.kill()
 
@@ -46,7 +51,7 @@ FAULTS = (
     ),
     Fault(
         "clock-ahead", "the clock on the wall jumps a year ahead", _order("wall", shift_s=YEAR_S),
-        logged("the clock"), _MEND, holds_s=JUMP_HOLDS_S,
+        _expired, _MEND, holds_s=JUMP_HOLDS_S,
     ),
     Fault(
         "clock-behind", "the clock on the wall jumps a year back", _order("wall", shift_s=-YEAR_S),

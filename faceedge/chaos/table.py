@@ -20,7 +20,7 @@ def line(row: Row) -> Text:
     if row.skipped:
         return Text(f"–  {row.name:<18} skipped: needs {row.skipped}", "yellow")
     seen = row.outcome
-    told = "" if seen is None else f"detected {_seconds(seen.detected_s)}, recovered {_seconds(seen.recovered_s)}"
+    told = "" if seen is None else f"detected {_first(row)}, recovered {_seconds(seen.recovered_s)}"
     text = Text("✓  " if row.has_passed else "✗  ", "bold green" if row.has_passed else "bold red")
     text.append(f"{row.name:<18}", "bold").append(f" {told}")
     if row.complaints:
@@ -33,7 +33,7 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     made.add_column("fault", no_wrap=True)
     for heading in ("detected after", "recovered after", "decisions lost", "late opens", "wrong opens"):
-        made.add_column(heading, justify="right")
+        made.add_column(heading, justify="right", no_wrap=heading.endswith("after"))
     made.add_column("")
     for row in rows:
         made.add_row(row.name, *_cells(row), _mark(row))
@@ -75,9 +75,15 @@ def _cells(row: Row) -> list[str]:
     if row.outcome is None:
         return [_NONE] * 5
     seen, bound = row.outcome, row.bound
-    first = _NONE if bound.detected_s is None else f"{_seconds(seen.detected_s)} ({bound.detected_s:g})"
+    first = _first(row) if bound.detected_s is None else f"{_first(row)} ({bound.detected_s:g})"
     recovered = f"{_seconds(seen.recovered_s)} ({bound.recovered_s:g})"
     return [first, recovered, f"{seen.lost} ({bound.lost})", str(seen.late), str(seen.wrong)]
+
+
+def _first(row: Row) -> str:
+    """When it was noticed; a fault that need not be told may be told nevertheless."""
+    seconds = row.outcome.detected_s if row.outcome is not None else None
+    return _NONE if seconds is None and row.bound.detected_s is None else _seconds(seconds)
 
 
 def _mark(row: Row) -> Text:

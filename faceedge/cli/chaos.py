@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--minutes", type=float, default=0.0, metavar="N", help="go on by chance until so many minutes are over"
     )
     parser.add_argument(
-        "--only", action="append", default=[], metavar="FAULT", help="this fault; may be repeated (`--only help` lists)"
+        "--only", action="append", default=[], metavar="FAULT", help="this fault; may be repeated; a wrong name lists all"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the chance, to repeat a run (default: a new one)")
     parser.add_argument(

@@ -56,3 +56,9 @@ def test_the_document_is_json() -> None:
     assert document["passed"] is False
     assert [row["passed"] for row in document["rows"]] == [True, False, False]
     assert document["rows"][1]["outcome"]["detected_s"] is None
+
+
+def test_a_fault_that_need_not_be_told_is_not_said_to_be_missed() -> None:
+    quiet = Row("clock-ahead", "a year", Bound(None, 5.0, 2), Outcome(None, 2.0, 0, 0, 0, 2))
+    assert "detected –" in table.line(quiet).plain
+    assert "never" not in drawn([quiet])
