@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +41,13 @@ ttl_ms = 1500
 
 
 class Process:
-    """A faceedge command that tells its events as JSON lines; each is kept with the second it came."""
+    """A faceedge command that tells its events as JSON lines; each is kept with the second it came. around: what it is
+    started by."""
 
-    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environ: dict[str, str], around: Sequence[str] = ()) -> None:
         self.events: list[tuple[float, dict[str, Any]]] = []
-        self.child = subprocess.Popen([*FACEEDGE, *command, "--json"], env=environ, stdout=subprocess.PIPE, text=True)
+        whole = [*around, *FACEEDGE, *command, "--json"]
+        self.child = subprocess.Popen(whole, env=environ, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -101,8 +103,8 @@ class Porch:
         whole = [*FACEEDGE, *command, "--config", str(self.config("daemon"))]
         return subprocess.run(whole, env=self.environ, check=False, capture_output=True, text=True, timeout=60)
 
-    def daemon(self) -> Process:
-        return Process(["run", "--config", str(self.config("daemon"))], self.environ)
+    def daemon(self, around: Sequence[str] = ()) -> Process:
+        return Process(["run", "--config", str(self.config("daemon"))], self.environ, around)
 
     def controller(self) -> Process:
         return Process(["door", "simulate", "--config", str(self.config("controller"))], self.environ)
