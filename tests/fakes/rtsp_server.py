@@ -12,6 +12,9 @@ from types import TracebackType
 
 import pytest
 
+from faceedge.types import Image
+
+BITS = 16
 PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("rtsp_source.py")
 PACKAGES = (
@@ -40,6 +43,13 @@ def require_gstreamer() -> None:
     """Skips where it is not installed."""
     if not is_installed():
         pytest.skip(f"no GStreamer: apt install {PACKAGES}")
+
+
+def number_of(picture: Image) -> int:
+    """Which of the server's test pictures it is: 16 blocks along the upper edge, the first is 1, the next is 2."""
+    height, width = picture.shape[:2]
+    block = width // BITS
+    return sum(1 << bit for bit in range(BITS) if picture[height // 16, bit * block + block // 2].mean() > 128)
 
 
 class RtspServer:

@@ -19,8 +19,9 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402, F401
 
 BITS = 16
+# One slice a picture, as cameras send it: of several, OpenCV's FFmpeg loses all but the first over RTSP.
 ENCODERS = {
-    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! rtph264pay",
+    "h264": "x264enc tune=zerolatency sliced-threads=false speed-preset=ultrafast key-int-max=25 ! rtph264pay",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! h265parse ! rtph265pay",
 }
 
