@@ -7,7 +7,7 @@ decided about: that is part of every recovery.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faceedge.chaos.observer import Decided, Opened
 from faceedge.chaos.reel import Appearance
@@ -32,6 +32,11 @@ class Bound:
     recovered_s: float
     lost: int
     shut: bool = False
+
+    def eased(self, times: float) -> Bound:
+        """For a machine that has other work: so many times the seconds and the people. Late and wrong stay at none."""
+        first_s = None if self.detected_s is None else self.detected_s * times
+        return replace(self, detected_s=first_s, recovered_s=self.recovered_s * times, lost=round(self.lost * times))
 
 
 @dataclass(frozen=True, slots=True)

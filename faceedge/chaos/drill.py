@@ -56,6 +56,13 @@ def drill(house: House, fault: Fault, bound: Bound) -> Row:
 def _struck(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, str]:
     """What was seen, what there is to object to, and the name of the log."""
     try:
+        return _observed(house, fault, bound)
+    finally:
+        fault.clear(house)
+
+
+def _observed(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, str]:
+    try:
         fault.prepare(house)
         began = time.monotonic()
         log = house.charge.log.name

@@ -25,8 +25,8 @@ def no_word(_house: House) -> str:
 class Fault:
     """what: in a few words. prepare: what must be so before. notices: whether a sign of the daemon says that it has
     noticed. holds_s: how long the fault lasts at least. needs: why it cannot be done here, empty when it can.
-    objects: what else was not as it must be, asked before it is mended. ends_itself: nothing has to be mended, and the
-    recovery counts from the fault."""
+    objects: what else was not as it must be, asked before it is mended. clear: what was prepared is taken away
+    once all has been seen. ends_itself: nothing has to be mended, and the recovery counts from the fault."""
 
     name: str
     what: str
@@ -37,6 +37,7 @@ class Fault:
     holds_s: float = 0.0
     needs: Callable[[House], str] = no_word
     objects: Callable[[House], str] = no_word
+    clear: Do = nothing
     ends_itself: bool = False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from faceedge.chaos import mounts
@@ -51,7 +52,7 @@ def _keep_copy(name: str) -> Do:
         for part in _parts(house.state, name):
             shutil.copy2(part, house.folder / f"good-{part.name}")
         house.charge.start()
-        house.settle(SETTLES_S)
+        house.settle(SETTLES_S, time.monotonic())
 
     return prepare
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
 from faceedge.chaos.ballast import Ballast, Cage, Uncaged, cage
@@ -30,6 +31,11 @@ class Load:
             self._ballast = self._parts.enter_context(Ballast(self.room))
         self._ballast.fill(share)
 
+    def drop(self) -> None:
+        """The others give their memory back."""
+        if self._ballast is not None:
+            self._ballast.drop()
+
     @property
     def has_killed(self) -> bool:
         """Whether the kernel had to end anything."""
@@ -53,7 +59,7 @@ def _enter(house: House) -> None:
     house.charge.stop()
     house.charge.around = load.room.around
     house.charge.start()
-    house.settle(SETTLES_S)
+    house.settle(SETTLES_S, time.monotonic())
 
 
 def _fill(share: float) -> Do:
@@ -62,6 +68,11 @@ def _fill(share: float) -> Do:
         house.load.fill(share)
 
     return strike
+
+
+def _drop(house: House) -> None:
+    if isinstance(house.load, Load):
+        house.load.drop()
 
 
 def _leave(house: House) -> None:
@@ -86,8 +97,8 @@ def _weighs(percent: int) -> Fault:
     share = percent / 100
     what = f"others take memory until {percent} % of the limit are used"
     return Fault(
-        f"memory-{percent}", what, _fill(share), _steps_down, _leave, _enter, HOLDS_S, _needs_cage,
-        objects=_has_killed,
+        f"memory-{percent}", what, _fill(share), _steps_down, _drop, _enter, HOLDS_S, _needs_cage,
+        objects=_has_killed, clear=_leave,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from faceedge import __version__, config
 from faceedge.chaos import of_camera, of_disk, of_inside, of_link, of_memory, reel, table
-from faceedge.chaos.bounds import BOUNDS
+from faceedge.chaos.bounds import BOUNDS, Bound
 from faceedge.chaos.drill import Row, drill
 from faceedge.chaos.faults import Fault
 from faceedge.chaos.house import House
@@ -37,11 +37,13 @@ NARROW = 100
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line asks for. minutes: 0 is once through. only: names of faults, none for all."""
+    """What the command line asks for. minutes: 0 is once through. only: names of faults, none for all. ease: times the
+    bounds."""
 
     minutes: float = 0.0
     only: Sequence[str] = ()
     seed: int | None = None
+    ease: float = 1.0
     keep: Path | None = None
     as_json: bool = False
 
@@ -55,6 +57,8 @@ def run(wishes: Wishes) -> int:
     seed = random.SystemRandom().randrange(10_000) if wishes.seed is None else wishes.seed
     console = Console(stderr=wishes.as_json, highlight=False, soft_wrap=True)
     machine = f"{machine_name()}, {cores()} cores, load {load_average():.1f}, faceedge {__version__}"
+    if wishes.ease != 1:
+        machine += f", bounds times {wishes.ease:g}"
     logging.getLogger("faceedge.door").setLevel(logging.ERROR)  # our controller loses its broker on purpose
     rows: list[Row] = []
     with stoppable(), ExitStack() as parts:
@@ -65,7 +69,7 @@ def run(wishes: Wishes) -> int:
         if not house.settle(FIRST_S):
             raise FaceedgeError(f"the door does not work even without a fault; see {house.charge.log} with --keep")
         for fault in _order(faults, seed, time.monotonic() + 60 * wishes.minutes):
-            rows.append(_told(console, house, fault))
+            rows.append(_told(console, house, fault, BOUNDS[fault.name].eased(wishes.ease)))
     console.print(table.table(rows), width=None if console.is_terminal else NARROW)
     console.print(table.last_line(rows))
     if wishes.as_json:
@@ -97,8 +101,8 @@ def _order(faults: Sequence[Fault], seed: int, until: float) -> Iterator[Fault]:
         yield chance.choice(faults)
 
 
-def _told(console: Console, house: House, fault: Fault) -> Row:
+def _told(console: Console, house: House, fault: Fault, bound: Bound) -> Row:
     with console.status(f"{fault.name}: {fault.what}"):
-        row = drill(house, fault, BOUNDS[fault.name])
+        row = drill(house, fault, bound)
     console.print(table.line(row))
     return row

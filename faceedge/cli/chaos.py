@@ -27,11 +27,22 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--minutes", type=float, default=0.0, metavar="N", help="go on by chance until so many minutes are over"
     )
     parser.add_argument(
-        "--only", action="append", default=[], metavar="FAULT", help="this fault; may be repeated; a wrong name lists all"
+        "--only",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="this fault; may be repeated; a wrong name lists all",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the chance, to repeat a run (default: a new one)")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep configuration, state and logs, in a new folder"
+    )
+    parser.add_argument(
+        "--ease",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="bounds times X, for a machine that has other work (1 to 10)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout, the rest on stderr")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # this is the daemon that is to be hurt
@@ -49,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.minutes <= 7 * 24 * 60:
         raise BadInput("--minutes: 0 (once through) to 10080")
-    wishes = Wishes(args.minutes, args.only, args.seed, args.keep, args.json)
+    if not 1 <= args.ease <= 10:
+        raise BadInput("--ease: 1 to 10; what needs more cannot be judged on this machine")
+    wishes = Wishes(args.minutes, args.only, args.seed, args.ease, args.keep, args.json)
     mounts.enter([sys.executable, "-m", "faceedge", *sys.argv[1:]])
     return run_chaos(wishes)
 

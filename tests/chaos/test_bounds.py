@@ -92,3 +92,10 @@ def test_a_grant_that_was_held_back_and_opens_is_late() -> None:
 
 def test_a_later_grant_explains_an_open_after_a_lost_one() -> None:
     assert late([Opened(14.0, HER)], [grant(10.5, "lost"), grant(13.6)], TTL_S) == []
+
+
+def test_a_busy_machine_gets_more_time_but_no_late_or_wrong_open() -> None:
+    eased = BOUND.eased(3)
+    assert broken(eased, Outcome(8.0, 14.0, 6, 0, 0, 1)) == []
+    assert broken(eased, Outcome(8.0, 14.0, 6, 1, 1, 1)) != []
+    assert Bound(None, 5.0, 2).eased(3).detected_s is None
