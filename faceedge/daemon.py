@@ -67,8 +67,8 @@ ENGINES_AFTER = 3
 ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
 PROOF_PX = (480, 270)
 """Of the picture that the networks are asked about before the start, where no camera is asked for a size."""
-LEAVE_WITHIN_S = 1.0
-"""For the last words of a process that hangs."""
+LEAVE_WITHIN_S, LAST_WORDS_S = 1.0, 0.4
+"""For a process that hangs, and of that for its last words in the journal."""
 BEGIN_ANEW = -1
 """In place of an exit code: the configuration has changed, make another daemon of it."""
 
@@ -359,7 +359,7 @@ class Daemon:
         limit.start()
         self._systemd.status(", ".join(ailing))
         self._pipeline.abandon()
-        self._notes.hang(", ".join(ailing))
+        self._notes.hang(", ".join(ailing), 0.0 if self._session.journal.vital.ailment else LAST_WORDS_S)
         self._seams.leave(STUCK_EXIT)
         limit.cancel()  # only where leaving was kept from us, in a test
 

@@ -16,7 +16,6 @@ from faceedge.errors import StoreError
 from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
 
-LAST_WORDS_S = 0.4
 Views = Mapping[str, Mapping[str, View]]
 
 
@@ -54,10 +53,10 @@ class Notes:
         self._alert("safe_mode", on, why, self._journal.append)
         self._hurry()
 
-    def hang(self, why: str) -> None:
+    def hang(self, why: str, wait_s: float) -> None:
         """The last words of a daemon that hangs: they are on disk when this returns, or never will be."""
         with suppress(StoreError):
-            self._alert("hang", True, why, partial(self._journal.append_now, wait_s=LAST_WORDS_S))
+            self._alert("hang", True, why, partial(self._journal.append_now, wait_s=wait_s))
 
     def _alert(self, what: Literal["hang", "safe_mode"], on: bool, why: str, append: Callable[..., object]) -> None:
         body = {"what": what, "on": on, "why": why}
