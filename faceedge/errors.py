@@ -35,7 +35,11 @@ class EngineError(FaceedgeError):
     """An engine refused its input or failed to run."""
 
 
-class NoDeviceMemory(EngineError):
+class NoMemory(EngineError):
+    """There is not the memory that a batch needs; a smaller one may run."""
+
+
+class NoDeviceMemory(NoMemory):
     """The device has not the memory that was asked for; what it holds is unharmed."""
 
 

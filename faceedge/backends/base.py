@@ -120,7 +120,13 @@ class Engine(Protocol):
         ...
 
     def trim(self) -> None:
-        """Gives back the working memory that only a larger batch needs, at the latest with the next `infer`."""
+        """Asks that working memory be given back: every thread that runs batches gives up its own with its next `tidy`,
+        or after its next `infer`, as that batch may be an old one. From any thread; it waits for nothing."""
+        ...
+
+    def tidy(self) -> None:
+        """Gives back what `trim` asked for since this thread's last call; else, or after close, it does nothing. For
+        threads that run batches, whenever they have none: it counts as a call of `infer`."""
         ...
 
     def close(self) -> None:
@@ -149,4 +155,12 @@ class Preprocessor(Protocol):
 
     def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats | DeviceTensor:
         """float32 (n, 3, h, w): crops of one size, normalised, in the network's colour order."""
+        ...
+
+    def trim(self) -> None:
+        """As `Engine.trim`: with its next call every thread gives up what it keeps from call to call."""
+        ...
+
+    def tidy(self) -> None:
+        """As `Engine.tidy`."""
         ...

@@ -5,8 +5,12 @@ Inputs are read where the caller has them; outputs are written into buffers that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from faceedge.backends.base import Tensor
 
@@ -54,14 +58,35 @@ class Bindings:
             del self._kept[next(iter(self._kept))]
         return outputs
 
-    def forget_larger(self, form: Form) -> None:
-        """Gives up the buffers of batches larger than that of `form`."""
-        self._kept = {kept: binding for kept, binding in self._kept.items() if _batch(kept) <= _batch(form)}
+    def run_first_rows(self, arrays: Mapping[str, Tensor]) -> None:
+        """The first of a batch alone, where the graph takes that; nothing is kept of it."""
+        rows = self._one_row(arrays)
+        if any(rows[name].shape != arrays[name].shape for name in rows):
+            with suppress(Exception):
+                _Binding(self._session).run(rows, None)
+
+    def empty(self, shrinking: Any) -> None:
+        """Gives up all buffers. ONNX Runtime gives back what its arena does not use at the end of a run with the
+        options `shrinking`: that of the least there is to run. When it fails, the next batch fails as well."""
+        forms, self._kept = list(self._kept), {}
+        if not forms:
+            return
+        least = {name: np.zeros(shape, dtype) for name, shape, dtype in min(forms, key=_size)}
+        with suppress(Exception):
+            smallest, rows = _Binding(self._session), self._one_row(least)
+            smallest.run(rows, None)  # binds the outputs: where ONNX Runtime still holds them, its arena cannot shrink
+            smallest.run(rows, shrinking)
+
+    def _one_row(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of every input the first row, where all of them are free in their first dimension."""
+        specs = self._session.get_inputs()
+        if any(not spec.shape or isinstance(spec.shape[0], int) for spec in specs):
+            return dict(arrays)
+        return {name: array[:1] for name, array in arrays.items()}
 
 
-def _batch(form: Form) -> int:
-    """The first dimension of the inputs; an input without dimensions counts for nothing."""
-    return max((shape[0] for _, shape, _ in form if shape), default=1)
+def _size(form: Form) -> int:
+    return sum(math.prod(shape) for _, shape, _ in form)
 
 
 class _Binding:

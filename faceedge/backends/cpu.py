@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import mmap
 import threading
 from collections.abc import Sequence
 from typing import cast
@@ -25,7 +26,12 @@ class _Own(threading.local):
     """Memory that a thread keeps from call to call: to fetch pages anew costs more than to compute what fills them."""
 
     def __init__(self) -> None:
-        self.laid: tuple[int, Canvas, Normalisation] | None = None
+        self.trims = 0
+        self.empty()
+
+    def empty(self) -> None:
+        """Keeps nothing any more; what is still referenced lives on."""
+        self.laid: tuple[Canvas, Normalisation] | None = None
         self.tensor = np.zeros(0, np.float32)
         self._scratch: dict[str, Image] = {}
 
@@ -43,6 +49,7 @@ class CpuPreprocessor:
 
     def __init__(self) -> None:
         self._own = _Own()
+        self._trims = 0
 
     def upload(self, image: Image) -> object:
         """The image itself. Raises BadInput when it is not uint8 (h, w, 3)."""
@@ -59,6 +66,7 @@ class CpuPreprocessor:
                 self._lay_pyramid(image, planes, canvas.levels, norm)
             else:
                 self._lay_copies(image, planes, canvas.levels, norm)
+        self.tidy()  # not before: this batch may have been cut just before the trim
         return tensor
 
     def warp(self, handle: object, matrices: Floats, spec: CropSpec) -> list[Image]:
@@ -77,18 +85,30 @@ class CpuPreprocessor:
         tensor = np.empty((len(crops), 3, height, width), np.float32)
         for crop, planes in zip(crops, tensor, strict=True):
             self._normalise(crop, planes, norm)
+        self.tidy()  # not before: this batch may have been cut just before the trim
         return tensor
 
+    def trim(self) -> None:
+        """See `Preprocessor.trim`."""
+        self._trims += 1
+
+    def tidy(self) -> None:
+        """See `Preprocessor.tidy`."""
+        if self._own.trims != self._trims:
+            self._own.trims = self._trims
+            self._own.empty()
+
     def _canvases(self, count: int, canvas: Canvas, norm: Normalisation) -> Floats:
-        """An empty tensor, black or (corner-aligned, as dlib has it) of the mean colour between the levels."""
-        wanted = (count, canvas, norm)
-        if self._own.laid != wanted:
-            self._own.tensor = np.zeros((count, 3, canvas.height, canvas.width), np.float32)
+        """An empty tensor, black or (corner-aligned, as dlib has it) of the mean colour between the levels: that of the
+        largest batch so far serves the smaller ones."""
+        wanted = (canvas, norm)
+        if self._own.laid != wanted or len(self._own.tensor) < count:
+            self._own.tensor = _pages(count, 3, canvas.height, canvas.width)
             if not canvas.corner_aligned:
                 mean, scale = (np.array(numbers, np.float32) for numbers in (norm.mean, norm.scales))
                 self._own.tensor[:] = ((0 - mean) * scale)[:, None, None]
             self._own.laid = wanted
-        return self._own.tensor
+        return self._own.tensor[:count]
 
     def _lay_copies(self, image: Image, planes: Floats, levels: Sequence[Level], norm: Normalisation) -> None:
         copy = image
@@ -120,6 +140,12 @@ class CpuPreprocessor:
                 np.copyto(out, plane)
             if scale != 1:
                 np.multiply(out, np.float32(scale), out=out)
+
+
+def _pages(*shape: int) -> Floats:
+    """Zeros in memory of their own, which goes back to the system with the last reference: the C library would keep
+    it for later."""
+    return np.frombuffer(mmap.mmap(-1, 4 * math.prod(shape)), np.float32).reshape(shape)
 
 
 def _shrink(source: Floats, target: Floats, matrix: NDArray[np.float64]) -> None:

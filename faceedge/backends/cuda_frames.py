@@ -58,11 +58,22 @@ class Frames:
             self._last.append(frame)
             return frame
 
+    def forget(self) -> None:
+        """Keeps no frame, and no memory for the next ones; what somebody holds lives on."""
+        with self._lock:
+            self._last.clear()
+        self._gpu.run(self._empty)
+
     def address(self, frame: DeviceFrame) -> int:
         """Where its copy lies, (height, width, 3) without gaps; the first call enqueues the copy. Worker thread."""
         if frame._memory is None:
             frame._memory = self._uploaded(frame.image)
         return frame._memory.address
+
+    def _empty(self) -> None:
+        self._spare.clear()
+        self._gpu.finish()  # as below
+        self._staging = np.zeros(0, np.uint8)
 
     def _uploaded(self, image: Image) -> DeviceMemory:
         memory = self._room(image.size)

@@ -8,8 +8,8 @@ dlib's crops through a pyramid.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from faceedge.errors import BadInput
 from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
 
+Result = TypeVar("Result")
 _FLOAT = 4
 _MATRIX = 6 * _FLOAT
 
@@ -42,6 +43,7 @@ class CudaPreprocessor:
         self._frames = Frames(gpu)
         self._host = CpuPreprocessor()
         self._own = _Own(gpu)
+        self._trims = 0
 
     def upload(self, image: Image) -> object:
         """A handle; the frame travels when a kernel first needs it. Raises BadInput when it is not uint8 (h, w, 3)."""
@@ -53,8 +55,7 @@ class CudaPreprocessor:
         frames = [cast(DeviceFrame, handle) for handle in handles]
         if len(canvas.levels) != 1 or canvas.corner_aligned:
             return self._host.letterbox([frame.image for frame in frames], canvas, norm)
-        room = self._own.room
-        return self._gpu.run(lambda: self._letterbox(frames, canvas, norm, room))
+        return self._in_room(lambda room: self._letterbox(frames, canvas, norm, room))
 
     def warp(self, handle: object, matrices: Floats, spec: CropSpec) -> list[Image]:
         """See `Preprocessor.warp`: all crops by one launch. What lies outside the frame is black."""
@@ -63,19 +64,37 @@ class CudaPreprocessor:
             return self._host.warp(frame.image, matrices, spec)
         if len(matrices) == 0:
             return []
-        room = self._own.room
-        return self._gpu.run(lambda: self._warp(frame, matrices, spec, room))
+        return self._in_room(lambda room: self._warp(frame, matrices, spec, room))
 
     def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats | DeviceTensor:
         """See `Preprocessor.tensor`."""
         if not crops or len({crop.shape for crop in crops}) != 1:
             raise BadInput("a batch of crops needs at least one, and all of one size")
-        room = self._own.room
-        return self._gpu.run(lambda: self._tensor(crops, norm, room))
+        return self._in_room(lambda room: self._tensor(crops, norm, room))
 
     def trim(self) -> None:
-        """Gives back all memory that is kept from call to call; what is still referenced lives on."""
-        self._frames, self._own = Frames(self._gpu), _Own(self._gpu)
+        """See `Preprocessor.trim`."""
+        self._trims += 1
+        self._host.trim()
+
+    def tidy(self) -> None:
+        """See `Preprocessor.tidy`: also the frames that nobody needs any more."""
+        self._host.tidy()
+        self._give_back()
+
+    def _in_room(self, work: Callable[[_Room], Result]) -> Result:
+        room = self._own.room
+        made = self._gpu.run(lambda: work(room))
+        self._give_back()  # not before: this batch may have been cut just before the trim
+        return made
+
+    def _give_back(self) -> None:
+        """What is still referenced lives on."""
+        if self._own.trims != self._trims:
+            self._own.trims = self._trims
+            self._gpu.finish()  # pinned memory must not be given back while a copy still reads it
+            self._own.room = _Room(self._gpu)
+            self._frames.forget()
 
     def _letterbox(self, frames: list[DeviceFrame], canvas: Canvas, norm: Normalisation, room: _Room) -> DeviceTensor:
         shape = (len(frames), 3, canvas.height, canvas.width)
@@ -143,4 +162,5 @@ class _Own(threading.local):
     """Every thread finds a room of its own: Python calls `__init__` anew for each that looks."""
 
     def __init__(self, gpu: Gpu) -> None:
+        self.trims = 0
         self.room = _Room(gpu)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from faceedge.backends.base import Input, Memory, Tensor
-from faceedge.backends.binding import Bindings, Form, form_of
+from faceedge.backends.binding import Bindings, form_of
 from faceedge.backends.heap import return_freed_memory
 from faceedge.backends.inputs import check_inputs
-from faceedge.backends.onnx_session import device_of, open_session, shrinking, specs_of, told
-from faceedge.errors import EngineError
+from faceedge.backends.onnx_session import device_of, open_session, shrinking, speaks_of_memory, specs_of, told
+from faceedge.errors import EngineError, NoMemory
 
 
 class OnnxEngine:
@@ -32,6 +33,7 @@ class OnnxEngine:
         self.device = device_of(session)
         self._file_bytes = graph.stat().st_size
         self._trims = 0
+        self._is_cold = True
         self._registry = _Registry()
         self._threads: _Threads | None = _Threads(session, self._registry)
 
@@ -44,10 +46,13 @@ class OnnxEngine:
         if form not in mine:
             check_inputs(self.inputs, arrays, self.max_batch)
         here = cast(Mapping[str, Tensor], arrays)  # what is on a device has been refused
-        try:
-            return mine.run(form, here) if mine.trims == self._trims else self._infer_trimmed(mine, form, here)
-        except Exception as error:  # ONNX Runtime raises its own untyped exceptions
-            raise EngineError(f"ONNX Runtime failed: {told(error)}; verify the model") from error
+        with _translated():
+            if self._is_cold:
+                self._is_cold = False
+                mine.run_first_rows(here)  # ONNX Runtime never gives back what the very first run took
+            outputs = mine.run(form, here)
+            self._give_back(mine)  # not before: this batch may have been cut just before the trim
+            return outputs
 
     @property
     def memory(self) -> Memory:
@@ -57,22 +62,36 @@ class OnnxEngine:
         return Memory(self._file_bytes, self._registry.held_bytes()) if self._threads else Memory(0, 0)
 
     def trim(self) -> None:
-        """See `Engine.trim`: the next `infer` of every thread gives up what larger batches left behind, except that
-        ONNX Runtime keeps what the very first `infer` took."""
+        """See `Engine.trim`."""
         self._trims += 1
+
+    def tidy(self) -> None:
+        """See `Engine.tidy`: what other threads run at this moment stays until they tidy up themselves."""
+        if (threads := self._threads) is not None:
+            with _translated():
+                self._give_back(threads.mine)
 
     def close(self) -> None:
         """See `Engine.close`."""
         self._threads = None
         return_freed_memory()
 
-    def _infer_trimmed(self, mine: Bindings, form: Form, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        mine.trims = self._trims
-        mine.forget_larger(form)
-        mine.run(form, arrays)  # binds the outputs: where ONNX Runtime still holds them, its arena cannot shrink
-        outputs = mine.run(form, arrays, shrinking(self.device))
-        return_freed_memory()
-        return outputs
+    def _give_back(self, mine: Bindings) -> None:
+        if mine.trims != self._trims:
+            mine.trims = self._trims
+            mine.empty(shrinking(self.device))
+            return_freed_memory()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """ONNX Runtime raises its own untyped exceptions."""
+    try:
+        yield
+    except Exception as error:
+        if speaks_of_memory(error):
+            raise NoMemory(f"ONNX Runtime has no memory left: {told(error)}; lower [batch] max") from error
+        raise EngineError(f"ONNX Runtime failed: {told(error)}; verify the model") from error
 
 
 class _Registry:

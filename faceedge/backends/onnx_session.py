@@ -78,6 +78,17 @@ def device_of(session: onnxruntime.InferenceSession) -> str:
     return "cpu" if session.get_providers()[0] == PROVIDERS["cpu"] else "cuda:0"
 
 
+_NO_MEMORY = ("allocat", "bad_alloc", "out of memory")
+"""Parts of what ONNX Runtime says when there is no memory: "Failed to allocate memory for requested buffer of size …",
+"std::bad_alloc", and on a GPU "CUDA failure 2: out of memory"."""
+
+
+def speaks_of_memory(error: Exception) -> bool:
+    """Whether an exception of ONNX Runtime is about memory that was not there."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
+
+
 def told(error: Exception) -> str:
     """What an exception of ONNX Runtime says, in one line."""
     return one_line(str(error) or type(error).__name__, 200)

@@ -125,6 +125,15 @@ class SwitchEngine:
             if inner is not None:
                 inner.engine.trim()
 
+    def tidy(self) -> None:
+        """See `Engine.tidy`."""
+        for inner in (self._current, self._spare):
+            if inner is not None and self._held(inner):
+                try:
+                    inner.engine.tidy()
+                finally:
+                    self._leave(inner)
+
     def close(self) -> None:
         """See `Engine.close`: calls in flight end first, on their own threads."""
         with self._lock:
@@ -146,6 +155,14 @@ class SwitchEngine:
                 if current is self._current:  # not replaced a moment ago
                     inner.calls += 1
                     return inner
+
+    def _held(self, inner: Inner) -> bool:
+        """Keeps an engine open until `_leave`; False when it is on its way out, and takes its memory with it."""
+        with self._lock:
+            if inner.retired:
+                return False
+            inner.calls += 1
+            return True
 
     def _leave(self, inner: Inner) -> None:
         with self._lock:
@@ -206,6 +223,19 @@ class SwitchPreprocessor:
     def tensor(self, crops: Sequence[Image], norm: Normalisation) -> Floats | DeviceTensor:
         """See `Preprocessor.tensor`."""
         return self._now.tensor(crops, norm)
+
+    def trim(self) -> None:
+        """See `Preprocessor.trim`."""
+        for one in self._all():
+            one.trim()
+
+    def tidy(self) -> None:
+        """See `Preprocessor.tidy`."""
+        for one in self._all():
+            one.tidy()
+
+    def _all(self) -> list[Preprocessor]:
+        return [one for one in (self._host, self._device()) if one is not None]
 
     @property
     def _now(self) -> Preprocessor:

@@ -14,7 +14,7 @@ from faceedge.backends.arena import Arena
 from faceedge.backends.base import DeviceTensor, Input, Memory, Tensor
 from faceedge.backends.cuda import Gpu
 from faceedge.backends.inputs import check_inputs
-from faceedge.backends.trt_layout import Lanes, OwnLane, form_of
+from faceedge.backends.trt_layout import Lane, Lanes, OwnLane, form_of
 from faceedge.backends.trt_plan import OpenPlan
 from faceedge.errors import EngineError
 
@@ -42,18 +42,20 @@ class TensorRtEngine:
 
     def infer(self, arrays: Mapping[str, Input]) -> dict[str, Tensor]:
         """See `Engine.infer`. A DeviceTensor is used where it is, an array is copied into pinned memory first."""
-        opened, lane, trims = self._opened, self._own.lane, self._trims  # read once: another thread may close
+        opened, lane = self._opened, self._own.lane  # read once: another thread may close
         if opened is None:
             raise EngineError("the engine is closed; open the model again")
         check_inputs(self.inputs, arrays, self.max_batch, (np.ndarray, DeviceTensor))
         form = form_of(self.inputs, arrays)
         layout = opened.forms.get(form) or self._gpu.run(lambda: opened.laid_out(form))
-        lane.prepare(layout, trims)
+        lane.prepare(layout)
         for name, staged in lane.inputs.items():
             np.copyto(staged, cast(Tensor, arrays[name]))
         here = {name: tensor for name, tensor in arrays.items() if isinstance(tensor, DeviceTensor)}
-        self._gpu.run(lambda: opened.run(layout, lane.host, here, trims))
-        return dict(lane.outputs)
+        self._gpu.run(lambda: opened.run(layout, lane.host, here))
+        outputs = dict(lane.outputs)
+        self._give_back(opened, lane)  # not before: this batch may have been cut just before the trim
+        return outputs
 
     @property
     def memory(self) -> Memory:
@@ -65,8 +67,19 @@ class TensorRtEngine:
         return Memory(opened.weights, self._lanes.held_bytes() + self._arena.need_of(opened))
 
     def trim(self) -> None:
-        """See `Engine.trim`: the next `infer` of a thread fits its pinned buffers, the first of all the arena."""
+        """See `Engine.trim`: every thread gives up its pinned buffers, the first of all what is needed of the arena."""
         self._trims += 1
+
+    def tidy(self) -> None:
+        """See `Engine.tidy`."""
+        if (opened := self._opened) is not None:
+            self._give_back(opened, self._own.lane)
+
+    def _give_back(self, opened: OpenPlan, lane: Lane) -> None:
+        if lane.trims != (trims := self._trims):
+            lane.trims = trims
+            lane.empty()
+            self._gpu.run(lambda: opened.need_nothing(trims))
 
     def close(self) -> None:
         """See `Engine.close`. Answers that somebody still holds keep their pinned memory."""

@@ -97,19 +97,23 @@ class Lane:
         self.outputs: dict[str, Tensor] = {}
         self._gpu = gpu
         self._layout: Layout | None = None
-        self._trims = 0
+        self.trims = 0
 
-    def prepare(self, layout: Layout, trims: int) -> None:
-        """Makes room; after a trim, no more than that."""
-        if layout is self._layout and trims == self._trims:
+    def prepare(self, layout: Layout) -> None:
+        """Makes room."""
+        if layout is self._layout:
             return
-        if self.host.nbytes < layout.size or trims != self._trims:
-            self.inputs, self.outputs, self.host = {}, {}, np.empty(0, np.uint8)  # the old goes before the new comes
-            self._layout = None
+        if self.host.nbytes < layout.size:
+            self.empty()  # the old goes before the new comes
             self.host = self._gpu.pinned(layout.size, np.uint8)
         self.inputs = {name: self._view(place) for name, place in layout.inputs.items()}
         self.outputs = {name: self._view(place) for name, place in layout.outputs.items()}
-        self._layout, self._trims = layout, trims
+        self._layout = layout
+
+    def empty(self) -> None:
+        """Gives up everything; answers that somebody holds keep their memory."""
+        self.inputs, self.outputs, self.host = {}, {}, np.empty(0, np.uint8)
+        self._layout = None
 
     def _view(self, place: Place) -> Tensor:
         return self.host[place.offset : place.end].view(place.dtype).reshape(place.shape)

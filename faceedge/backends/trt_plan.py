@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -58,19 +59,26 @@ class OpenPlan:
             self.forms = {**dict(list(self.forms.items())[1 - _FORMS_KEPT :]), form: found}
         return found
 
-    def run(self, layout: Layout, host: NDArray[np.uint8], tensors: Mapping[str, DeviceTensor], trims: int) -> None:
-        """One batch: inputs from `host` and from the device, outputs into `host`, as `layout` has them. trims: the
-        engine's count of `trim`; when it has risen, the arena is fitted to this run."""
+    def run(self, layout: Layout, host: NDArray[np.uint8], tensors: Mapping[str, DeviceTensor]) -> None:
+        """One batch: inputs from `host` and from the device, outputs into `host`, as `layout` has them."""
         context = self._alive()
         self._log.forget()
         try:
-            block = self._block(layout, trims)
+            block = self._arena.hold(self, layout.need)
             self._point(context, layout, block, tensors)
             self._travel(context, layout, block, host)
         except BaseException:
             self._set = None  # whatever was set, the next run sets it anew
             self._gpu.check()  # a lost device says so here; else waits for what was enqueued on the caller's memory
             raise
+
+    def need_nothing(self, trims: int) -> None:
+        """Until the next run. trims: the engine's count of `trim`; one that was followed counts no more."""
+        if trims > self._trims:
+            self._trims = trims
+            self._set = None
+            with suppress(NoDeviceMemory):  # for what the others need: each asks again when it runs
+                self._arena.leave(self)
 
     def close(self) -> None:
         """Gives back what the plan holds; a second call does nothing."""
@@ -139,12 +147,6 @@ class OpenPlan:
                     f"suppression or selection at its end"
                 )
         return lay_out(self.inputs, form, outputs, activations)
-
-    def _block(self, layout: Layout, trims: int) -> Block:
-        if trims <= self._trims:
-            return self._arena.hold(self, layout.need)
-        self._trims = trims
-        return self._arena.trim(self, layout.need)
 
     def _point(self, context: Any, layout: Layout, block: Block, tensors: Mapping[str, DeviceTensor]) -> None:
         """Shapes and working memory where they changed, then every address."""

@@ -54,6 +54,9 @@ def cuda(device: Gpu) -> Iterator[CudaPreprocessor]:
     made = CudaPreprocessor(device, host_kernels.host_image().read_bytes())
     yield made
     made.trim()
+    with suppress(DeviceLost):
+        made.tidy()
+    del made
     gc.collect()
     with suppress(DeviceLost):
         device.run(lambda: None)

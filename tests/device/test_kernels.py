@@ -44,6 +44,7 @@ def cuda(device: Gpu, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cuda
     made = CudaPreprocessor(device, read_kernels(folder, KEY, device.capability))
     yield made
     made.trim()
+    made.tidy()
 
 
 @pytest.fixture(scope="module")
