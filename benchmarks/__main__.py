@@ -17,6 +17,7 @@ from benchmarks import (
     families,
     journal,
     latency,
+    overload,
     pipeline,
     precision,
     rewritten,
@@ -34,6 +35,7 @@ SUITES = {
     "precision": precision.rows,
     "families": families.rows,
     "rewritten": rewritten.rows,
+    "overload": overload.rows,
 }
 
 

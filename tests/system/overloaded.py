@@ -69,8 +69,10 @@ class Hall:
         assert self.pipeline.stop() == []
 
     def decisions(self) -> list[dict[str, Any]]:
-        """Those that were made while somebody stood there; what is said of who has left is late by nature."""
-        return [event for event in self.told if event["event"] == "decision" and event["reason"] not in PARTING]
+        """Those that were good for something. What is said of who has left is late by nature, and a grant that was too
+        late at the very end was dropped."""
+        made = [event for event in self.told if event["event"] == "decision" and event["reason"] not in PARTING]
+        return [event for event in made if event["verdict"] != "lost"]
 
     def _is_late(self, place: Any, captured: float) -> bool:
         return self.deadlines.is_late(place, captured, time.monotonic())

@@ -13,11 +13,11 @@ from faceedge.health.machine import resident
 from tests.system.overloaded import CAMERAS, RATE, Hall
 
 pytestmark = pytest.mark.system
-WARM_S, MEASURED_S = 2.0, 6.0
+WARM_S, MEASURED_S = 2.0, 5.0
 HALF_S = 2 / (RATE * len(CAMERAS))
 """A picture: half of them can be served."""
 MOST_GROWTH = 8 << 20
-"""A queue that held the pictures it cannot serve would grow by 270 MB."""
+"""A queue that held the pictures it cannot serve would grow by 220 MB."""
 
 
 def p99_ms(hall: Hall) -> float:
@@ -37,7 +37,7 @@ def test_twice_what_can_be_served_is_decided_in_time_and_shared_out_fairly(crowd
     assert grown < MOST_GROWTH
 
     taken = counters["frames_passed"]
-    assert 0 <= sum(hall.made.values()) - taken - counters["frames_dropped"] <= len(CAMERAS)
+    assert 0 <= sum(hall.made.values()) - taken - counters["frames_dropped"] <= 2 * len(CAMERAS)  # of the end
     assert 0 <= taken - counters["frames_late"] - sum(hall.detected.values()) <= len(CAMERAS)
     assert counters["frames_dropped"] > 0.3 * sum(hall.made.values())
 
