@@ -1,8 +1,8 @@
 """The real daemon in a cgroup that ballast fills: no process is killed, decisions stay in time, what was given up
 returns.
 
-Whoever else is at work on this machine makes it miss deadlines, too, but not all the time as short memory would: the
-best of three spans counts.
+It is about memory, so whoever else is at work here gets the processor after it; and as that does not keep all of them
+away, the best of three spans counts: short memory would spoil each.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tests.system.at_the_door import Porch, Process, granted, wait_for
 pytestmark = [pytest.mark.system, pytest.mark.broker]
 
 MISSED_MOST = 0.01
+BEFORE_OTHERS = ("nice", "-n", "-10")
 TRIES = 3
 LIMIT_BYTES = 1 << 30
 """Six times what the daemon needs alone; the ballast is the rest."""
@@ -95,7 +96,7 @@ def caged(folder: Path, clip: Path, broker: LocalBroker, most: int) -> Iterator[
             porch = Porch.built(folder, clip, broker.port, broker.port)
             with porch.config("daemon").open("a", encoding="utf-8") as config:
                 config.write(MORE.format(most=most, folder=folder))
-            controller, daemon = porch.controller(), porch.daemon(room.around)
+            controller, daemon = porch.controller(), porch.daemon([*BEFORE_OTHERS, *room.around])
             try:
                 wait_for(lambda: len(daemon.at(granted)) >= 3, 60)
                 yield Scene(folder, room, ballast, daemon)
