@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--folder", metavar="DIR", type=opening.a_path, help="DIR/<name>/<photo>: everybody in it")
     source.add_argument(
-        "--camera", metavar="URI", help="shots of whoever stands there, with guidance; as in [[camera]]"
+        "--camera", metavar="URI", help="shots of whoever stands there, with guidance; a name or uri of a [[camera]]"
     )
     parser.add_argument(
         "--sheet", metavar="OUT.png", type=opening.a_path, help="a picture of what was seen, and why not"

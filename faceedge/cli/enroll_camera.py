@@ -11,6 +11,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+from faceedge import config
 from faceedge.cameras import is_live, open_camera, open_live
 from faceedge.capture import live, paced
 from faceedge.cli import noting, opening
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> Enrolled | None:
     wish = Wish(args.name, (), args.allow_duplicate, not args.no_crops)
     with noting.noted(args) as note, opening.open_gallery(args) as gallery:
         with opening.progress_bar() as progress, opening.open_vision(args, progress) as vision:
-            kept = collect(args.camera, vision, progress)
+            kept = collect(_address(args), vision, progress)
             sittings = [Sitting(Path(f"shot {number}"), shot.portrait) for number, shot in enumerate(kept, start=1)]
         if contact is not None:
             _draw(contact, args.sheet, kept)
@@ -70,6 +71,12 @@ def collect(uri: str, eyes: Eyes, progress: opening.Progress) -> tuple[Kept, ...
         f"{end} with {len(burst.kept)} of {WANTED} good shots, and nothing was stored;"
         f" most often it was: {burst.commonest}"
     )
+
+
+def _address(args: argparse.Namespace) -> str:
+    """Of a camera that the configuration names, so that its password stands in no list of processes; else as given."""
+    given: str = args.camera
+    return next((camera.uri for camera in config.load(args.config).camera if camera.name == given), given)
 
 
 def _frames(uri: str) -> Generator[Frame, None, None]:

@@ -91,6 +91,14 @@ def test_a_camera_enrols_five_shots(run: Run, tmp_path: Path) -> None:
     assert sheet.exists()
 
 
+def test_a_camera_is_called_by_its_name_so_that_its_password_need_not_be_typed(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "faceedge.toml"
+    config.write_text(f'[[camera]]\nname = "porch"\nuri = "{clip(tmp_path / "clip", 30)}"\n')
+    answer = run("enroll", "Ada", "--camera", "porch", "--yes", "--json", "--config", config)
+    assert answer.code == 0, answer.err
+    assert answer.document["person"]["templates"] == 5
+
+
 def test_a_clip_that_ends_too_early_says_what_stood_in_the_way(run: Run, tmp_path: Path) -> None:
     answer = run("enroll", "Ada", "--camera", clip(tmp_path / "clip", 4), "--yes")
     assert answer.code == 2
