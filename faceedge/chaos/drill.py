@@ -66,6 +66,7 @@ def _observed(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, s
         fault.prepare(house)
         began = time.monotonic()
         log = house.charge.log.name
+        house.observer.note("fault", fault.name, fault.what)
         fault.strike(house)
         sign = _noticed(house, fault, bound, began)
         house.observer.wait(lambda: False, began + fault.holds_s)
@@ -75,6 +76,7 @@ def _observed(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, s
         with suppress(FaceedgeError):  # a daemon that has begun anew knows of no order
             fault.mend(house)
     mended = began if fault.ends_itself else time.monotonic()
+    house.observer.note("fault", fault.name, "is over")
     answer = _answer(house, bound, mended)
     house.observer.wait(lambda: False, time.monotonic() + LINGERS_S)
     seen = _seen(house, began, answer.told if answer is not None else time.monotonic(), over if bound.shut else None)

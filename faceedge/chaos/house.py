@@ -30,6 +30,8 @@ TTL_MS = 600
 TTL_S = TTL_MS / 1000
 PULSE_MS = 200
 KEEPALIVE_S = 2
+DIARY = "diary.log"
+"""What everybody told, with times; the daemon's own log has none."""
 VALID_DAYS = 60
 """She may pass for so long: a year ahead she may not, and without a clock nobody can tell."""
 
@@ -61,7 +63,10 @@ class House:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._parts.close()
+        try:
+            self._parts.close()
+        finally:
+            (self.folder / DIARY).write_text(self.observer.diary(), encoding="utf-8")
 
     def forget_starts(self) -> None:
         """The daemon's memory of its own crashes goes: those of one fault are not held against it in the next."""

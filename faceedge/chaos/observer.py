@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-Kind = Literal["event", "log", "start", "exit", "door"]
+Kind = Literal["event", "log", "start", "exit", "door", "fault"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
     """at: monotonic seconds. kind: an event of the daemon, a line of its log at WARNING or above, its start, its end,
-    or an event of the controller. name: of the event. text: in words."""
+    an event of the controller, or the fault itself. name: of the event. text: in words."""
 
     at: float
     kind: Kind
@@ -100,6 +100,14 @@ class Observer:
         """Those of this time."""
         with self._change:
             return [one for one in self.opened if start <= one.at <= end]
+
+    def diary(self) -> str:
+        """Everything that was told, a line each, in seconds after the first."""
+        with self._change:
+            began = self.signs[0].at if self.signs else 0.0
+            return "".join(
+                f"{sign.at - began:8.2f} {sign.kind:<6} {sign.name:<14} {sign.text}\n" for sign in self.signs
+            )
 
     def _decision(self, body: Mapping[str, Any]) -> None:
         # Its own time, not ours: the line may have waited in a pipe. Both clocks are this machine's.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import socket
 import threading
 import time
@@ -39,12 +41,15 @@ def until(seen: socket.socket, wanted: bytes, within_s: float = 2.0) -> bytes:
     return got
 
 
-def test_it_plays_its_pictures_in_order(camera: FilmCamera) -> None:
+def test_it_plays_its_pictures_in_order_and_at_their_time(camera: FilmCamera) -> None:
     with viewer(camera) as seen:
-        head = until(seen, b"picture 39")
-    assert head.startswith(b"HTTP/1.0 200 OK")
-    assert b"multipart/x-mixed-replace; boundary=picture" in head
-    assert b"Content-Length: 10\r\n\r\npicture 11\r\n--picture" in head
+        got = until(seen, b"picture 1") + until(seen, b"picture 3")
+    assert got.startswith(b"HTTP/1.0 200 OK")
+    assert b"multipart/x-mixed-replace; boundary=picture" in got
+    assert re.search(rb"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: (9|10)\r\n\r\npicture \d+\r\n", got)
+    numbers = [int(number) for number in re.findall(rb"\npicture (\d+)\r", got)]
+    turns = sum(after < before for before, after in itertools.pairwise(numbers))
+    assert turns <= 1, "who is late skips pictures, and none comes twice"
 
 
 def test_a_cut_camera_hangs_up_and_refuses_until_it_plays_again(camera: FilmCamera) -> None:
