@@ -1,0 +1,129 @@
+"""A daemon with made-up networks and somebody to read its metrics, also the one after a reload."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from faceedge import daemon as daemons
+from faceedge.config import Config
+from faceedge.daemon import Daemon
+from faceedge.types import Image, Template
+from tests.test_daemon_capture import FakeNetworks
+
+PICTURES = 60
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemons, "open_vision", lambda *_: FakeNetworks())
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A stranger, and nobody is enrolled."""
+    folder = tmp_path / "entry"
+    folder.mkdir()
+    for number in range(PICTURES):
+        picture = np.random.default_rng(number).integers(0, 255, (112, 112, 3), np.uint8)
+        picture[0, 0] = (230, number, 1)
+        cv2.imwrite(str(folder / f"{number:03}.png"), picture)
+    return folder
+
+
+@contextmanager
+def running(daemon: Daemon) -> Iterator[None]:
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        daemon.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def config(film: Path, metrics: str, *, loop: bool = True) -> Config:
+    return Config.model_validate({
+        "camera": [{"uri": f"images:{film}", "loop": loop}], "health": {"metrics": metrics, "telemetry": "off"},
+    })  # fmt: skip
+
+
+def scraped(path: Path) -> dict[str, float]:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(str(path))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = b"".join(iter(lambda: client.recv(4096), b"")).decode().partition("\r\n\r\n")[2]
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(value for name, value in sorted(sample.labels.items()) if name != "le")
+            found[f"{sample.name} {labels}".strip()] = sample.value
+    return found
+
+
+def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
+    limit = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def test_who_scrapes_a_running_daemon_sees_frames_decisions_and_latencies(tmp_path: Path, film: Path) -> None:
+    path = tmp_path / "metrics.sock"
+    for _ in range(2):  # the second is what a reload makes: another daemon in the same process
+        daemon = Daemon(config(film, f"unix:{path}"), tmp_path / "state", tmp_path, lambda _: None)
+        with running(daemon):
+            until(path.exists)
+            until(lambda: scraped(path).get("faceedge_decisions_total deny", 0) >= 1)
+            seen = scraped(path)
+            assert 0 < seen["faceedge_decisions_total deny"] < 5
+            assert seen["faceedge_items_total passed,frames"] > 0
+            assert seen["faceedge_stage_seconds_count detect"] > 0
+            assert seen["faceedge_queue_wait_seconds_count shots"] > 0
+            assert seen["faceedge_decision_seconds_count deny"] >= 1
+            assert seen["faceedge_late_total detect,old"] == 0
+            assert seen["faceedge_camera_ok entry"] == 1
+            assert "metrics" in [thread.name for thread in threading.enumerate()]
+        assert not path.exists()
+    assert "metrics" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_daemon_whose_metrics_have_no_place_works_and_says_so(
+    tmp_path: Path, film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[dict[str, Any]] = []
+    daemon = Daemon(config(film, "unix:/nowhere/metrics.sock"), tmp_path / "state", tmp_path, told.append)
+    with running(daemon):
+        until(lambda: any(event["event"] == "decision" for event in told))
+    assert "no metrics: [health] metrics = 'unix:/nowhere/metrics.sock'" in caplog.text
+
+
+def test_when_a_film_is_worked_through_nothing_is_late_however_slow(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(FakeNetworks):
+        def embed(self, crops: Sequence[Image]) -> list[Template]:
+            embedded.append(len(crops))
+            time.sleep(0.6 if len(embedded) == 1 else 0)
+            return super().embed(crops)
+
+    embedded: list[int] = []
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(daemons, "open_vision", lambda *_: Slow())
+    assert Daemon(config(film, "", loop=False), tmp_path / "state", tmp_path, told.append, once=True).run() == 0
+    assert {event["reason"] for event in told if event["event"] == "decision"} == {"unknown"}
+    (counters,) = [event["counters"] for event in told if event["event"] == "stopped"]
+    assert counters["frames_passed"] == PICTURES
+    assert counters["frames_late"] == counters["shots_late"] == counters["frames_dropped"] == 0
