@@ -19,9 +19,8 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402, F401
 
 BITS = 16
-# One slice a picture, as cameras send it: of several, OpenCV's FFmpeg loses all but the first over RTSP.
 ENCODERS = {
-    "h264": "x264enc tune=zerolatency sliced-threads=false speed-preset=ultrafast key-int-max=25 ! rtph264pay",
+    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! rtph264pay",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! h265parse ! rtph265pay",
 }
 
@@ -122,9 +121,10 @@ def main() -> None:
     scene = Scene(options)
     factory = GstRtspServer.RTSPMediaFactory()
     encoder = ENCODERS[options["codec"]]
+    # An interval of -1 would put parameter sets before every slice of a key frame, which tears it.
     factory.set_launch(
         "( appsrc name=source is-live=true do-timestamp=true format=time ! videoconvert ! video/x-raw,format=I420 ! "
-        f"{encoder} name=pay0 pt=96 config-interval=-1 )"
+        f"{encoder} name=pay0 pt=96 config-interval=1 )"
     )
     factory.connect("media-configure", lambda _, media: feed(scene, media))
     server = GstRtspServer.RTSPServer()
