@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from faceedge import __version__, config
+from faceedge.cameras import is_live
 from faceedge.demo import clip, sheet, show, stand
 from faceedge.demo.ending import stoppable
 from faceedge.demo.preview import Preview, suits
@@ -103,7 +104,7 @@ def _check(wishes: Wishes) -> None:
 
 
 def _is_live(camera: str) -> bool:
-    return camera.isdigit() or "://" in camera or camera.startswith("/dev/")
+    return is_live(camera) or "://" in camera  # a misspelt address is for the daemon to explain, too
 
 
 def _uri(camera: str | None) -> str:
