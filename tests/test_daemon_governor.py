@@ -40,6 +40,7 @@ class Networks(FakeNetworks):
         self.engine = Trimmed()
         self.engines = {"detector": self.engine}
         self.fails = fails
+        self.pause_s = 0.0
 
     @property
     def detector(self) -> Networks:
@@ -49,6 +50,7 @@ class Networks(FakeNetworks):
         if self.fails:
             self.fails -= 1
             raise NoMemory("no")
+        time.sleep(self.pause_s)
         return super().detect(images)
 
 
@@ -112,5 +114,6 @@ def test_an_engine_without_memory_halves_the_batch_at_once(stage: Stage) -> None
 
 
 def test_a_film_is_looked_at_in_the_same_way_however_short_memory_is(stage: Stage) -> None:
+    stage.networks.pause_s = 0.2
     assert stage.daemon(once=True).run() == 0
     assert stage.steps() == []

@@ -101,12 +101,13 @@ class SysfsReader:
 
 
 def _rails(sensor: Path) -> Iterator[tuple[str, float]]:
-    """mV times mA. Channels without a current are sums of shunt voltages, no rails."""
+    """mV times mA. Channels without a name of their own are shunt voltages and sums, no rails."""
     for current in sensor.glob("curr[0-9]*_input"):
         number = current.name.removeprefix("curr").removesuffix("_input")
         milliamperes, millivolts = _number(current), _number(sensor / f"in{number}_input")
-        if milliamperes is not None and millivolts is not None and "shunt" not in (label := _label(sensor, number)):
-            yield label or current.name, milliamperes * millivolts / 1e6
+        label = _label(sensor, number)
+        if milliamperes is not None and millivolts is not None and label and "shunt" not in label:
+            yield label, milliamperes * millivolts / 1e6
 
 
 def _label(sensor: Path, number: str) -> str:

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from faceedge.health import jtop_child
-from faceedge.health.jtop_reader import AGAIN_MOST_S, AGAIN_S, FRESH_S, SILENT_S, JtopReader
+from faceedge.health.jtop_reader import AGAIN_MOST_S, AGAIN_S, CHUNK, FRESH_S, SILENT_S, JtopReader
 from faceedge.health.telemetry import Telemetry
 
 LINE = json.dumps({"temperature_c": 51.5, "zone": "cpu", "gpu_load": 0.25, "power_w": 4.2, "strain": ""})
 TOLD = Telemetry("jtop", 51.5, "cpu", 0.25, 4.2, "")
 SPEAKS = f"import sys, time; sys.stdout.write('''{LINE}\\n'''); sys.stdout.flush(); time.sleep(60)"
+TALKS = f"import sys, time\nwhile True: sys.stdout.write('''{LINE}\\n'''); sys.stdout.flush(); time.sleep(0.01)"
 HANGS = "import time; time.sleep(60)"
 DIES = "raise SystemExit(3)"
 BABBLES = "import sys, time; sys.stdout.write('nonsense\\n[1]\\n\\0\\xff\\n' * 9); sys.stdout.flush(); time.sleep(60)"
@@ -106,6 +107,25 @@ def test_one_that_dies_is_tried_less_and_less_often(bench: Callable[[str], Bench
         jtop.now = jtop.reader._start_at
     waits = [after - before for before, after in pairwise(starts)]
     assert waits == [10, 20, 40, 80, 160, 320, 600, AGAIN_MOST_S]
+
+
+def test_one_that_goes_on_talking_is_kept(bench: Callable[[str], Bench]) -> None:
+    jtop = bench(TALKS)
+    jtop.until(lambda told: told == TOLD)
+    first = jtop.pid
+    for _ in range(5):
+        jtop.now += FRESH_S + 1
+        jtop.until(lambda told: told == TOLD)
+    assert jtop.pid == first
+
+
+def test_a_line_without_an_end_takes_no_memory(bench: Callable[[str], Bench]) -> None:
+    jtop = bench(FLOODS_WITHOUT_AN_END)
+    jtop.until(lambda _: len(jtop.reader._buffer) >= CHUNK)
+    for _ in range(50):
+        jtop.read()
+        time.sleep(0.002)
+    assert len(jtop.reader._buffer) <= 2 * CHUNK
 
 
 def test_a_flood_is_sipped_from(bench: Callable[[str], Bench]) -> None:

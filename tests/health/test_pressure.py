@@ -120,6 +120,12 @@ def test_where_the_kernel_throttles_is_a_limit_too(tmp_path: Path) -> None:
     assert OwnGroup(tmp_path).share() == pytest.approx(0.9)
 
 
+def test_the_first_version_writes_a_huge_number_where_there_is_no_limit(tmp_path: Path) -> None:
+    v1(tmp_path)
+    group(tmp_path, "/memory/box/door", **limits_v1(90, NO_LIMIT))
+    assert OwnGroup(tmp_path).share() is None
+
+
 def test_a_group_without_a_limit_has_no_say(tmp_path: Path) -> None:
     v2(tmp_path)
     group(tmp_path, "/system.slice/faceedge.service", **limits(45, None))
@@ -142,6 +148,7 @@ def test_inside_a_cgroup_namespace_the_mount_is_the_own_group(tmp_path: Path) ->
 
 def test_a_process_outside_its_namespace_sees_what_is_mounted(tmp_path: Path) -> None:
     v2(tmp_path, own="/../../elsewhere")
+    put(tmp_path, **{f"sys/elsewhere/{name}": text for name, text in limits(99, 100).items()})
     group(tmp_path, "", **limits(30, 100))
     assert OwnGroup(tmp_path).share() == pytest.approx(0.3)
 

@@ -42,7 +42,8 @@ def orin(tmp_path: Path) -> Path:
     for number, (kind, step, most) in enumerate(kinds):
         put(tmp_path, f"{THERMAL}/cooling_device{number}", type=kind, cur_state=step, max_state=most)
     rails = {"in1_label": "VDD_IN", "in1_input": 5000, "curr1_input": 1000, "in2_label": "VDD_CPU_GPU_CV",
-             "in2_input": 5000, "curr2_input": 400, "in7_label": "sum of shunt voltages", "in7_input": 9}  # fmt: skip
+             "in2_input": 5000, "curr2_input": 400, "in4_input": 3, "curr4_input": 9999,
+             "in7_label": "sum of shunt voltages", "in7_input": 9, "curr7_input": 9999}  # fmt: skip
     put(tmp_path, f"{HWMON}/hwmon1", name="ina3221", curr1_crit_alarm=0, curr1_max_alarm=0, **rails)
     put(tmp_path, f"{HWMON}/hwmon3", name="soctherm_oc", oc1_event_cnt=0, oc2_event_cnt=2, oc3_event_cnt=5)
     put(tmp_path, "sys/class/devfreq/17000000.gpu/device", load=431)
@@ -60,6 +61,11 @@ def test_a_box_without_sensors_tells_nothing(tmp_path: Path) -> None:
 def test_without_a_rail_of_the_whole_board_the_rails_are_summed(orin: Path) -> None:
     put(orin, f"{HWMON}/hwmon1", in1_label="VDD_GPU_SOC")
     assert SysfsReader(orin).read().power_w == pytest.approx(7.0)
+
+
+def test_a_machine_whose_sensors_are_all_off_has_no_temperature(tmp_path: Path) -> None:
+    put(tmp_path, f"{THERMAL}/thermal_zone0", type="cv0-thermal", temp=-256_000)
+    assert SysfsReader(tmp_path).read().temperature_c is None
 
 
 @pytest.mark.parametrize("temp", ["", "x", "-256000", "999999999", "²"])
