@@ -50,6 +50,7 @@ from faceedge.lookout import Lookout, check_files, doors_by_camera
 from faceedge.manifest import Role
 from faceedge.permit import Permit
 from faceedge.pipeline import Pipeline
+from faceedge.portions import Portions
 from faceedge.publish import Publisher
 from faceedge.report import Report, StateFeed
 from faceedge.rules.clock import RELEASED
@@ -163,7 +164,16 @@ class Daemon:
         self._keeper = self._open_keeper(parts)
         builder = Builder(self._notes.engine)
         self._vision = parts.enter_context(
-            open_vision(config.models, config.engine, self._state, self._cache, None, builder, self._seams.engine)
+            open_vision(
+                config.models,
+                config.engine,
+                self._state,
+                self._cache,
+                None,
+                builder,
+                self._seams.engine,
+                portions=Portions(self._keeper.effort, self._keeper.out_of_memory),
+            )
         )
         parts.callback(builder.stop)
         gallery = Gallery.open(self._state)
@@ -204,7 +214,9 @@ class Daemon:
         )  # fmt: skip
         watch_all = self._config.health.pictures == "all"
         lookout = Lookout(self._config.camera, self._cameras, once=self._once, watch_all=watch_all)
-        self._detect = DetectStage(self._vision, self._tell, self._late_at("crops"))
+        self._detect = DetectStage(
+            self._vision, self._tell, self._late_at("crops"), lambda: self._keeper.effort().detector_scale
+        )
         self._pipeline = Pipeline(
             lookout.sources(),
             self._keeper.minding(self._seams.stage("detect", self._detect)),
@@ -213,7 +225,8 @@ class Daemon:
             lossless=self._once,
             on_ended=lambda camera: self._tell({"event": "ended", "camera": camera}),
             effort=self._keeper.effort,
-            batching=Batching(self._config.batch.max_wait_ms / 1000),
+            most={"detect": lambda: self._vision.detector.most, "recognise": lambda: self._vision.recognizer.most},
+            batching=Batching(self._config.batch.max_wait_ms / 1000, self._vision.opener.is_idle),
             deadlines=self._deadlines,
             gauge=self._metrics,
             reopen=self._reopen,
@@ -237,8 +250,7 @@ class Daemon:
 
     def _give_back(self) -> None:
         """Networks have taken memory for more than they are to do from now on."""
-        for engine in self._vision.engines.values():
-            engine.trim()
+        self._vision.trim()
 
     def _late_at(self, place: Place) -> Callable[[float], bool]:
         """Whether a picture of this moment is too late there. A film that is worked through is never late."""

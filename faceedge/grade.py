@@ -10,6 +10,7 @@ from faceedge.backends.base import Engine, Preprocessor
 from faceedge.errors import EngineError
 from faceedge.fit import QualityHead
 from faceedge.manifest import Manifest
+from faceedge.portions import WHOLE, Portions
 from faceedge.types import Image
 
 QUALITY = "quality"
@@ -21,10 +22,14 @@ class Grader:
     head: maps the raw number to quality 0..1; NaN is worth nothing. Raises EngineError when the graph lacks the output.
     """
 
-    def __init__(self, engine: Engine, preprocessor: Preprocessor, manifest: Manifest, head: QualityHead) -> None:
+    def __init__(
+        self, engine: Engine, preprocessor: Preprocessor, manifest: Manifest, head: QualityHead,
+        portions: Portions = WHOLE,
+    ) -> None:  # fmt: skip
         self.alignment = manifest.alignment
         self.head = head
         self._engine = engine
+        self._portions = portions
         self._preprocessor = preprocessor
         self._norm = manifest.normalisation
         self._input = engine.inputs[0].name
@@ -41,8 +46,12 @@ class Grader:
 
         Raises EngineError when the network fails or answers with anything but one number a crop.
         """
-        step = self._engine.max_batch
-        return [one for at in range(0, len(crops), step) for one in self._batch(crops[at : at + step])]
+        return self._portions.run(self._engine, crops, self._batch)
+
+    def tidy(self) -> None:
+        """For the stage's thread when it has nothing to do: see `Engine.tidy`."""
+        self._engine.tidy()
+        self._preprocessor.tidy()
 
     def _batch(self, crops: Sequence[Image]) -> list[float]:
         raw = self._engine.infer({self._input: self._preprocessor.tensor(crops, self._norm)})[self._output]

@@ -35,6 +35,7 @@ from faceedge.types import Decision, Frame, Shot
 log = logging.getLogger(__name__)
 T = TypeVar("T", Frame, Shot)
 WAIT_S = 0.25
+MANY = 1024
 SILENCE_S = 3.0
 """Of a stage or a camera. A hang is to be seen within 5 s, and the slowest batch on the slowest board takes 1 s."""
 PLAYED_SILENCE_S = 60.0
@@ -70,8 +71,9 @@ class NoGauge:
 class Pipeline:
     """Threads and queues of one daemon. Start it, watch `is_finished` and `stuck`, stop it.
 
-    effort: how much may be done now. deadlines: None where pictures have no age, as those of a file that is worked
-    through. reopen: makes a stage anew, by its name, after it has raised.
+    effort: how much may be done now. most: by stage, how much its engine runs at once: were more taken, the first of
+    them would wait for the last, and no newer one could take their place. deadlines: None where pictures have no age,
+    as those of a file that is worked through. reopen: makes a stage anew, by its name, after it has raised.
     """
 
     sources: Mapping[str, Callable[[threading.Event], Iterator[Frame | None]]]
@@ -81,6 +83,7 @@ class Pipeline:
     lossless: bool = False
     on_ended: Callable[[str], None] = lambda _: None
     effort: Callable[[], Effort] = lambda: FULL
+    most: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     batching: Batching = GREEDY
     deadlines: Deadlines | None = None
     gauge: Gauge = field(default_factory=NoGauge)
@@ -228,7 +231,7 @@ class Pipeline:
         """Batches until the channel ends; an empty batch is time passing."""
         while True:
             heart.beat()
-            most = self.effort().batch
+            most = min(self.effort().batch, self.most[heart.name]() if heart.name in self.most else MANY)
             try:
                 yield channel.take(self.deadlines.most(heart.name, most) if self.deadlines else most, WAIT_S)
             except Closed:

@@ -9,6 +9,7 @@ import numpy as np
 from faceedge.backends.base import Engine, Preprocessor, Tensor
 from faceedge.errors import EngineError
 from faceedge.manifest import Manifest
+from faceedge.portions import WHOLE, Portions
 from faceedge.types import Floats, Image, Template
 
 EMBEDDING = "embedding"
@@ -23,9 +24,13 @@ class Recognizer:
     Raises EngineError when the graph answers with another length than the manifest's `dimension`.
     """
 
-    def __init__(self, engine: Engine, preprocessor: Preprocessor, manifest: Manifest, space: str) -> None:
+    def __init__(
+        self, engine: Engine, preprocessor: Preprocessor, manifest: Manifest, space: str,
+        portions: Portions = WHOLE,
+    ) -> None:  # fmt: skip
         self.space = space
         self._engine = engine
+        self._portions = portions
         self._preprocessor = preprocessor
         self._norm = manifest.normalisation
         self._dimension = manifest.dimension
@@ -38,13 +43,22 @@ class Recognizer:
         if declared := engine.outputs[names.index(self._output)].shape:
             self._check(declared)
 
+    @property
+    def most(self) -> int:
+        """So many crops run at once."""
+        return self._portions.most(self._engine)
+
     def embed(self, crops: Sequence[Image]) -> list[Template]:
         """One template a crop (uint8 BGR, all of the recogniser's size).
 
         Raises EngineError when the network fails or its vector is zero, not finite or of another length.
         """
-        step = self._engine.max_batch
-        return [one for at in range(0, len(crops), step) for one in self._batch(crops[at : at + step])]
+        return self._portions.run(self._engine, crops, self._batch)
+
+    def tidy(self) -> None:
+        """For the stage's thread when it has nothing to do: see `Engine.tidy`."""
+        self._engine.tidy()
+        self._preprocessor.tidy()
 
     def _batch(self, crops: Sequence[Image]) -> list[Template]:
         outputs = self._engine.infer({self._input: self._preprocessor.tensor(crops, self._norm)})

@@ -37,18 +37,27 @@ class DetectStage:
     """Frames become tracked faces; the shots worth recognising are cut while the frame is at hand."""
 
     def __init__(
-        self, vision: Vision, tell: Callable[[dict[str, Any]], None], is_late: Callable[[float], bool] = _never
+        self,
+        vision: Vision,
+        tell: Callable[[dict[str, Any]], None],
+        is_late: Callable[[float], bool] = _never,
+        scale: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        """is_late: whether a picture of this moment can no longer be decided in time, now that its faces are known."""
+        """is_late: whether a picture of this moment can no longer be decided in time, now that its faces are known.
+        scale: side of the detector's input against the usual, 0..1, now."""
         self._vision = vision
         self._tell = tell
         self._is_late = is_late
+        self._scale = scale
         self._trackers: dict[str, Tracker] = {}
         self._pickers: dict[str, ShotPicker] = {}
         self._born: dict[str, int] = {}
 
     def __call__(self, frames: Sequence[Frame]) -> list[Shot]:
-        faces = self._vision.detector.detect([frame.image for frame in frames])
+        if not frames:
+            self._vision.tidy_detection()
+            return []
+        faces = self._vision.detector.detect([frame.image for frame in frames], self._scale())
         return [shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)]
 
     def reopen(self) -> None:
@@ -129,6 +138,8 @@ class RecogniseStage:
     def __call__(self, shots: Sequence[Shot]) -> list[Decision]:
         while not self._retries.empty():
             self._judge.forget(*self._retries.get())
+        if not shots:
+            self._vision.recognizer.tidy()
         shots = self._timely(shots)
         usable = [shot for shot in shots if self._judge.is_usable(shot)]
         templates = iter(self._vision.recognizer.embed([shot.crop for shot in usable]) if usable else ())

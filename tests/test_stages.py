@@ -84,7 +84,7 @@ def test_of_a_frame_that_comes_too_late_the_faces_are_followed_but_nothing_is_cu
         return [image[:4, :4] for _ in faces]
 
     vision = SimpleNamespace(
-        detector=SimpleNamespace(detect=lambda images: [[face] for _ in images]),
+        detector=SimpleNamespace(detect=lambda images, scale: [[face] for _ in images]),
         crops=crops, assess=lambda image, faces, cut: [Assessment(0.9) for _ in faces],
     )  # fmt: skip
     told: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def test_of_a_frame_that_comes_too_late_the_faces_are_followed_but_nothing_is_cu
 def test_a_detector_that_begins_anew_never_uses_the_number_of_a_track_again() -> None:
     face = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
     vision = SimpleNamespace(
-        detector=SimpleNamespace(detect=lambda images: [[face] for _ in images]),
+        detector=SimpleNamespace(detect=lambda images, scale: [[face] for _ in images]),
         crops=lambda image, faces: [image[:4, :4] for _ in faces],
         assess=lambda image, faces, cut: [Assessment(0.9) for _ in faces],
     )  # fmt: skip

@@ -119,6 +119,11 @@ class Engine(Protocol):
         """
         ...
 
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether inputs of these shapes, by name, run here, whatever their batch: not outside the shapes that the
+        engine was built for, and on no other engine in its place."""
+        ...
+
     def trim(self) -> None:
         """Asks that working memory be given back: every thread that runs batches gives up its own with its next `tidy`,
         or after its next `infer`, as that batch may be an old one. From any thread; it waits for nothing."""

@@ -58,6 +58,11 @@ class Gpu:
         return f"cuda:{self._number}"
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for the worker thread at this moment."""
+        return self._worker.is_idle
+
+    @property
     def is_lost(self) -> bool:
         """Whether the context died: only a new process mends that."""
         return self._worker.is_lost

@@ -50,6 +50,7 @@ class Worker:
         self._lost = ""
         self._closed = False
         self._gate = threading.Lock()  # no job comes after the farewell
+        self._at_hand = 0  # changed with the gate held
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._opened: Future[_Retained] = Future()
         self._left = threading.Event()
@@ -71,10 +72,13 @@ class Worker:
         with self._gate:
             if self._closed:
                 raise self._refusal()
+            self._at_hand += 1
             self._jobs.put(partial(self._answer, function, answer))
         try:
             return answer.result()
         finally:
+            with self._gate:
+                self._at_hand -= 1
             del function, answer  # else an exception, whose traceback holds this frame, would hold itself
 
     def bury(self, held: Held) -> None:
@@ -85,6 +89,11 @@ class Worker:
             return
         self._graves.put(held)
         self._jobs.put(_nothing)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no function waits or runs."""
+        return self._at_hand == 0
 
     @property
     def is_lost(self) -> bool:

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from faceedge.backends.base import Input, TensorSpec
 from faceedge.errors import EngineError
+
+
+def are_of(specs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether the shapes are such as the specs allow, the batch aside."""
+    known = {spec.name: spec.shape for spec in specs}
+    return all(
+        name in known
+        and len(known[name]) == len(shape)
+        and all(size in (-1, side) for size, side in zip(known[name][1:], shape[1:], strict=True))
+        for name, shape in shapes.items()
+    )
+
+
+def lie_in(
+    bounds: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]], shapes: Mapping[str, tuple[int, ...]]
+) -> bool:
+    """Whether the shapes lie between the smallest and the largest of each input, the batch aside."""
+    return all(
+        low <= size <= high
+        for name, (least, most) in bounds.items()
+        if len(shape := shapes.get(name, least)) == len(least)
+        for low, size, high in zip(least[1:], shape[1:], most[1:], strict=True)
+    )
 
 
 def check_inputs(

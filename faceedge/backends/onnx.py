@@ -12,7 +12,7 @@ from typing import Any, cast
 from faceedge.backends.base import Input, Memory, Tensor
 from faceedge.backends.binding import Bindings, form_of
 from faceedge.backends.heap import return_freed_memory
-from faceedge.backends.inputs import check_inputs
+from faceedge.backends.inputs import are_of, check_inputs
 from faceedge.backends.onnx_session import device_of, open_session, shrinking, speaks_of_memory, specs_of, told
 from faceedge.errors import EngineError, NoMemory
 
@@ -60,6 +60,10 @@ class OnnxEngine:
         count. Working are the output buffers of all threads: ONNX Runtime does not tell Python how large its arena for
         the activations is."""
         return Memory(self._file_bytes, self._registry.held_bytes()) if self._threads else Memory(0, 0)
+
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """See `Engine.takes`."""
+        return are_of(self.inputs, shapes)
 
     def trim(self) -> None:
         """See `Engine.trim`."""

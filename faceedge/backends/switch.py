@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from faceedge.backends.base import Canvas, CropSpec, DeviceTensor, Engine, Input, Memory, Preprocessor, Tensor
+from faceedge.backends.inputs import lie_in
 from faceedge.errors import EngineError
 from faceedge.manifest import Normalisation
 from faceedge.types import Floats, Image
@@ -34,14 +35,9 @@ class Inner:
     retired: bool = False
 
     def takes(self, arrays: Mapping[str, Input]) -> bool:
-        """Whether the inputs lie in the bounds, the batch aside: that is split."""
-        for name, (low, high) in (self.bounds or {}).items():
-            shape = arrays[name].shape if name in arrays else low
-            if len(shape) != len(low):
-                continue  # the engine says what is wrong with it
-            if not all(a <= n <= b for a, n, b in zip(low[1:], shape[1:], high[1:], strict=True)):
-                return False
-        return True
+        """Whether the inputs lie in the bounds, the batch aside: that is split. Of a wrong number of dimensions the
+        engine says what is wrong."""
+        return lie_in(self.bounds or {}, {name: array.shape for name, array in arrays.items()})
 
 
 class SwitchEngine:
@@ -118,6 +114,11 @@ class SwitchEngine:
             new.engine.close()
             raise EngineError("the engine was closed before the other one came")
         self._close_if_done(old)
+
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """See `Engine.takes`."""
+        current = self._current
+        return lie_in(current.bounds or {}, shapes) and current.engine.takes(shapes)
 
     def trim(self) -> None:
         """See `Engine.trim`."""

@@ -13,7 +13,7 @@ import numpy as np
 from faceedge.backends.arena import Arena
 from faceedge.backends.base import DeviceTensor, Input, Memory, Tensor
 from faceedge.backends.cuda import Gpu
-from faceedge.backends.inputs import check_inputs
+from faceedge.backends.inputs import are_of, check_inputs, lie_in
 from faceedge.backends.trt_layout import Lane, Lanes, OwnLane, form_of
 from faceedge.backends.trt_plan import OpenPlan
 from faceedge.errors import EngineError
@@ -65,6 +65,10 @@ class TensorRtEngine:
         if opened is None:
             return Memory(0, 0)
         return Memory(opened.weights, self._lanes.held_bytes() + self._arena.need_of(opened))
+
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """See `Engine.takes`."""
+        return are_of(self.inputs, shapes) and self._opened is not None and lie_in(self._opened.profile, shapes)
 
     def trim(self) -> None:
         """See `Engine.trim`: every thread gives up its pinned buffers, the first of all what is needed of the arena."""

@@ -130,6 +130,10 @@ class FailingEngine:
             raise NoMemory(f"ordered: no memory is left for the {self._role}")
         return self._engine.infer(arrays)
 
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """See `Engine.takes`."""
+        return self._engine.takes(shapes)
+
     def trim(self) -> None:
         """See Engine."""
         self._engine.trim()

@@ -24,8 +24,9 @@ class Detections:
 class DetectorFamily(Protocol):
     """One way to prepare frames for, and to read, a kind of detector."""
 
-    def canvas(self, height: int, width: int) -> Canvas:
-        """Layout of a frame of this size in px; frames with equal canvases share a batch."""
+    def canvas(self, height: int, width: int, scale: float = 1.0) -> Canvas:
+        """Layout of a frame of this size in px; frames with equal canvases share a batch. scale: side of the canvas
+        against the usual one, 0..1; where the network takes one size only, it changes nothing."""
         ...
 
     def decode(

@@ -35,9 +35,10 @@ class Letterbox:
             width, height = (max(STEP_PX, side // STEP_PX * STEP_PX) for side in (width, height))
         return cls(width, height, size.fixed)
 
-    def canvas(self, height: int, width: int) -> Canvas:
-        """Layout of a frame of height x width px; free sides end at the next multiple of 32."""
-        scale = min(1.0, self.width / width, self.height / height)
+    def canvas(self, height: int, width: int, share: float = 1.0) -> Canvas:
+        """Layout of a frame of height x width px; free sides end at the next multiple of 32, and are `share` of what
+        they would be."""
+        scale = min(1.0, self.width / width, self.height / height) * (1.0 if self.is_fixed else share)
         level = Level(0, 0, max(1, round(width * scale)), max(1, round(height * scale)))
         if self.is_fixed:
             return Canvas(self.width, self.height, (level,))

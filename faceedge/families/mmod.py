@@ -45,9 +45,9 @@ class Mmod:
         self._threshold = manifest.score_threshold
         self._nms = manifest.nms_iou
 
-    def canvas(self, height: int, width: int) -> Canvas:
+    def canvas(self, height: int, width: int, scale: float = 1.0) -> Canvas:
         """All levels of the pyramid on one canvas, the frame itself first."""
-        shrink = min(1.0, (MAX_FRAME_PIXELS / (height * width)) ** 0.5)
+        shrink = min(1.0, (MAX_FRAME_PIXELS / (height * width)) ** 0.5) * scale
         return tiled_pyramid(max(1, round(height * shrink)), max(1, round(width * shrink)))
 
     def decode(

@@ -38,9 +38,9 @@ class Strided(ABC):
         self._iou = manifest.nms_iou
         self._names = {name: manifest.output(name) for name in self.outputs}
 
-    def canvas(self, height: int, width: int) -> Canvas:
+    def canvas(self, height: int, width: int, scale: float = 1.0) -> Canvas:
         """See DetectorFamily."""
-        return self._letterbox.canvas(height, width)
+        return self._letterbox.canvas(height, width, scale)
 
     def decode(
         self, outputs: Mapping[str, NDArray[Any]], index: int, canvas: Canvas, height: int, width: int

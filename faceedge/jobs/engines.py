@@ -47,6 +47,10 @@ class Engines(Protocol):
         """Sentences about engines that run otherwise than asked for."""
         ...
 
+    def is_idle(self) -> bool:
+        """Whether what the engines share, a device, has nothing to do at this moment. Asked every few milliseconds."""
+        ...
+
     def check(self) -> None:
         """Raises DeviceLost when only a new process can go on. Called every second or so."""
         ...
@@ -78,6 +82,10 @@ class OnnxEngines:
     def notices(self) -> Sequence[str]:
         """See `Engines.notices`."""
         return [self._notice] if self._notice else []
+
+    def is_idle(self) -> bool:
+        """See `Engines.is_idle`: every stage has its own engine, so that whoever asks has nothing to wait for."""
+        return True
 
     def check(self) -> None:
         """See `Engines.check`."""

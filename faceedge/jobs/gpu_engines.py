@@ -110,6 +110,10 @@ class GpuEngines:
         ]
         return [*self._notices, *strays, *(self._builder.notices() if self._builder is not None else ())]
 
+    def is_idle(self) -> bool:
+        """See `Engines.is_idle`."""
+        return self._gpu.is_idle
+
     def check(self) -> None:
         """See `Engines.check`."""
         if self._gpu.is_lost:

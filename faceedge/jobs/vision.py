@@ -30,6 +30,7 @@ from faceedge.models.landmarks import load_landmarker
 from faceedge.models.licence import check_licence, warned
 from faceedge.models.store import find_package
 from faceedge.package import Package, read_package
+from faceedge.portions import WHOLE, Portions
 from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Floats, Image, Template
 
@@ -60,7 +61,7 @@ class Vision:
 
     def __init__(
         self, detector: Package, recognizer: Package, opener: Engines, quality: Package | None = None,
-        notices: Sequence[str] = (), around: Around = _as_it_is,
+        notices: Sequence[str] = (), around: Around = _as_it_is, portions: Portions = WHOLE,
     ) -> None:  # fmt: skip
         self.detector_package = detector
         self.recognizer_package = recognizer
@@ -68,6 +69,7 @@ class Vision:
         self.opener = opener
         self._notices = tuple(notices)
         self._around = around
+        self._portions = portions
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
         self.crop_spec: CropSpec = align.crop_spec(self.alignment)
@@ -180,6 +182,19 @@ class Vision:
         elif self.quality_package is not None:
             self.grader = self._open_grader(self.quality_package)
 
+    def trim(self) -> None:
+        """Asks that what only larger batches need be given back; from any thread, it waits for nothing. The stages'
+        threads do it after the batch at hand, or with their next `tidy_…`."""
+        for engine in list(self.engines.values()):
+            engine.trim()
+            self.opener.preprocessor(engine).trim()
+
+    def tidy_detection(self) -> None:
+        """For the thread of the detect stage when it has no frame."""
+        self.detector.tidy()
+        if self.grader is not None:
+            self.grader.tidy()
+
     def close(self) -> None:
         """Gives the engines' memory back."""
         for engine in self.engines.values():
@@ -208,14 +223,14 @@ class Vision:
         family = detector_family(package.manifest)
         engine, self.preprocessor = self._engine(package)
         norm = package.manifest.normalisation
-        return Detector(engine, family, self.preprocessor, norm, load_landmarker(package))
+        return Detector(engine, family, self.preprocessor, norm, load_landmarker(package), self._portions)
 
     def _open_recognizer(self, package: Package) -> Recognizer:
-        return Recognizer(*self._engine(package), package.manifest, package.space)
+        return Recognizer(*self._engine(package), package.manifest, package.space, self._portions)
 
     def _open_grader(self, package: Package) -> Grader:
         assert package.head is not None, "read_package refuses a quality network without fit.toml"
-        return Grader(*self._engine(package), package.manifest, package.head)
+        return Grader(*self._engine(package), package.manifest, package.head, self._portions)
 
     def _engine(self, package: Package) -> tuple[Engine, Preprocessor]:
         """An engine, and what makes its inputs. The detector's also cuts the crops, from the frame that it has."""
@@ -228,10 +243,10 @@ class Vision:
 
 def open_vision(
     models: Models, engine: EngineSettings, state: Path, cache: Path, progress: Progress | None = None,
-    builder: Builder | None = None, around: Around = _as_it_is,
+    builder: Builder | None = None, around: Around = _as_it_is, *, portions: Portions = WHOLE,
 ) -> Vision:  # fmt: skip
     """Finds the packages in the state directory or among the defaults and opens them. builder: is wished for engines
-    that are missing.
+    that are missing. portions: how much runs at once.
 
     Raises PackageError when one is missing, broken, of the wrong role or a licence that is not allowed, or they do
     not fit each other; MissingExtra, EngineError when TensorRT is asked for and cannot be had.
@@ -250,7 +265,7 @@ def open_vision(
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
     notices = [*warned(found.values(), models.accept_licences), *_unproven(found.values())]
     opener = engines_of(engine, state, builder)
-    vision = Vision(found["detector"], found["recognizer"], opener, found.get("quality"), notices, around)
+    vision = Vision(found["detector"], found["recognizer"], opener, found.get("quality"), notices, around, portions)
     for package in found.values():  # its digest was checked before ONNX Runtime opened it by name
         if read_package(package.folder).build != package.build:
             vision.close()
