@@ -61,7 +61,7 @@ class Stage:
         self.folder, self.told = folder, list[dict[str, Any]]()
         self.networks = Networks()
         self.pressure: Pressure | None = SHORT
-        monkeypatch.setattr(daemons, "open_vision", lambda *_: self.networks)
+        monkeypatch.setattr(daemons, "open_vision", lambda *_args, **_more: self.networks)
         monkeypatch.setattr(daemons, "PressureGauge", lambda: self)
         picture = np.random.default_rng(0).integers(0, 255, (112, 112, 3), np.uint8)
         (folder / "entry").mkdir()
