@@ -61,11 +61,19 @@ def _damage(name: str) -> Do:
     """While it runs, and then a start: what it holds in memory may carry it on until then."""
 
     def strike(house: House) -> None:
-        with open(house.state / name, "r+b") as database:
-            database.write(os.urandom(GARBAGE))
+        _scribble(house.state, name)
         house.charge.kill()
+        _scribble(house.state, name)  # whatever it has put right in between
 
     return strike
+
+
+def _scribble(state: Path, name: str) -> None:
+    """Over the log as well: it may hold a good copy of the very page, and SQLite would mend the file with it."""
+    for path in (state / name, state / f"{name}-wal"):
+        if path.exists():
+            with open(path, "r+b") as part:
+                part.write(os.urandom(min(GARBAGE, path.stat().st_size)))
 
 
 def _restore(name: str) -> Do:

@@ -13,6 +13,10 @@ from rich.text import Text
 from faceedge.chaos.drill import Row
 
 _NONE = "–"
+_COLUMNS = (
+    ("detected after", 12), ("recovered after", 12), ("decisions lost", 9), ("late opens", 5), ("wrong opens", 5),
+)  # fmt: skip
+"""And how wide each is at least."""
 
 
 def line(row: Row) -> Text:
@@ -29,11 +33,15 @@ def line(row: Row) -> Text:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """One row a fault, with its bounds in brackets; fits 80 columns."""
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    """One row a fault, with its bounds in brackets; fits 80 columns. Below it, what was skipped and why."""
+    skipped = "\n".join(f"{row.name} skipped: needs {row.skipped}" for row in rows if row.skipped)
+    made = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold",
+        caption=skipped or None, caption_justify="left",
+    )  # fmt: skip
     made.add_column("fault", no_wrap=True)
-    for heading in ("detected after", "recovered after", "decisions lost", "late opens", "wrong opens"):
-        made.add_column(heading, justify="right", no_wrap=heading.endswith("after"))
+    for heading, width in _COLUMNS:
+        made.add_column(heading, justify="right", min_width=width)
     made.add_column("")
     for row in rows:
         made.add_row(row.name, *_cells(row), _mark(row))
@@ -71,7 +79,7 @@ def _as_json(row: Row) -> dict[str, Any]:
 
 def _cells(row: Row) -> list[str]:
     if row.skipped:
-        return [f"skipped: needs {row.skipped}", "", "", "", ""]
+        return ["skipped", "", "", "", ""]
     if row.outcome is None:
         return [_NONE] * 5
     seen, bound = row.outcome, row.bound
