@@ -25,6 +25,8 @@ from faceedge.errors import CameraError, one_line
 
 def main() -> None:
     """Until the other side leaves or the camera fails. What happened is told there, and nowhere else."""
+    # A service manager asks all processes of a service to leave at once; ours leaves when the daemon says so.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     silence()
     link = _take_link()
     threading.Thread(target=_die_with, args=(link,), name="parent", daemon=True).start()

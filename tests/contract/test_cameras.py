@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -191,6 +192,16 @@ def test_no_process_shows_where_its_camera_is(bench: Bench, kind: str) -> None:
     camera.close()
     assert shown
     assert not any(secret.encode() in shown for secret in SECRETS)
+
+
+@pytest.mark.parametrize("kind", LIVE)
+def test_who_asks_all_processes_of_the_service_to_leave_gets_no_fault_of_a_camera(bench: Bench, kind: str) -> None:
+    camera = bench.open(kind)
+    camera.read()
+    for child in children():
+        os.kill(int(child), signal.SIGTERM)
+    assert all(camera.read() is not None for _ in range(5))
+    camera.close()
 
 
 @pytest.mark.parametrize("kind", EVERY)
