@@ -87,7 +87,10 @@ class Deadlines:
         return True
 
     def most(self, stage: str, batch: int) -> int:
-        """So many members, 1..batch, can one batch have and still be done in good time."""
+        """So many members, 1..batch, can one batch have and still be done in good time. The first of all has one: a
+        machine that turns out to be very slow must not look as if it hung."""
+        if not self._pace[stage].batches:
+            return 1
         each_s = self._pace[stage].each_s
         return batch if batch * each_s <= SHARE * self.deadline_s else max(1, int(SHARE * self.deadline_s / each_s))
 

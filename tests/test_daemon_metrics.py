@@ -26,7 +26,7 @@ PICTURES = 60
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_: FakeNetworks())
+    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_when_a_film_is_worked_through_nothing_is_late_however_slow(
 
     embedded: list[int] = []
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr(daemons, "open_vision", lambda *_: Slow())
+    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: Slow())
     assert Daemon(config(film, "", loop=False), tmp_path / "state", tmp_path, told.append, once=True).run() == 0
     assert {event["reason"] for event in told if event["event"] == "decision"} == {"unknown"}
     (counters,) = [event["counters"] for event in told if event["event"] == "stopped"]

@@ -89,6 +89,13 @@ def test_a_batch_is_no_larger_than_what_is_done_in_a_quarter_of_the_time(each_s:
     assert most == 1 or most * each_s <= SHARE * 0.5
 
 
+def test_the_very_first_batch_has_one_member() -> None:
+    deadlines = Deadlines(STAGES, 0.5)
+    assert deadlines.most("detect", 16) == 1
+    worked(deadlines, "detect", 0.005, 0.0)
+    assert deadlines.most("detect", 16) == 16
+
+
 def test_a_machine_that_is_too_slow_at_all_says_what_it_takes() -> None:
     assert learned(detect=0.7, recognise=0.1).too_slow_s == pytest.approx(0.8)
     assert learned(detect=0.1, recognise=0.1).too_slow_s is None
