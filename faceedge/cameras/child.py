@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from faceedge.cameras import wire
@@ -64,19 +64,12 @@ class ChildCamera:
         self._wish = wish or Wish()
         self._limits = limits or Limits()
         self._is_open = self._is_asked = self._is_closed = False
-        self._memory = SharedPicture()
-        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._link.setblocking(False)
         self._started = time.monotonic()
         self._due = self._started + self._limits.open_s
         try:
-            self._process = _start(command, theirs, self._memory.fd)
+            self._memory, self._link, self._process = _start(command)
         except OSError as error:
-            self._link.close()
-            self._memory.close()
             raise CameraError(f"{source.shown}: its process does not start: {error.strerror}") from error
-        finally:
-            theirs.close()
         self._say(wire.Order(uri, self._wish, self._memory.fd).packed())
 
     def take(self, wait_s: float) -> Picture | None:
@@ -185,11 +178,20 @@ def _polled(link: socket.socket, events: int, wait_s: float) -> bool:
     return bool(poll.poll(math.ceil(wait_s * 1000)))
 
 
-def _start(command: Sequence[str], link: socket.socket, memory: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, stdin=link.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(memory,),
-        env=_environment(os.environ), start_new_session=True,
-    )  # fmt: skip
+def _start(command: Sequence[str]) -> tuple[SharedPicture, socket.socket, subprocess.Popen[bytes]]:
+    with ExitStack() as undo:
+        memory = SharedPicture()
+        undo.callback(memory.close)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        undo.callback(ours.close)
+        ours.setblocking(False)
+        with theirs:
+            process = subprocess.Popen(
+                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=(memory.fd,), env=_environment(os.environ), start_new_session=True,
+            )  # fmt: skip
+        undo.pop_all()
+    return memory, ours, process
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:

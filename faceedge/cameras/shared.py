@@ -25,7 +25,11 @@ class SharedPicture:
 
     def __init__(self, fd: int | None = None) -> None:
         self.fd = _fresh() if fd is None else fd
-        self._map = mmap.mmap(self.fd, MOST_PX * 3)
+        try:
+            self._map = mmap.mmap(self.fd, MOST_PX * 3)
+        except OSError:
+            os.close(self.fd)
+            raise
 
     def view(self, height: int, width: int) -> Image:
         """The memory as a picture of this size; let go of it before `close`. Raises CameraError for a size too big."""

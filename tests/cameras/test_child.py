@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -121,6 +122,21 @@ def test_a_command_that_cannot_be_started_is_a_fault_with_a_sentence() -> None:
     before = held()
     with pytest.raises(CameraError, match="does not start"):
         ChildCamera(parse(URI), URI, None, ["/nowhere/camera"])
+    assert held() == before
+
+
+@pytest.mark.parametrize("lacking", ["os.memfd_create", "mmap.mmap", "socket.socketpair", "subprocess.Popen"])
+def test_a_camera_that_cannot_be_started_for_want_of_descriptors_or_memory_may_be_tried_again(
+    lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = held()
+    monkeypatch.setattr(lacking, fails)
+    with pytest.raises(CameraError, match="does not start: Too many open files"):
+        bad_camera("exits")
+    monkeypatch.undo()
     assert held() == before
 
 
