@@ -30,6 +30,7 @@ class FakeNetworks(FakeVision):
 
     alignment = "arcface_112"
     notices = ()
+    most = 64
     opener = OnnxEngines(EngineSettings())
 
     @property
@@ -46,7 +47,12 @@ class FakeNetworks(FakeVision):
     def renew(self, role: str) -> None:
         """They never fail."""
 
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+    def trim(self) -> None:
+        """They hold nothing."""
+
+    tidy = tidy_detection = trim
+
+    def detect(self, images: Sequence[Image], scale: float = 1.0) -> list[list[Face]]:
         return [[Face(np.array([0, 0, 112, 112], np.float32), 0.9, np.zeros((5, 2), np.float32))] for _ in images]
 
     def crops(self, image: Image, faces: Sequence[Face]) -> list[Image]:
@@ -61,7 +67,7 @@ class FakeNetworks(FakeVision):
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_: FakeNetworks())
+    monkeypatch.setattr(daemons, "open_vision", lambda *_args, **_more: FakeNetworks())
 
 
 @pytest.fixture

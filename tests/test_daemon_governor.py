@@ -24,34 +24,27 @@ from tests.test_daemon_capture import FakeNetworks
 SHORT = Pressure(0.85, "cgroup 85 %")
 
 
-class Trimmed:
-    """An engine that counts."""
-
-    trims = 0
-
-    def trim(self) -> None:
-        self.trims += 1
-
-
 class Networks(FakeNetworks):
-    """With an engine; fails: the detector's next answers are that there is no memory."""
+    """fails: the detector's next answers are that there is no memory. pause_s: before each. trims: how often memory was
+    asked back."""
 
-    def __init__(self, fails: int = 0) -> None:
-        self.engine = Trimmed()
-        self.engines = {"detector": self.engine}
-        self.fails = fails
+    def __init__(self) -> None:
+        self.fails = self.trims = 0
         self.pause_s = 0.0
 
     @property
     def detector(self) -> Networks:
         return self
 
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+    def trim(self) -> None:
+        self.trims += 1
+
+    def detect(self, images: Sequence[Image], scale: float = 1.0) -> list[list[Face]]:
         if self.fails:
             self.fails -= 1
             raise NoMemory("no")
         time.sleep(self.pause_s)
-        return super().detect(images)
+        return super().detect(images, scale)
 
 
 class Stage:
@@ -99,7 +92,7 @@ def test_a_step_reaches_engines_listeners_journal_and_counters(stage: Stage) -> 
     stage.run_until(lambda: bool(stage.steps()))
     step = stage.steps()[0]
     assert (step["step"], step["less"], step["why"], step["batch"]) == ("batch", True, "cgroup 85 %", 4)
-    assert stage.networks.engine.trims == len(stage.steps())
+    assert stage.networks.trims == len(stage.steps())
     with reading(stage.folder / "state" / "journal.db") as connection:
         kept = [entry.body for entry in entries(connection) if entry.draft.kind == "governor"]
     assert [{"event": "governor", **body} for body in kept] == stage.steps()
