@@ -92,6 +92,7 @@ class Report:
     def notices(self) -> list[str]:
         """What somebody should know or bring to an end."""
         return [
+            *(self.safe.notices() if self.safe is not None else ()),
             *self.pipeline.notices,
             *self.vision.notices,
             *(self.exchange.notices if self.exchange is not None else ()),

@@ -89,3 +89,29 @@ def test_a_controller_is_told_when_it_comes_and_goes_and_fails_but_not_at_every_
         ("unknown", True), ("fault", True), ("offline", False),
     ]  # fmt: skip
     assert desk.hurries == 6, "the state shows every change"
+
+
+def test_last_words_are_on_disk_with_their_event_when_they_are_said(desk: Desk) -> None:
+    desk.notes.hang("detect makes no progress", 5.0)
+    written, (event,) = desk.written()
+    body = {"what": "hang", "on": True, "why": "detect makes no progress"}
+    assert written == [("alert", body)]
+    assert body.items() <= event.items()
+    assert desk.told == [{"event": "alert", **body}]
+
+
+def test_last_words_to_a_journal_that_hangs_are_told_all_the_same(desk: Desk) -> None:
+    desk.journal.stop()
+    desk.notes.hang("journal makes no progress", 0.0)
+    assert [line["event"] for line in desk.told] == ["alert"]
+
+
+def test_a_safe_mode_is_an_entry_and_an_event_at_its_begin_and_its_end(desk: Desk) -> None:
+    desk.notes.safe_mode(True, "the configuration is wrong")
+    desk.notes.safe_mode(False, "")
+    written, events = desk.written()
+    assert [(kind, body["what"], body["on"]) for kind, body in written] == [
+        ("alert", "safe_mode", True), ("alert", "safe_mode", False),
+    ]  # fmt: skip
+    assert [(event["kind"], event["on"]) for event in events] == [("alert", True), ("alert", False)]
+    assert desk.hurries == 2
