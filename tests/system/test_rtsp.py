@@ -15,6 +15,7 @@ from faceedge.cameras.child import COMMAND, ChildCamera, Limits
 from faceedge.cameras.uri import parse
 from faceedge.errors import CameraError
 from faceedge.types import Image
+from tests.cameras.test_child import children
 from tests.fakes.rtsp_server import RtspServer, number_of
 
 HARDWARE = (sys.executable, str(Path(__file__).parents[1] / "fakes" / "gst_worker.py"))
@@ -62,6 +63,11 @@ def thirds(picture: Image) -> list[list[int]]:
 def test_pictures_come_with_their_colours_past_user_and_password(server: RtspServer, command: Sequence[str]) -> None:
     with opened(address(server), command) as camera:
         pictures = [camera.read() for _ in range(5)]
+        shown = b"".join(
+            Path(f"/proc/{child}/{file}").read_bytes() for child in children() for file in ("cmdline", "environ")
+        )
+    assert shown
+    assert not any(secret.encode() in shown for secret in (USER, PASSWORD, *ESCAPED))
     assert pictures[0].shape == (240, 320, 3)
     assert np.allclose(thirds(pictures[-1]), [RED, GREEN, BLUE], atol=12)
     numbers = [number_of(picture) for picture in pictures]
