@@ -66,7 +66,7 @@ def bench() -> Iterator[Callable[[str], Bench]]:
     yield make
     for each in made:
         each.reader.stop()
-        assert each.slowest_s < 0.5
+        assert each.slowest_s < 5  # a busy machine; whoever waited for a stand-in would wait a minute
 
 
 def test_a_line_is_taken_and_grows_old(bench: Callable[[str], Bench]) -> None:
