@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks import (
     against_dlib,
+    batching,
     door,
     engines,
     enrolment,
@@ -36,6 +37,7 @@ SUITES = {
     "families": families.rows,
     "rewritten": rewritten.rows,
     "overload": overload.rows,
+    "batching": batching.rows,
 }
 
 

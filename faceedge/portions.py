@@ -27,14 +27,17 @@ def _to_nobody() -> None:
 @dataclass(frozen=True, slots=True)
 class Portions:
     """effort: how much may be done now. short: told, on the stage's thread, whenever there was
-    no memory for a batch."""
+    no memory for a batch. on_cpu: the most of an engine that runs
+    on the CPU, where more are slower."""
 
     effort: Callable[[], Effort] = _full
     short: Callable[[], None] = _to_nobody
+    on_cpu: int | None = None
 
     def most(self, engine: Engine) -> int:
         """Members of one batch: ask before every one."""
-        return max(1, min(self.effort().batch, engine.max_batch))
+        most = max(1, min(self.effort().batch, engine.max_batch))
+        return most if self.on_cpu is None or engine.device != "cpu" else min(most, self.on_cpu)
 
     def run(self, engine: Engine, items: Sequence[T], work: Callable[[Sequence[T]], list[R]]) -> list[R]:
         """What `work` makes of all items, in batches. One that finds no memory is run once more, one by one.

@@ -20,7 +20,7 @@ class Worker:
         self.asked: list[list[int]] = []
         self.given_back: list[str] = []
         self.engine: Any = SimpleNamespace(
-            max_batch=max_batch, trim=lambda: self.given_back.append("trim"),
+            max_batch=max_batch, device="cpu", trim=lambda: self.given_back.append("trim"),
             tidy=lambda: self.given_back.append("tidy"),
         )  # fmt: skip
         self._room = room
@@ -55,3 +55,11 @@ def test_without_memory_for_one_the_stage_is_told() -> None:
         Portions(short=lambda: told.append(1)).run(worker.engine, range(3), worker.work)
     assert worker.asked == [[0, 1, 2], [0]]
     assert told == [1]
+
+
+def test_on_a_cpu_there_are_fewer_at_once() -> None:
+    worker = Worker(8)
+    Portions(on_cpu=1).run(worker.engine, range(2), worker.work)
+    worker.engine.device = "cuda:0"
+    Portions(on_cpu=1).run(worker.engine, range(2), worker.work)
+    assert worker.asked == [[0], [1], [0, 1]]

@@ -42,7 +42,12 @@ print("found", len(found), "told", len(told))
 def test_a_batch_that_finds_no_memory_is_answered_one_by_one(assets: Path) -> None:
     graph = assets / "models" / "mobilefacenet_128_fast.onnx"
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(graph), "112"], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", CHILD, str(graph), "112"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert "told: ONNX Runtime has no memory left" in done.stdout, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "found 64 told 1"
