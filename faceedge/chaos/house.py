@@ -88,7 +88,7 @@ class House:
         return self.observer.wait(is_settled, time.monotonic() + within_s)
 
     def _build(self, parts: ExitStack) -> None:
-        self.broker = parts.enter_context(local_broker())
+        self.broker = parts.enter_context(local_broker(extra="user root" if mounts.is_only_root_here() else ""))
         self.proxy = parts.enter_context(SwallowingProxy(self.broker.host, self.broker.port))
         self.camera = parts.enter_context(FilmCamera(self._reel))
         if mounts.can_mount():

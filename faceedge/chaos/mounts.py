@@ -16,10 +16,10 @@ from pathlib import Path
 from faceedge.errors import FaceedgeError
 
 MARK = "FACEEDGE_CHAOS_DISK"
-"""In the environment of a process that has a namespace of its own."""
+"""In the environment of a process that has a namespace of its own: `root` or `user`."""
 SIZE_MIB = 24
 ASK_S = 10.0
-_WAYS = (("--mount",), ("--user", "--map-root-user", "--mount"))
+_WAYS = {"root": ("--mount",), "user": ("--user", "--map-root-user", "--mount")}
 FILLER = "filler"
 
 
@@ -27,17 +27,22 @@ def enter(command: Sequence[str]) -> None:
     """Becomes the same command in a namespace of its own; returns where there can be none, or is one already."""
     if os.environ.get(MARK) or (unshare := shutil.which("unshare")) is None:
         return
-    for way in _WAYS:
+    for kind, way in _WAYS.items():
         if _succeeds([unshare, *way, "--", "mount", "-t", "tmpfs", "none", "/mnt"]):
             sys.stdout.flush()
             sys.stderr.flush()
-            os.environ[MARK] = "1"
+            os.environ[MARK] = kind
             os.execv(unshare, [unshare, *way, "--", *command])  # noqa: S606
 
 
 def can_mount() -> bool:
     """Whether `mount` will work here."""
     return bool(os.environ.get(MARK))
+
+
+def is_only_root_here() -> bool:
+    """Whether we are root in a user namespace alone, where there is nobody else to become."""
+    return os.environ.get(MARK) == "user"
 
 
 def mount(folder: Path) -> None:

@@ -91,6 +91,11 @@ class Observer:
         with self._change:
             return next((sign for sign in self.signs if sign.at >= since and matches(sign)), None)
 
+    def last(self, kind: Kind, otherwise: float) -> float:
+        """When the last sign of this kind came."""
+        with self._change:
+            return next((sign.at for sign in reversed(self.signs) if sign.kind == kind), otherwise)
+
     def decisions(self, start: float, end: float) -> list[Decided]:
         """Those made from pictures of this time."""
         with self._change:

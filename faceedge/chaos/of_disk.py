@@ -7,15 +7,22 @@ import shutil
 import time
 from pathlib import Path
 
-from faceedge.chaos import mounts
+from faceedge.chaos import evidence, mounts
 from faceedge.chaos.faults import Do, Fault, either, ended, logged
-from faceedge.chaos.house import House
+from faceedge.chaos.house import TTL_S, House
 
 HOLDS_S = 3.0
 GARBAGE = 4096
 """Bytes at the begin of a database, with all that tells where the rest lies."""
 SETTLES_S = 30.0
 DATABASES = ("gallery.db", "journal.db")
+
+
+def _unwritten(house: House) -> str:
+    """What still finds room is written and may open; nothing else may."""
+    now = time.monotonic()
+    began = house.observer.last("fault", now)
+    return evidence.objection(house.observer.opens(began, now), house.state / "journal.db", TTL_S)
 
 
 def _needs_mount(_house: House) -> str:
@@ -105,7 +112,7 @@ def _damaged(name: str) -> Fault:
 FAULTS = (
     Fault(
         "disk-full", "the disk is full", _fill, logged("nothing can be written"), _empty, holds_s=HOLDS_S,
-        needs=_needs_mount,
+        needs=_needs_mount, objects=_unwritten,
     ),
     Fault(
         "disk-read-only", "the disk is read-only at a start", _lock, either(logged("state", "journal"), ended), _unlock,
