@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from faceedge.chaos import ballast
 from faceedge.chaos.ballast import Ballast, Cage, Uncaged, cage
 from faceedge.health.cgroup import V1, V2
 
 MIB = 1 << 20
+V1_MOUNT = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 V2_MOUNT = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 
 
@@ -34,6 +37,28 @@ def test_where_no_group_can_be_made_it_says_how(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("mounts", "member", "parent", "limit"),
+    [
+        (V2_MOUNT, "0::/system.slice/x\n", "sys/fs/cgroup", "memory.max"),
+        (V1_MOUNT, "4:memory:/box\n", "sys/fs/cgroup/memory/box", "memory.limit_in_bytes"),
+    ],
+)
+def test_a_group_is_made_where_its_version_allows_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: str, member: str, parent: str, limit: str
+) -> None:
+    """Folders stand in for the kernel's, which vanish with all that is in them."""
+    monkeypatch.setattr(ballast, "_remove", shutil.rmtree)
+    machine(tmp_path, mounts, member)
+    for folder in ("sys/fs/cgroup/system.slice/x", "sys/fs/cgroup/memory/box"):
+        (tmp_path / folder).mkdir(parents=True)
+    with cage(64 * MIB, tmp_path) as room:
+        assert room.folder.parent == tmp_path / parent
+        assert (room.folder / limit).read_text() == str(64 * MIB)
+        assert room.around[-1] == str(room.folder / "cgroup.procs")
+    assert not room.folder.exists()
+
+
 def test_kills_are_counted_in_both_versions(tmp_path: Path) -> None:
     (tmp_path / "memory.events").write_text("low 0\nmax 7\noom 1\noom_kill 1\noom_group_kill 0\n")
     (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
@@ -45,14 +70,14 @@ def test_kills_are_counted_in_both_versions(tmp_path: Path) -> None:
 def test_ballast_fills_lets_go_and_dies_of_too_much() -> None:
     try:
         with cage(96 * MIB) as room:
-            with Ballast(room, MIB) as ballast:
-                assert ballast.fill(0.8) == pytest.approx(0.8, abs=0.03)
+            with Ballast(room, MIB) as held:
+                assert held.fill(0.8) == pytest.approx(0.8, abs=0.03)
                 assert subprocess.run([*room.around, "true"], check=False).returncode == 0
-                ballast.drop()
+                held.drop()
                 assert room.share < 0.3
                 assert room.killed == 0
-                ballast.fill(1.5)
-                assert not ballast.is_alive
+                held.fill(1.5)
+                assert not held.is_alive
             assert room.killed == 1
             folder = room.folder
         assert not folder.exists()
