@@ -54,19 +54,24 @@ def paced(
 
 
 def live(
-    name: str, open_camera: Callable[[], LiveCamera], stop: threading.Event, numbers: Iterator[int]
+    name: str,
+    open_camera: Callable[[], LiveCamera],
+    stop: threading.Event,
+    numbers: Iterator[int],
+    is_stale: Callable[[], bool] = lambda: False,
 ) -> Generator[Frame | None, None, None]:
     """Frames of one live camera until `stop`; None whenever none came for a while. Raises CameraError when it fails.
 
-    numbers: of the frames; they go on when the camera is opened anew.
+    numbers: of the frames; they go on when the camera is opened anew, as it is whenever is_stale says so.
     """
-    camera = open_camera()
-    try:
-        while not stop.is_set():
-            picture = camera.take(STEP_S)
-            yield None if picture is None else Frame(name, next(numbers), picture.image, picture.received)
-    finally:
-        camera.close()
+    while not stop.is_set():
+        camera = open_camera()
+        try:
+            while not (stop.is_set() or is_stale()):
+                picture = camera.take(STEP_S)
+                yield None if picture is None else Frame(name, next(numbers), picture.image, picture.received)
+        finally:
+            camera.close()
 
 
 def reopened(

@@ -9,6 +9,7 @@ from itertools import count
 
 from faceedge.cameras import Wish, is_live, open_camera, open_live
 from faceedge.cameras.backoff import Backoff
+from faceedge.cameras.renewal import Renewal
 from faceedge.cameras.watch import PictureWatch
 from faceedge.capture import live, paced, reopened
 from faceedge.config import Camera, Door
@@ -32,24 +33,25 @@ class Lookout:
         return {camera.name: partial(self._frames, camera) for camera in self._cameras}
 
     def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame | None]:
-        frames = self._opening(camera, stop)
+        renewal = Renewal()
+        frames = self._opening(camera, stop, renewal)
         if self._once:
             yield from frames()
             return
         on_fault = partial(self._health.failed, camera.name)
-        yield from self._watched(camera, reopened(frames, stop, on_fault, Backoff()))
+        yield from self._watched(camera, reopened(frames, stop, on_fault, Backoff()), renewal)
 
-    def _opening(self, camera: Camera, stop: threading.Event) -> Callable[[], Iterator[Frame | None]]:
+    def _opening(self, camera: Camera, stop: threading.Event, renewal: Renewal) -> Callable[[], Iterator[Frame | None]]:
         """What opens the camera, anew at each call, and gives its frames until it fails."""
         if is_live(camera.uri):
             wish = Wish(camera.width, camera.height, camera.fps, camera.decode)
-            return partial(live, camera.name, partial(open_live, camera.uri, wish), stop, count())
+            return partial(live, camera.name, partial(open_live, camera.uri, wish), stop, count(), renewal.is_due)
         return partial(
             paced, camera.name, partial(open_camera, camera.uri), stop,
             loop=camera.loop and not self._once, realtime=not self._once,
         )  # fmt: skip
 
-    def _watched(self, camera: Camera, frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
+    def _watched(self, camera: Camera, frames: Iterator[Frame | None], renewal: Renewal) -> Iterator[Frame | None]:
         """Tells of every frame; None in place of one that is not to be trusted."""
         watch = PictureWatch(repeats=camera.loop) if self._watch_all or is_live(camera.uri) else None
         for frame in frames:
@@ -57,7 +59,8 @@ class Lookout:
                 self._health.delivered(camera.name)
                 fault = watch.see(frame.image, frame.captured) if watch is not None else None
                 self._health.pictured(camera.name, fault)
-                yield None if fault is not None and fault.shuts else frame
+                is_good = renewal.see(fault, frame.captured)
+                yield frame if is_good and not (fault is not None and fault.shuts) else None
             else:
                 yield None
 

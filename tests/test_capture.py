@@ -181,6 +181,19 @@ def test_a_live_camera_is_closed_when_it_fails_when_asked_to_stop_and_when_nobod
         assert camera.is_closed
 
 
+def test_a_camera_that_has_gone_stale_is_closed_and_opened_anew() -> None:
+    clock, stale = Clock(), iter([False, False, True, False, False, False])
+    cameras: list[Far] = []
+
+    def fresh() -> Far:
+        cameras.append(Far(clock, "ppppp"))
+        return cameras[-1]
+
+    frames = live("entry", fresh, clock, count(), lambda: next(stale))
+    assert [frame.seq for frame, _ in zip(frames, range(4), strict=False) if frame is not None] == [0, 1, 2, 3]
+    assert [camera.is_closed for camera in cameras] == [True, False]
+
+
 def test_numbers_of_frames_go_on_when_a_camera_is_opened_again() -> None:
     clock, numbers = Clock(), count()
     frames = reopened(

@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faceedge import lookout
-from faceedge.cameras import LiveCamera, Wish
+from faceedge.cameras import LiveCamera, Picture, Wish
 from faceedge.cameras.child import ChildCamera
+from faceedge.cameras.renewal import PROOF_S
+from faceedge.cameras.watch import STILL_S
 from faceedge.config import Camera
 from faceedge.errors import CameraError
 from faceedge.health.cameras import CameraHealth
@@ -79,6 +82,48 @@ def test_a_stop_ends_a_camera_within_a_second_whatever_it_does(
     start = time.monotonic()
     assert all(frame is None for frame in frames)
     assert time.monotonic() - start < 1.0
+
+
+def test_a_camera_that_stands_still_is_opened_anew_and_must_move_before_it_counts(
+    health: CameraHealth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[HungCamera] = []
+
+    def fresh(_uri: str, _wish: Wish) -> LiveCamera:
+        opened.append(HungCamera(opened[-1].now if opened else 0.0, moves=len(opened) == 2))
+        return opened[-1]
+
+    monkeypatch.setattr(lookout, "open_live", fresh)
+    frames = frames_of("csi:0", health, threading.Event())
+    good = [frame.captured for frame, _ in zip(frames, range(400), strict=False) if frame is not None]
+    assert len(opened) == 3
+    assert [camera.is_closed for camera in opened] == [True, True, False]
+    began = opened[2].began
+    assert not [when for when in good if STILL_S + 0.2 < when < began + PROOF_S], (
+        "a hung picture was taken for a new one"
+    )
+    assert good[-1] > began + PROOF_S
+
+
+class HungCamera:
+    """Ten pictures a second; the same one each time, but another than the one before it was opened."""
+
+    fps = 0.0
+
+    def __init__(self, now: float, moves: bool) -> None:
+        self.began = self.now = now
+        self.is_closed, self._moves = False, moves
+
+    def take(self, _wait_s: float) -> Picture | None:
+        self.now += 0.1
+        number = round(self.now * 10) if self._moves else round(self.began * 10)
+        return Picture(np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8), self.now)
+
+    def read(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 def test_a_camera_without_a_picture_leaves_no_heart_silent_for_a_second(stream: Stream, health: CameraHealth) -> None:
