@@ -98,7 +98,7 @@ class Hall:
 @pytest.fixture
 def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
     camera = HallCamera()
-    monkeypatch.setattr(daemons, "open_vision", lambda *_: FakeNetworks())
+    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
     monkeypatch.setattr(lookout, "open_live", lambda *_: camera)
     made = Hall(tmp_path, camera)
     with _running(made.daemon):

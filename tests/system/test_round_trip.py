@@ -28,7 +28,7 @@ PATIENCE_S = 30.0
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_: FakeNetworks())
+    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
 
 
 def live(house: House, sniffer: Sniffer) -> None:
