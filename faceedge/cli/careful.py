@@ -45,9 +45,12 @@ class Careful:
     def care(self, config: Config) -> Care:
         """For a daemon of this configuration."""
         safe = self._safe[1] if self._safe is not None and config is self._safe[0] else None
-        if safe is not None and self._has_tried:
-            self._starts.give_up()
-        return Care(self._state, config, self._starts, safe, self._now, is_over=safe is None and self._was_careful)
+        if safe is not None:
+            self._was_careful = True
+            if self._has_tried:
+                self._starts.give_up()
+        is_over, self._was_careful = safe is None and self._was_careful, safe is not None
+        return Care(self._state, config, self._starts, safe, self._now, is_over=is_over)
 
     def checked(self, read: Callable[[], Config]) -> Config:
         """The configuration as it is now, for the next daemon of this process. Raises FaceedgeError."""
