@@ -44,7 +44,8 @@ class Hall:
         self._faces = [_face(number) for number in range(crowd)]
         self.deadlines = Deadlines(("detect", "recognise"), DEADLINE_S)
         vision = cast(Any, SimpleNamespace(
-            detector=SimpleNamespace(detect=self._detect), recognizer=SimpleNamespace(embed=self._embed),
+            detector=SimpleNamespace(detect=self._detect), tidy_detection=lambda: None,
+            recognizer=SimpleNamespace(embed=self._embed, tidy=lambda: None),
             crops=self._crops, assess=lambda image, faces, crops: [Assessment(0.9) for _ in faces],
         ))  # fmt: skip
         judge = Judge(Decide(cooldown_s=0), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
@@ -86,7 +87,7 @@ class Hall:
             yield Frame(camera, seq, picture, time.monotonic())
             seq, due = seq + 1, due + 1 / RATE
 
-    def _detect(self, images: Sequence[Image]) -> list[list[Face]]:
+    def _detect(self, images: Sequence[Image], _scale: float) -> list[list[Face]]:
         time.sleep(self.detect_s * len(images))
         self.detected.update(CAMERAS[image[0, 0, 0]] for image in images)
         return [self._faces for _ in images]
