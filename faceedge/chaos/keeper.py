@@ -102,9 +102,9 @@ class Keeper:
             process.signal_group(signal.SIGABRT)
 
     def _end(self, process: Process, code: int) -> None:
-        """A clean end is one too many as well: nobody has asked for it."""
+        """After a clean end nothing is started, as on-failure says: a daemon that leaves unasked is not mended."""
         process.signal_group(signal.SIGKILL)  # what it has started
         self._process, self.is_ready = None, False
-        if self._start_at is None:
+        if self._start_at is None and code != 0:
             self._start_at = self._clock() + RESTART_AFTER_S
         self._on_end(Ending(self._clock(), code, self._why))

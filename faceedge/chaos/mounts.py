@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def enter(command: Sequence[str]) -> None:
     if os.environ.get(MARK) or (unshare := shutil.which("unshare")) is None:
         return
     for kind, way in _WAYS.items():
-        if _succeeds([unshare, *way, "--", "mount", "-t", "tmpfs", "none", "/mnt"]):
+        if _succeeds([unshare, *way, "--", "mount", "-t", "tmpfs", "none", tempfile.gettempdir()]):
             sys.stdout.flush()
             sys.stderr.flush()
             os.environ[MARK] = kind

@@ -106,3 +106,11 @@ def test_a_held_daemon_stays_down_until_it_is_begun() -> None:
     place.keeper.begin()
     place.later(0.02)
     assert len(place.processes) == 2
+
+
+def test_a_daemon_that_leaves_in_order_is_not_started_again() -> None:
+    place = Place()
+    place.processes[0].ended = 0
+    place.later(0.02)
+    place.later(100)
+    assert len(place.processes) == 1
