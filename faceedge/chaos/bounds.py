@@ -70,6 +70,7 @@ BOUNDS = {
     "journal-damaged": Bound(10.0, 10.0, 10, shut=True),
     "clock-ahead": Bound(4.0, 5.0, 5, shut=True),
     "clock-behind": Bound(4.0, 5.0, 5, shut=True),
+    "stopped": Bound(6.0, 12.5, 8),
     "killed": Bound(1.0, 6.5, 5),
     "memory-70": Bound(None, 5.0, 1),
     "memory-80": Bound(None, 5.0, 1),

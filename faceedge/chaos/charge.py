@@ -57,11 +57,11 @@ class Charge:
         """Tells the daemon to fail. Raises FaceedgeError when there is none."""
         send(self._folder / "orders", order)
 
-    def kill(self) -> None:
-        """SIGKILL to the daemon alone, as the kernel does when memory is short."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """A signal to the daemon alone; SIGKILL is what the kernel does when memory is short."""
         with self._lock:
             if (pid := self.pid) is not None:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
     def stop(self) -> None:
         """A clean end, and no other is started until `start`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from faceedge.chaos.faults import Do, Fault, ended, logged
 from faceedge.chaos.house import House
 from faceedge.chaos.observer import Sign
@@ -35,6 +37,10 @@ def _kill(house: House) -> None:
     house.charge.kill()
 
 
+def _stop(house: House) -> None:
+    house.charge.kill(signal.SIGSTOP)
+
+
 _MEND = _order("end")
 FAULTS = (
     _raises("detect"),
@@ -57,5 +63,6 @@ FAULTS = (
         "clock-behind", "the clock on the wall jumps a year back", _order("wall", shift_s=-YEAR_S),
         logged("the clock cannot be trusted"), _MEND, holds_s=JUMP_HOLDS_S,
     ),
+    Fault("stopped", "the whole process stands still; only its watchdog tells", _stop, ended, ends_itself=True),
     Fault("killed", "the daemon is killed (kill -9)", _kill, ended, ends_itself=True),
 )  # fmt: skip
