@@ -11,7 +11,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from faceedge.batching import Batching
+from faceedge.channel import Channel
 from faceedge.deadlines import Deadlines
+from faceedge.effort import Effort
 from faceedge.health.watchdog import ailments
 from faceedge.pipeline import Pipeline
 from faceedge.types import Assessment, Decision, Face, Frame, Shot
@@ -327,3 +330,43 @@ def test_who_leaves_at_once_waits_for_no_thread_that_hangs() -> None:
     assert time.monotonic() - start < 0.5
     gate.set()
     pipeline.stop()
+
+
+def test_no_more_is_taken_than_an_engine_runs_at_once_nor_than_the_effort_allows() -> None:
+    sizes: list[int] = []
+    stages = Stages(lambda frames: sizes.append(len(frames)))
+    pipeline = stages.pipeline(entry=12, yard=12, gate=12)
+    now = {"engine": 2, "effort": 16}
+    pipeline.most = {"detect": lambda: now["engine"]}
+    pipeline.effort = lambda: Effort(batch=now["effort"])
+    pipeline.batching = Batching()
+    pipeline.start()
+    assert stages.finished.wait(10)
+    assert max(sizes) <= 2
+    assert sum(sizes) == 36
+
+
+def test_while_the_device_is_busy_a_batch_waits_until_it_is_full_or_its_oldest_has_waited_long_enough() -> None:
+    clock, idle = [0.0], [False]
+    batching = Batching(0.02, lambda: idle[0])
+    channel: Channel[int] = Channel("frames", 8, batching=batching, clock=lambda: clock[0])
+    taken: list[list[int]] = []
+
+    def take() -> None:
+        taken.append(channel.take(2, 5))
+
+    for trigger in ("full", "waited", "idle"):
+        channel.put("entry", len(taken))
+        taker = threading.Thread(target=take)
+        taker.start()
+        taker.join(0.02)
+        assert taker.is_alive(), "one waits, and the device is busy"
+        if trigger == "full":
+            channel.put("yard", 9)
+        elif trigger == "waited":
+            clock[0] += 0.02
+        else:
+            idle[0] = True
+        taker.join(5)
+        assert not taker.is_alive(), trigger
+    assert taken == [[0, 9], [1], [2]]

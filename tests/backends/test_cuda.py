@@ -357,3 +357,27 @@ def child(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**driver.child_environment("10.3.0"), **environment}
     command = [sys.executable, "-c", imports + script]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@standin
+def test_the_device_is_idle_while_nobody_waits_for_it(device: Gpu) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        started.set()
+        go_on.wait(10)
+        return device.is_idle
+
+    assert device.is_idle
+    seen: list[bool] = []
+    thread = threading.Thread(target=lambda: seen.append(device.run(work)))
+    thread.start()
+    assert started.wait(10)
+    assert not device.is_idle
+    go_on.set()
+    thread.join(10)
+    assert seen == [False]
+    assert device.is_idle
+    with pytest.raises(ZeroDivisionError):
+        device.run(lambda: 1 / 0)
+    assert device.is_idle, "a function that failed is over as well"

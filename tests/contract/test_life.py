@@ -67,3 +67,33 @@ def test_after_closing_twice_nothing_is_held_or_answered_and_another_engine_live
         engine.infer(case.network.batch(1))
     assert engine.inputs == case.engine.inputs, "what it was is still told"
     case.assert_same(case.engine.infer(case.network.batch(1)), first(case.alone, 1))
+
+
+def test_a_thread_without_work_gives_its_memory_back_and_answers_as_before(case: Case) -> None:
+    engine = case.open()
+    engine.infer(case.network.batch(case.network.max_batch))
+    engine.tidy()
+    assert engine.memory.working > 0, "nobody has asked for it"
+    engine.trim()
+    engine.tidy()
+    assert engine.memory.working == 0
+    case.assert_same(engine.infer(case.network.batch(1)), first(case.alone, 1))
+    assert engine.memory.working > 0
+    engine.close()
+    engine.trim()
+    engine.tidy()
+
+
+def test_a_batch_that_was_cut_before_the_trim_leaves_nothing_behind(case: Case) -> None:
+    engine = case.open()
+    engine.trim()
+    case.assert_same(engine.infer(case.network.batch(case.network.max_batch)), case.alone)
+    assert engine.memory.working == 0
+    engine.close()
+
+
+def test_what_an_engine_takes_is_told_by_shape_whatever_the_batch(case: Case) -> None:
+    shapes = {name: (1, *shape) for name, shape in case.network.inputs.items()}
+    assert case.engine.takes(shapes)
+    assert case.engine.takes({name: (999, *shape[1:]) for name, shape in shapes.items()})
+    assert not case.engine.takes({name: (*shape, 1) for name, shape in shapes.items()})
