@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from faceedge import __version__
-from faceedge.cli import COMMANDS
+from faceedge.cli import modules
 from faceedge.errors import FaceedgeError, one_line
 
 INTERNAL_FAULT = 70
@@ -25,8 +25,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; each module of `cli` adds its own commands."""
+def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line, as much of it as these words need; each module of `cli` adds its own commands."""
     parser = _Parser(
         prog="faceedge",
         description="The appliance at a door: sees a face, decides, and sends a signed grant.",
@@ -34,14 +34,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"faceedge {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in COMMANDS:
+    for module in modules(words):
         module.add(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 no, 2 bad usage or input, 70 our own fault."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = build_parser(words).parse_args(words)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         code = int(args.run(args))

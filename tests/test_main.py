@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faceedge.__main__ import main
+from faceedge.__main__ import build_parser, main
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["compare", "a"], ["people"], ["extract", "a", "--nonsense"]])
@@ -60,3 +60,22 @@ def test_a_line_break_in_a_path_does_not_break_the_line(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "one faceedge: two [31m: no such folder" in told
+
+
+def test_every_command_is_understood_without_the_modules_of_the_others() -> None:
+    actions = build_parser()._subparsers
+    assert actions is not None
+    commands = list(next(iter(actions._group_actions)).choices or ())
+    assert len(commands) > 20
+    for command in commands:
+        with pytest.raises(SystemExit) as ended:
+            build_parser([command]).parse_args([command, "--help"])
+        assert ended.value.code == 0
+
+
+def test_a_door_that_starts_imports_no_other_command() -> None:
+    names = "import sys; from faceedge.__main__ import build_parser; build_parser(['run']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
+    families = {name for name in loaded if name.startswith("faceedge.cli.")}
+    assert families <= {f"faceedge.cli.{name}" for name in ("run", "careful", "generations", "lines")}
+    assert "rich" not in loaded
