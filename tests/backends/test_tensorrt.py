@@ -160,6 +160,23 @@ def test_a_trim_fits_pinned_memory_and_the_arena_to_the_next_call(engine: Tensor
     assert box.counts("live_pinned_bytes") < pinned
 
 
+def test_after_a_halving_arena_and_pinned_memory_are_half_and_idle_they_are_gone(
+    engine: TensorRtEngine, box: Box
+) -> None:
+    engine.infer(of_size(4, 100))
+    held = engine.memory.working, box.arena.size, *box.counts("live_pinned_bytes")
+    engine.trim()
+    engine.infer(of_size(4, 100))  # was under way
+    engine.infer(of_size(2, 100))
+    now = engine.memory.working, box.arena.size, *box.counts("live_pinned_bytes")
+    assert all(after <= 0.6 * before for after, before in zip(now, held, strict=True)), (held, now)
+    engine.trim()
+    engine.tidy()
+    assert engine.memory.working == 0
+    assert box.arena.size == 0
+    assert box.counts("live_pinned_bytes")[0] < now[2]
+
+
 def test_more_forms_than_are_remembered_ask_for_no_memory_either(engine: TensorRtEngine, box: Box) -> None:
     for side in range(30, 5, -1):
         engine.infer(of_size(1, side))
