@@ -35,8 +35,9 @@ CALM = {
     # By itself FFmpeg looks at twenty pictures before it opens, 4 s at 5 a second; without a buffer it then throws them
     # away, and the next key frame may be seconds off. Measured from opening to the first picture: 2.1 and 5.2 s with
     # `fflags;nobuffer` at 25 and 5 pictures a second, 0.4 and 0.6 s so.
-    "OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|analyzeduration;300000",
-    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
+    # Sound is not asked for: nobody is listened to.
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|analyzeduration;300000|allowed_media_types;video",
+    "OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
 }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ class GstCamera:
         self._flow.close()
 
     def _begin(self, text: str, until: float) -> None:
-        self._flow = Flow(text, self._plan.settings)
+        self._flow = Flow(text, self._plan.settings, self._plan.only_video)
         try:
             self._wait(until)
         except CameraError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint, c_uint8, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint, c_uint8, c_uint64, c_ulong, c_void_p
 from functools import cache
 
 import numpy as np
@@ -56,6 +56,7 @@ class Layout(ctypes.Structure):
     ]  # fmt: skip
 
 
+SELECT = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint, c_void_p, c_void_p)
 SIGNATURES = {
     "gst_init_check": (c_int, c_void_p, c_void_p, POINTER(POINTER(Error))),
     "gst_element_factory_find": (c_void_p, c_char_p),
@@ -83,6 +84,7 @@ SIGNATURES = {
     "g_value_unset": (None, POINTER(Value)),
     "g_error_free": (None, POINTER(Error)),
     "g_free": (None, c_void_p),
+    "g_signal_connect_data": (c_ulong, c_void_p, c_char_p, SELECT, c_void_p, c_void_p, c_int),
 }
 """Result, then arguments."""
 
@@ -117,14 +119,24 @@ def has_element(name: str) -> bool:
     return bool(factory)
 
 
+def _selects(_source: int, _number: int, form: int, _data: int) -> bool:
+    """Whether one of the streams that a camera offers is wanted."""
+    gst = library()
+    return bool(gst.gst_structure_get_string(gst.gst_caps_get_structure(form, 0), b"media") == b"video")
+
+
+_ONLY_VIDEO = SELECT(_selects)
+"""Kept as long as the process, for GStreamer's threads call it."""
+
+
 class Flow:
     """A pipeline that runs, whose last element is an appsink called `sink`.
 
     text: as for gst-launch-1.0. settings: strings by element and property; they may hold what must not stand in a
-    text, for texts are quoted in errors. Raises CameraError.
+    text, for texts are quoted in errors. only_video: an rtspsrc that asks for nothing else. Raises CameraError.
     """
 
-    def __init__(self, text: str, settings: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, text: str, settings: Mapping[str, Mapping[str, str]], only_video: str = "") -> None:
         self._gst = library()
         fault = POINTER(Error)()
         self._pipeline = self._gst.gst_parse_launch_full(text.encode(), None, FATAL_ERRORS, ctypes.byref(fault))
@@ -134,6 +146,10 @@ class Flow:
         self._sink = self._gst.gst_bin_get_by_name(self._pipeline, b"sink")
         for element, values in settings.items():
             self._set(element, values)
+        if only_video:
+            source = self._gst.gst_bin_get_by_name(self._pipeline, only_video.encode())
+            self._gst.g_signal_connect_data(source, b"select-stream", _ONLY_VIDEO, None, None, 0)
+            self._gst.gst_object_unref(source)
         if self._gst.gst_element_set_state(self._pipeline, PLAYING_STATE) == FAILED:
             told = self.fault()
             self.close()

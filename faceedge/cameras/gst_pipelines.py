@@ -27,13 +27,15 @@ TAIL = (
 class Plan:
     """What one camera needs. name: how errors call it. texts: pipelines, tried in turn until one knows the codec.
 
-    settings: properties that do not stand in a text, by element. secrets: words that no error may show.
+    settings: properties that do not stand in a text, by element. secrets: words that no error may show. only_video:
+    element that offers sound as well, which nobody asked to be recorded.
     """
 
     name: str
     texts: tuple[str, ...]
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    only_video: str = ""
 
 
 def csi(
@@ -60,4 +62,4 @@ def rtsp(uri: str, *, decoder: str = DECODER, converter: str = CONVERTER) -> Pla
     secrets = tuple(word for word in (unquote(password), password, unquote(user), user) if len(word) > 1)
     tail = TAIL.format(converter=converter)
     texts = tuple(f"{NETWORK} ! {parse} ! {decoder.format(codec=codec)} ! {tail}" for codec, parse in CODECS.items())
-    return Plan(f"{parts.scheme}://{place}/…", texts, {"source": settings}, secrets)
+    return Plan(f"{parts.scheme}://{place}/…", texts, {"source": settings}, secrets, "source")

@@ -126,6 +126,12 @@ class RtspServer:
         """`move`, `freeze` (one picture for ever), `dark`, `stall` (no more pictures), `size WIDTH HEIGHT`."""
         self._say(words)
 
+    def asked_for(self) -> set[str]:
+        """What clients have asked for since the last question: "0" are the pictures, "1" is the sound."""
+        pipe = self._running().stdout
+        assert pipe is not None
+        return set(os.read(pipe.fileno(), 65536).decode().split())
+
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "start it first"
         return self._process

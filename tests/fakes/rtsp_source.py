@@ -2,7 +2,7 @@
 
 Its first line of input is JSON: {"port", "size", "fps", "user", "password", "clip", "codec"}; it answers with its port.
 Further lines change what it shows: `move`, `freeze` (one picture for ever), `dark`, `stall` (no more pictures),
-`size WIDTH HEIGHT`, from which the stream changes its resolution.
+`size WIDTH HEIGHT`, from which the stream changes its resolution. It prints which of its streams a client asks for.
 """
 
 from __future__ import annotations
@@ -88,11 +88,13 @@ class Scene:
 
 def feed(scene: Scene, media: GstRtspServer.RTSPMedia) -> None:
     """Pushes a picture on every tick, until the client is gone."""
-    source = media.get_element().get_by_name("source")
+    source, sound = (media.get_element().get_by_name(name) for name in ("source", "sound"))
+    silence = b"\xff" * (8000 // scene.fps)
 
     def push() -> bool:
         if scene.mode == "stall":
             return True
+        sound.emit("push-buffer", Gst.Buffer.new_wrapped(silence))
         picture = scene.next()
         source.set_caps(Gst.Caps.from_string(
             f"video/x-raw,format=BGR,width={scene.width},height={scene.height},framerate={scene.fps}/1"
@@ -115,6 +117,16 @@ def guard(server: GstRtspServer.RTSPServer, factory: GstRtspServer.RTSPMediaFact
     factory.set_permissions(permissions)
 
 
+def asked(_: object, context: GstRtspServer.RTSPContext) -> None:
+    """A client wants one stream, of which 0 are the pictures and 1 is the sound."""
+    tell(context.uri.abspath.rpartition("=")[2])
+
+
+def tell(fact: object) -> None:
+    sys.stdout.write(f"{fact}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     options = json.loads(sys.stdin.readline())
     Gst.init(None)
@@ -124,7 +136,10 @@ def main() -> None:
     # An interval of -1 would put parameter sets before every slice of a key frame, which tears it.
     factory.set_launch(
         "( appsrc name=source is-live=true do-timestamp=true format=time ! videoconvert ! video/x-raw,format=I420 ! "
-        f"{encoder} name=pay0 pt=96 config-interval=1 )"
+        f"{encoder} name=pay0 pt=96 config-interval=1 "
+        # As most cameras it has an ear, whether anybody listens or not.
+        "appsrc name=sound is-live=true do-timestamp=true format=time caps=audio/x-mulaw,rate=8000,channels=1 "
+        "! rtppcmupay name=pay1 pt=0 )"
     )
     factory.connect("media-configure", lambda _, media: feed(scene, media))
     server = GstRtspServer.RTSPServer()
@@ -133,6 +148,7 @@ def main() -> None:
     server.get_mount_points().add_factory("/door", factory)
     if options["user"]:
         guard(server, factory, options["user"], options["password"])
+    server.connect("client-connected", lambda _, client: client.connect("setup-request", asked))
     if not server.attach(None):
         sys.exit("the port is taken")
     loop = GLib.MainLoop()
@@ -146,8 +162,7 @@ def main() -> None:
         return bool(lines)
 
     GLib.io_add_watch(0, GLib.IO_IN | GLib.IO_HUP, heard)
-    sys.stdout.write(f"{server.get_bound_port()}\n")
-    sys.stdout.flush()
+    tell(server.get_bound_port())
     loop.run()
 
 

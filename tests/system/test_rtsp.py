@@ -75,6 +75,13 @@ def test_pictures_come_with_their_colours_past_user_and_password(server: RtspSer
 
 
 @DECODERS
+def test_nobody_is_listened_to(server: RtspServer, command: Sequence[str]) -> None:
+    with opened(address(server), command) as camera:
+        camera.read()
+    assert server.asked_for() == {"0"}
+
+
+@DECODERS
 def test_h265_is_understood_as_well(command: Sequence[str]) -> None:
     with RtspServer(codec="h265") as server, opened(server.uri, command) as camera:
         assert np.allclose(thirds(camera.read()), [RED, GREEN, BLUE], atol=12)
