@@ -63,6 +63,8 @@ from faceedge.types import Decision, Shot, Template
 log = logging.getLogger(__name__)
 Tell = Callable[[dict[str, Any]], None]
 
+ROSTER_WAIT_S = 1.0
+"""The main thread follows the gallery, and must not be silent for longer than systemd bears."""
 ENGINES_AFTER = 3
 """Faults in a row of one stage."""
 ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
@@ -177,6 +179,7 @@ class Daemon:
         )
         parts.callback(builder.stop)
         gallery = Gallery.open(self._state)
+        gallery.wait_at_most(ROSTER_WAIT_S)
         parts.callback(gallery.close)
         self._collector = self._open_collector(gallery, parts)
         self._roster = Roster(gallery, self._vision.metric, self._vision.space)

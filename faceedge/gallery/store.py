@@ -52,6 +52,10 @@ class Gallery:
         """
         return cls(Tables.open(state, clock))
 
+    def wait_at_most(self, seconds: float) -> None:
+        """For whoever has the database just now; then it cannot be used, and StoreError says so."""
+        self._tables.run(f"PRAGMA busy_timeout={round(1000 * seconds)}")
+
     def add_person(self, name: str, key: str | None = None, created: int | None = None) -> Person:
         """A new person. Raises BadInput for a name that is taken, empty, too long, or not printable.
 

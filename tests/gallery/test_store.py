@@ -10,8 +10,10 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -449,3 +451,13 @@ def test_a_copy_with_its_key_opens_elsewhere(gallery: Gallery, state: Path, tmp_
     shutil.copytree(state, tmp_path / "copy")
     with Gallery.open(tmp_path / "copy") as copy:
         assert copy.find("Ada") is not None
+
+
+def test_who_must_not_wait_long_for_the_database_does_not(gallery: Gallery, state: Path) -> None:
+    gallery.wait_at_most(0.05)
+    with closing(sqlite3.connect(state / "gallery.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="another process is writing"):
+            gallery.add_person("Ada")
+        assert time.monotonic() - began < 3

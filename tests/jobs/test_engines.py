@@ -348,3 +348,31 @@ def test_a_lost_device_ends_the_daemon(device: StandinGpu, state: Path) -> None:
     with pytest.raises(DeviceLost) as lost:
         door.engines.check()
     assert lost.value.exit_code == 75
+
+
+@ONE
+@pytest.mark.system
+def test_an_engine_that_fails_is_read_anew_and_without_its_plan_the_fallback_takes_over(
+    device: StandinGpu,  # noqa: F811
+    state: Path,  # noqa: F811
+) -> None:
+    wanted = onnx_answer(state)
+    door = Door(state)
+    pack = package(state, "edgeface-xxs")
+    engine = door.engines.open(pack)
+    door.builder.start()
+    door.wait("serves")
+    door.builder.stop()
+    before = device.count("live_device")
+    assert before > 0
+    for _ in range(3):
+        assert door.engines.renew(pack, engine) is engine
+        assert engine.device == "cuda:0"
+        assert engine.infer(ROWS)["embedding"] == pytest.approx(wanted, abs=1e-3)
+    assert device.count("live_device") <= before, "nothing of the old ones stays"
+    for plan in (state / "engines").rglob("*.plan"):
+        plan.unlink()
+    door.engines.renew(pack, engine)
+    assert engine.device == "cpu"
+    assert engine.infer(ROWS)["embedding"] == pytest.approx(wanted)
+    engine.close()
