@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.clip import Bench, opened
 from benchmarks.measure import Row, compare_times, interleaved
-from faceedge.assess import assess
+from faceedge import assess
 from faceedge.cameras import open_camera
 from faceedge.capture import paced
 from faceedge.decide import Judge
@@ -79,7 +79,9 @@ def naive_loop(bench: Bench) -> None:
         faces = [face for _, face in tracked]
         for (track, face), crop in zip(tracked, bench.vision.crops(frame.image, faces), strict=True):
             template = bench.vision.recognizer.embed([crop])[0]
-            shot = Shot("entry", track, frame.seq, frame.captured, face, crop, assess(face, crop, bench.vision.scheme))
+            shot = Shot(
+                "entry", track, frame.seq, frame.captured, face, crop, assess.shot(face, crop, bench.vision.scheme)
+            )
             judge.vote(shot, template, bench.identifier.identify(template), frame.captured)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from faceedge.manifest import Part
+from faceedge.manifest import Line, Part
 
 
 class Thresholds(Part):
@@ -54,11 +55,80 @@ class QualityFit(Part):
     evidence: str
 
 
+Row = Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+
+
+class LightHead(Part):
+    """A small network that says from a crop's measures, thumbnail and embedding how the recognition will go: one hidden
+    layer of tanh, three logistic outputs (`quality_head.OUTPUTS`). What goes in: `quality_head.inputs`.
+
+    version: of that list. detector: build whose scores and landmarks it knows; scheme: of these landmarks. means,
+    scales: of its measures. weights: base64 of int8 (inputs, units), each unit times its step by group of inputs:
+    steps (3, units). covered, face: logits from which a face is called covered, and below which it is called none.
+    """
+
+    version: Literal[1] = 1
+    detector: str = Field(pattern=r"^[0-9a-f]{12}$")
+    scheme: str = Field(max_length=64)
+    dimension: int = Field(ge=1, le=4096)
+    units: int = Field(ge=1, le=64)
+    means: Row
+    scales: Row
+    weights: str = Field(max_length=400_000)
+    steps: tuple[Row, Row, Row]
+    bias: Row
+    out: tuple[Row, Row, Row]
+    out_bias: tuple[float, float, float]
+    covered: float
+    face: float
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> LightHead:
+        if any(len(row) != self.units for row in (*self.steps, *self.out, self.bias)):
+            raise ValueError(f"the head has rows of other than {self.units} units")
+        if len(self.means) != len(self.scales) or min(self.scales) <= 0:
+            raise ValueError("the head's means and scales do not belong together")
+        if len(self.table) % self.units:
+            raise ValueError("the head's weights are cut short")
+        return self
+
+    @property
+    def table(self) -> bytes:
+        """The weights, a byte each. Raises ValueError when they are no base64."""
+        return base64.b64decode(self.weights, validate=True)
+
+
+class RecogniserQuality(Part):
+    """What a recogniser's own answer says of the picture. output: `norm`, the length of the embedding before it is made
+    1; `head`, the small network beside it; else the name of one of its further outputs, as a temperature.
+
+    knots: that number to quality 0..1, as of a quality network.
+    """
+
+    output: Annotated[Line, Field(min_length=1)]
+    knots: tuple[tuple[float, float], ...] = Field(min_length=2, max_length=32)
+    head: LightHead | None = None
+    evidence: Line
+
+    @model_validator(mode="after")
+    def _fits(self) -> RecogniserQuality:
+        if (self.output == "head") != (self.head is not None):
+            raise ValueError('output = "head" and the table of the head belong together')
+        QualityHead(knots=self.knots)
+        return self
+
+    @property
+    def scale(self) -> QualityHead:
+        """What maps the number to quality."""
+        return QualityHead(knots=self.knots)
+
+
 class Fit(Part):
     """fit.toml of a recogniser: numbers fitted to this build, each with its evidence in words."""
 
     thresholds: Thresholds
     evidence: str
+    quality: RecogniserQuality | None = None
     door: Literal["match", "strict"] = "match"
     """What a door demands. A search compares with everybody enrolled, so a threshold fitted on single pairs whose
     false matches are not rare leaves doors to `strict`."""

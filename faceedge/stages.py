@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -142,11 +142,10 @@ class RecogniseStage:
             self._vision.recognizer.tidy()
         shots = self._timely(shots)
         usable = [shot for shot in shots if self._judge.is_usable(shot)]
-        templates = iter(self._vision.recognizer.embed([shot.crop for shot in usable]) if usable else ())
+        known = iter(self._recognised(usable))
         decisions = []
         for shot in shots:
-            template = next(templates) if self._judge.is_usable(shot) else None
-            decisions += self._judged(shot, template)
+            decisions += self._judged(*(next(known) if self._judge.is_usable(shot) else (shot, None)))
         decisions += self._sweep()
         self._publish(decisions)
         while not self._confirms.empty():
@@ -190,6 +189,18 @@ class RecogniseStage:
             else:
                 timely.append(shot)
         return timely
+
+    def _recognised(self, shots: Sequence[Shot]) -> list[tuple[Shot, Template | None]]:
+        """Each with the quality that its recognition gave it; a template only where that is good enough for a vote."""
+        if not shots:
+            return []
+        templates = self._vision.recognizer.embed([shot.crop for shot in shots])
+        settled = self._vision.settled([shot.assessment for shot in shots], templates)
+        seen = [replace(shot, assessment=one) for shot, one in zip(shots, settled, strict=True)]
+        return [
+            (shot, template if self._judge.is_usable(shot) else None)
+            for shot, template in zip(seen, templates, strict=True)
+        ]
 
     def _judged(self, shot: Shot, template: Template | None) -> list[Decision]:
         self._media_now[shot.camera] = shot.captured

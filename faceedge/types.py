@@ -60,12 +60,14 @@ class Face:
 class Assessment:
     """How far an image of a face can be trusted: quality 0..1 and, when it is poor, why in words.
 
-    raw: what a quality network said, on its own scale; None without one.
+    raw: what the recogniser or a quality network said, on its own scale; None without one. features: float32, what
+    was measured before the recogniser was asked (`quality_head.features`), for looking again afterwards.
     """
 
     quality: float
     reasons: tuple[str, ...] = ()
     raw: float | None = None
+    features: Floats | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from faceedge.assess import assess, yaw
+from faceedge.assess import shot
 from faceedge.demo.photos import astronaut
+from faceedge.measures import yaw
 from faceedge.types import Face, Image
 
 SCHEME = "eyes_nose_mouth"
@@ -26,7 +27,7 @@ def face(side_px: float = 120, nose_dx: float = 0) -> Face:
 
 
 def test_a_sharp_well_lit_portrait_is_trusted_without_a_reason() -> None:
-    seen = assess(face(), portrait(), SCHEME)
+    seen = shot(face(), portrait(), SCHEME)
     assert seen.quality >= 0.6
     assert seen.reasons == ()
 
@@ -43,25 +44,25 @@ def test_a_sharp_well_lit_portrait_is_trusted_without_a_reason() -> None:
     ],
 )
 def test_a_spoiled_picture_is_unusable_and_names_its_fault(reason: str, spoil) -> None:  # type: ignore[no-untyped-def]
-    seen = assess(face(), spoil(portrait()), SCHEME)
+    seen = shot(face(), spoil(portrait()), SCHEME)
     assert seen.quality < 0.4
     assert reason in seen.reasons
 
 
 def test_quality_falls_as_blur_grows() -> None:
-    sharp_to_soft = [assess(face(), cv2.GaussianBlur(portrait(), (0, 0), s), SCHEME).quality for s in (0.3, 1.5, 3, 5)]
+    sharp_to_soft = [shot(face(), cv2.GaussianBlur(portrait(), (0, 0), s), SCHEME).quality for s in (0.3, 1.5, 3, 5)]
     assert sharp_to_soft == sorted(sharp_to_soft, reverse=True)
     assert sharp_to_soft[-1] < sharp_to_soft[0]
 
 
 def test_a_face_of_a_few_pixels_is_too_small() -> None:
-    seen = assess(face(side_px=24), portrait(), SCHEME)
+    seen = shot(face(side_px=24), portrait(), SCHEME)
     assert seen.quality < 0.4
     assert seen.reasons[0] == "too small"
 
 
 def test_a_face_turned_far_away_is_named_so() -> None:
-    seen = assess(face(nose_dx=16), portrait(), SCHEME)
+    seen = shot(face(nose_dx=16), portrait(), SCHEME)
     assert "turned away" in seen.reasons
 
 

@@ -89,7 +89,8 @@ class Hall:
         permit = Permit(
             lambda: self.book, names, lambda: None, self.retry, lambda: self.is_locked, lambda _camera: self.why_shut
         )
-        vision = SimpleNamespace(recognizer=SimpleNamespace(embed=embed))
+        recognizer = SimpleNamespace(embed=embed, tidy=lambda: None)
+        vision = SimpleNamespace(recognizer=recognizer, settled=lambda before, _: list(before))
         identifier = SimpleNamespace(identify=lambda template: self._matches[int(template.norm)])
         parts = cast(list[Any], [vision, identifier, judge, self.publisher])
         self.stage = RecogniseStage(*parts, self.clock if realtime else None, permit)

@@ -37,7 +37,7 @@ class Recogniser:
         self.said: list[Decision] = []
         self.watched: list[tuple[int, bool]] = []
         self.judge = Judge(Decide(), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
-        vision = SimpleNamespace(recognizer=SimpleNamespace(embed=self.embed))
+        vision = SimpleNamespace(recognizer=SimpleNamespace(embed=self.embed), settled=lambda before, _: list(before))
         identifier = SimpleNamespace(identify=lambda template: Match("anna", 0.9, 0.3))
         publisher = SimpleNamespace(publish=lambda decision: self.said.append(decision) or Published(decision))
         parts = cast(list[Any], [vision, identifier, self.judge, publisher])
@@ -127,7 +127,7 @@ def decided(shots: Sequence[Shot]) -> list[tuple[str, str]]:
     """What is published when the shots come one by one, with the files' own clocks."""
     said: list[Decision] = []
     judge = Judge(Decide(), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
-    vision = SimpleNamespace(recognizer=SimpleNamespace(embed=embed))
+    vision = SimpleNamespace(recognizer=SimpleNamespace(embed=embed), settled=lambda before, _: list(before))
     identifier = SimpleNamespace(identify=lambda template: Match("anna", 0.9, 0.3))
     publisher = SimpleNamespace(publish=lambda decision: said.append(decision) or Published(decision))
     stage = RecogniseStage(*cast(list[Any], [vision, identifier, judge, publisher]), clock=None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-from faceedge.assess import assess
+from faceedge.assess import shot
 from faceedge.health.machine import Resident, resident
 from faceedge.jobs.turns import LEAST, Clock, Lap, Progress, Seconds, Spread, Work, slowed, spread, take_turns
 from faceedge.jobs.vision import Vision
@@ -118,7 +118,7 @@ class _Walk:
         face = _largest(faces)
         crops = vision.crops(frame, [face])
         lap.note("align and crop")
-        assess(face, crops[0], vision.scheme)
+        shot(face, crops[0], vision.scheme)
         lap.note("assess")
         if vision.grader is not None:
             vision.grades(frame, [face], crops)

@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from faceedge import align
-from faceedge.assess import assess, lowered
+from faceedge.assess import lowered, quality, shot
 from faceedge.backends.base import CropSpec, Engine, Preprocessor
 from faceedge.config import EngineSettings, Models
 from faceedge.detect import Detector
@@ -31,6 +31,7 @@ from faceedge.models.licence import check_licence, warned
 from faceedge.models.store import find_package
 from faceedge.package import Package, read_package
 from faceedge.portions import WHOLE, Portions
+from faceedge.quality_head import Source
 from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Floats, Image, Template
 
@@ -78,6 +79,7 @@ class Vision:
         align.check(self.scheme, self.alignment)
         if quality is not None:
             align.check(self.scheme, quality.manifest.alignment)
+        self.source = self._source()
         self.engines: dict[Role, Engine] = {}
         try:
             self.detector = self._open_detector(detector)
@@ -90,7 +92,7 @@ class Vision:
     @property
     def notices(self) -> tuple[str, ...]:
         """Sentences to say at a start and in the state: packages that run on sufferance, engines that are missing."""
-        return (*self._notices, *self.opener.notices())
+        return (*self._notices, *self._unused_head(), *self.opener.notices())
 
     @property
     def thresholds(self) -> Thresholds:
@@ -131,15 +133,25 @@ class Vision:
         return align.matrices([face.landmarks for face in faces], self.scheme, self.alignment)
 
     def assess(self, image: Image, faces: Sequence[Face], crops: Sequence[Image]) -> list[Assessment]:
-        """How far each face of one image can be trusted; crops: those of `crops(image, faces)`.
+        """Whether each face of one image is worth recognising; crops: those of `crops(image, faces)`.
 
-        With a quality network the lower of plain features and network counts. Raises EngineError when it fails.
+        With a quality network the lower of plain features and network counts, unless the recogniser's own answer is
+        asked later, in `settled`. Raises EngineError when it fails.
         """
-        plain = [assess(face, crop, self.scheme) for face, crop in zip(faces, crops, strict=True)]
-        if self.grader is None:
+        plain = [shot(face, crop, self.scheme) for face, crop in zip(faces, crops, strict=True)]
+        if self.grader is None or self.source is not None:
             return plain
         raws = self.grades(image, faces, crops)
         return [lowered(one, raw, self.grader.head.quality(raw)) for one, raw in zip(plain, raws, strict=True)]
+
+    def settled(self, before: Sequence[Assessment], templates: Sequence[Template]) -> list[Assessment]:
+        """How far each face can be trusted, now that the recogniser has answered. before: what `assess` said."""
+        if self.source is None:
+            return list(before)
+        return [
+            quality(one, self.source.forecast(one.features, template))
+            for one, template in zip(before, templates, strict=True)
+        ]
 
     def grades(self, image: Image, faces: Sequence[Face], crops: Sequence[Image]) -> list[float]:
         """What the quality network says of each face, on its own scale; nothing without one.
@@ -161,7 +173,8 @@ class Vision:
         found = [enlarged(face, factor) for face in self.detector.detect([small])[0]]
         faces = sorted(found, key=lambda face: -face.width_px * face.height_px)
         crops = self.crops(image, faces)
-        assessments, templates = self.assess(image, faces, crops), self.recognizer.embed(crops)
+        templates = self.recognizer.embed(crops)
+        assessments = self.settled(self.assess(image, faces, crops), templates)
         return [Portrait(*parts) for parts in zip(faces, crops, assessments, templates, strict=True)]
 
     def prove(self, width: int, height: int) -> None:
@@ -172,8 +185,7 @@ class Vision:
         side = float(min(width, height))
         face = Face(np.array([0, 0, side, side], np.float32), 1.0, marks * np.float32(side))
         crops = self.crops(image, [face])
-        self.assess(image, [face], crops)
-        self.recognizer.embed(crops)
+        self.settled(self.assess(image, [face], crops), self.recognizer.embed(crops))
 
     def renew(self, role: Role) -> None:
         """Opens the engine of a role anew, by the thread that uses it. Raises EngineError, and then it is closed."""
@@ -214,6 +226,26 @@ class Vision:
     def _fit(self) -> Fit:
         assert self.recognizer_package.fit is not None, "read_package refuses a recogniser without fit.toml"
         return self.recognizer_package.fit
+
+    def _source(self) -> Source | None:
+        """What the recogniser's own answer says of a picture; None where a quality network or nothing does. Raises
+        PackageError for a head that is broken."""
+        own = self._fit.quality
+        if own is None or (own.head is not None and (self.quality_package is not None or self._unused_head())):
+            return None
+        try:
+            return Source(own)
+        except ValueError as error:
+            raise PackageError(f"{self.recognizer_package.label}: {error}: faceedge calibrate quality") from error
+
+    def _unused_head(self) -> list[str]:
+        """A sentence where the recogniser's quality head knows another detector's faces."""
+        head = self._fit.quality.head if self._fit.quality else None
+        if head is None or (head.detector, head.scheme) == (self.detector_package.build, self.scheme):
+            return []
+        label, other = self.recognizer_package.label, self.detector_package.label
+        return [f"the quality head of {label} was fitted behind another detector than {other} and is not used;"
+                " fit it anew: faceedge calibrate quality"]  # fmt: skip
 
     def _cut(self, image: Image, faces: Sequence[Face], alignment: str) -> list[Image]:
         if not faces:

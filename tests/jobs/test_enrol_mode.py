@@ -365,7 +365,8 @@ def test_the_door_stays_shut_for_somebody_known_from_the_first_shot_until_they_c
         identifier = Identifier(Index.of(gallery.templates(SPACE), "cosine"))
     judge = Judge(Decide(min_face_px=20, cooldown_s=0), FakeVision.thresholds, partial(similarity, metric="cosine"))
     parts: list[Any] = [
-        SimpleNamespace(recognizer=SimpleNamespace(embed=embed)), identifier, judge,
+        SimpleNamespace(recognizer=SimpleNamespace(embed=embed), settled=lambda before, _: list(before)),
+        identifier, judge,
         SimpleNamespace(publish=lambda decision: told.append(decision) or Published(decision)),
     ]  # fmt: skip
     stage = RecogniseStage(*parts, lambda: porch.now, porch.mode.shut, Onlookers(watch=porch.mode.see))

@@ -47,6 +47,7 @@ class Hall:
             detector=SimpleNamespace(detect=self._detect), tidy_detection=lambda: None,
             recognizer=SimpleNamespace(embed=self._embed, tidy=lambda: None),
             crops=self._crops, assess=lambda image, faces, crops: [Assessment(0.9) for _ in faces],
+            settled=lambda before, _: list(before),
         ))  # fmt: skip
         judge = Judge(Decide(cooldown_s=0), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
         publisher = Publisher(None, {}, self.told.append, lambda *_: None)
