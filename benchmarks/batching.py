@@ -43,12 +43,12 @@ from faceedge.stages import DetectStage
 from faceedge.types import Frame
 
 CAMERAS = ("entry", "yard", "lift", "gate")
-FRAMES, ROUNDS = 24, 10
+FRAMES, FEW_FRAMES, ROUNDS = 24, 6, 10
 SIZES = (1, 2, 4, 8)
 MOST = 16
 NOT_FULL_S = 0.05
 GOAL, GIVEN_BACK = 0.95, 0.4
-HALVINGS = 5
+HALVINGS = 3
 SHAPES = {
     "yunet_n": (16, 3, 320, 320), "retinaface_mnet025": (16, 3, 320, 320), "mobilefacenet_128_fast": (16, 3, 112, 112),
     "edgeface_xxs_512": (16, 3, 112, 112),
@@ -71,7 +71,7 @@ FIXED = [Way(f"{size}", size, Batching(NOT_FULL_S, lambda: False)) for size in S
 def rows() -> list[Row]:
     """Throughput by pair of networks, then memory by network and step."""
     with opened() as bench:
-        found = [throughput("dlib, two networks", bench)]
+        found = [throughput("dlib, two networks", bench, FEW_FRAMES)]
     if ASSETS.exists():
         with light() as bench:
             found.append(throughput("YuNet and MobileFaceNet", bench))
@@ -94,12 +94,12 @@ def light() -> Iterator[Bench]:
             )  # fmt: skip
 
 
-def throughput(name: str, bench: Bench) -> Row:
+def throughput(name: str, bench: Bench, length: int = FRAMES) -> Row:
     """Milliseconds a frame, against the fixed size that is fastest; all sizes take turns in one run."""
-    shown = list(islice(film(bench.clip), 20, 20 + FRAMES))
+    shown = list(islice(film(bench.clip), 20, 20 + length))
     ways = [ADAPTIVE, *FIXED]
     times = in_turns(ROUNDS, [partial(run, bench, shown, way) for way in ways])
-    count = FRAMES * len(CAMERAS)
+    count = length * len(CAMERAS)
     best = min(range(1, len(ways)), key=lambda at: median(times[at]))
     title = f"{name}: batches that leave when they should, against {ways[best].name} at once, the best fixed size"
     return compare_times(title, times[0], times[best], count, GOAL)
