@@ -74,6 +74,7 @@ class Charge:
         """The next one."""
         with self._lock:
             self._keeper.begin()
+            self._keeper.tick()
 
     def __enter__(self) -> Charge:
         self._notify.bind(str(self._folder / "notify"))

@@ -70,7 +70,6 @@ def _observed(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, s
         fault.strike(house)
         sign = _noticed(house, fault, bound, began)
         house.observer.wait(lambda: False, began + fault.holds_s)
-        objection = fault.objects(house)
         over = time.monotonic()
     finally:
         with suppress(FaceedgeError):  # a daemon that has begun anew knows of no order
@@ -80,6 +79,7 @@ def _observed(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, s
     answer = _answer(house, bound, mended)
     house.observer.wait(lambda: False, time.monotonic() + LINGERS_S)
     seen = _seen(house, began, answer.told if answer is not None else time.monotonic(), over if bound.shut else None)
+    objection = fault.objects(house, began)
     detected_s = sign.at - began if sign is not None else None
     recovered_s = answer.told - mended if answer is not None else None
     return Outcome(detected_s, recovered_s, *seen, said=sign.text if sign is not None else ""), objection, log

@@ -16,8 +16,13 @@ def nothing(_house: House) -> None:
     """Where a fault passes by itself."""
 
 
-def no_word(_house: House) -> str:
-    """Where nothing is needed, and there is nothing to object to."""
+def no_need(_house: House) -> str:
+    """Where nothing is needed."""
+    return ""
+
+
+def no_objection(_house: House, _began: float) -> str:
+    """Where the bounds say all."""
     return ""
 
 
@@ -25,7 +30,7 @@ def no_word(_house: House) -> str:
 class Fault:
     """what: in a few words. prepare: what must be so before. notices: whether a sign of the daemon says that it has
     noticed. holds_s: how long the fault lasts at least. needs: why it cannot be done here, empty when it can.
-    objects: what else was not as it must be, asked before it is mended. clear: what was prepared is taken away
+    objects: what else was not as it must be since the fault, asked at the end. clear: what was prepared is taken away
     once all has been seen. ends_itself: nothing has to be mended, and the recovery counts from the fault."""
 
     name: str
@@ -35,8 +40,8 @@ class Fault:
     mend: Do = nothing
     prepare: Do = nothing
     holds_s: float = 0.0
-    needs: Callable[[House], str] = no_word
-    objects: Callable[[House], str] = no_word
+    needs: Callable[[House], str] = no_need
+    objects: Callable[[House, float], str] = no_objection
     clear: Do = nothing
     ends_itself: bool = False
 

@@ -79,11 +79,11 @@ class House:
         opened = any(one.verdict == "opened" and one.person == self.known for one in seen)
         return opened and any(one.outcome == "deny" and one.reason == "unknown" for one in seen)
 
-    def settle(self, within_s: float, since: float = 0.0) -> bool:
-        """Waits until both have got their answers lately, and after `since`; False when they have not in time."""
+    def settle(self, within_s: float) -> bool:
+        """Waits until both have got their answers lately, by the daemon that runs; False when they have not in time."""
 
         def is_settled() -> bool:
-            return self.is_answering(max(since, time.monotonic() - 3 * BEAT_S))
+            return self.is_answering(max(self.observer.last("start", 0.0), time.monotonic() - 3 * BEAT_S))
 
         return self.observer.wait(is_settled, time.monotonic() + within_s)
 

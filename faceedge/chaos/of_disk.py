@@ -18,11 +18,9 @@ SETTLES_S = 30.0
 DATABASES = ("gallery.db", "journal.db")
 
 
-def _unwritten(house: House) -> str:
+def _unwritten(house: House, began: float) -> str:
     """What still finds room is written and may open; nothing else may."""
-    now = time.monotonic()
-    began = house.observer.last("fault", now)
-    return evidence.objection(house.observer.opens(began, now), house.state / "journal.db", TTL_S)
+    return evidence.objection(house.observer.opens(began, time.monotonic()), house.state / "journal.db", TTL_S)
 
 
 def _needs_mount(_house: House) -> str:
@@ -59,7 +57,7 @@ def _keep_copy(name: str) -> Do:
         for part in _parts(house.state, name):
             shutil.copy2(part, house.folder / f"good-{part.name}")
         house.charge.start()
-        house.settle(SETTLES_S, time.monotonic())
+        house.settle(SETTLES_S)
 
     return prepare
 

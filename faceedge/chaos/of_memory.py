@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 
 from faceedge.chaos.ballast import Ballast, Cage, Uncaged, cage
@@ -59,7 +58,7 @@ def _enter(house: House) -> None:
     house.charge.stop()
     house.charge.around = load.room.around
     house.charge.start()
-    house.settle(SETTLES_S, time.monotonic())
+    house.settle(SETTLES_S)
 
 
 def _fill(share: float) -> Do:
@@ -84,7 +83,7 @@ def _leave(house: House) -> None:
     house.charge.start()
 
 
-def _has_killed(house: House) -> str:
+def _has_killed(house: House, _began: float) -> str:
     killed = isinstance(house.load, Load) and house.load.has_killed
     return "the kernel had to end a process for want of memory" if killed else ""
 
