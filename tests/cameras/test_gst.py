@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,11 +21,22 @@ BARS = {"white": (253, 253, 253), "green": (0, 250, 0), "red": (0, 0, 253), "blu
 """BGR, from left to right, of GStreamer's own test picture; three more are between them."""
 
 
-@pytest.fixture
-def gstreamer() -> None:
-    """Asked here and not at collection: the library begins threads."""
+@pytest.fixture(scope="module")
+def gstreamer() -> Iterator[None]:
+    """Asked here and not at collection: the library begins threads. They stay for a while, unless they are asked."""
     if not (has_element("videotestsrc") and has_element("appsink")):
         pytest.skip("no GStreamer: apt install gstreamer1.0-plugins-base")
+    before = threads()
+    yield
+    for _ in range(20):
+        gst_library.library().g_thread_pool_stop_unused_threads()
+        if threads() <= before:
+            break
+        time.sleep(0.1)
+
+
+def threads() -> int:
+    return len(os.listdir("/proc/self/task"))
 
 
 needs_gstreamer = pytest.mark.usefixtures("gstreamer")
