@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +100,8 @@ class Ballast:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._child:  # closes its pipes
+        # Leaving closes its pipes; a line that one which was taken has not read cannot be written any more.
+        with suppress(BrokenPipeError), self._child:
             self._child.kill()
 
     @property
