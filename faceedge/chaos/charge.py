@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from faceedge.chaos.keeper import WATCHDOG_S, Ending, Keeper
@@ -37,6 +38,10 @@ class Charge:
         self._stop = threading.Event()
         self._child: Child | None = None
         self._log_at = 0
+        self._sockets = TemporaryDirectory(
+            prefix="faceedge-"
+        )  # a path of a socket holds 107 bytes, --keep may be longer
+        self._orders, self._notified = (str(Path(self._sockets.name) / name) for name in ("orders", "notify"))
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.setblocking(False)
         works = {"chaos-keep": self._keep, "chaos-listen": self._listen}
@@ -55,7 +60,7 @@ class Charge:
 
     def order(self, order: Order) -> None:
         """Tells the daemon to fail. Raises FaceedgeError when there is none."""
-        send(self._folder / "orders", order)
+        send(Path(self._orders), order)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """A signal to the daemon alone; SIGKILL is what the kernel does when memory is short."""
@@ -77,7 +82,7 @@ class Charge:
             self._keeper.tick()
 
     def __enter__(self) -> Charge:
-        self._notify.bind(str(self._folder / "notify"))
+        self._notify.bind(self._notified)
         self._keeper.begin()
         for thread in self._threads:
             thread.start()
@@ -91,14 +96,15 @@ class Charge:
         for thread in self._threads:
             thread.join(STOP_S)
         self._notify.close()
+        self._sockets.cleanup()
 
     @property
     def _name(self) -> str:
         return f"daemon-{self._keeper.starts}"
 
     def _spawn(self) -> Child:
-        orders = ["--inside", str(self._folder / "orders"), "--config", str(self._config)]
-        more = {"NOTIFY_SOCKET": str(self._folder / "notify"), "WATCHDOG_USEC": str(round(WATCHDOG_S * 1e6))}
+        orders = ["--inside", self._orders, "--config", str(self._config)]
+        more = {"NOTIFY_SOCKET": self._notified, "WATCHDOG_USEC": str(round(WATCHDOG_S * 1e6))}
         self._log_at = 0
         self._child = Child(self._name, [*self.around, *faceedge("chaos", *orders)], self._folder, self._heard, more)
         self._observer.note("start", self._name, "started")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+REMEMBERED = 500
+"""Decisions and opens, the newest: a run may last for days, and a fault does not."""
 Kind = Literal["event", "log", "start", "exit", "door", "fault"]
 
 
@@ -54,8 +58,8 @@ class Observer:
         self._wall = wall
         self._change = threading.Condition()
         self.signs: list[Sign] = []
-        self.decided: list[Decided] = []
-        self.opened: list[Opened] = []
+        self.decided: deque[Decided] = deque(maxlen=REMEMBERED)
+        self.opened: deque[Opened] = deque(maxlen=REMEMBERED)
 
     def note(self, kind: Kind, name: str, text: str, body: Mapping[str, Any] | None = None) -> None:
         """Something was told just now."""
@@ -89,7 +93,8 @@ class Observer:
     def first(self, matches: Callable[[Sign], bool], since: float) -> Sign | None:
         """The first sign since then that matches."""
         with self._change:
-            return next((sign for sign in self.signs if sign.at >= since and matches(sign)), None)
+            lately = itertools.takewhile(lambda sign: sign.at >= since, reversed(self.signs))
+            return next((sign for sign in reversed(list(lately)) if matches(sign)), None)
 
     def last(self, kind: Kind, otherwise: float) -> float:
         """When the last sign of this kind came."""
