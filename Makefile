@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+HOURS ?= 0.5
 # Begun first, so that nobody waits for it at the end.
 LONGEST := tests/system/test_calibrations.py
 
-.PHONY: setup run test test-system lint bench clean
+.PHONY: setup run test test-system soak lint bench clean
 
 setup: $(STAMP)
 
@@ -27,6 +28,10 @@ test: $(STAMP)
 test-system: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device and not soak' --timeout 300 \
 		$(LONGEST) tests
+
+# Hours, or minutes: `make soak HOURS=8`. As root, for memory limits and priorities.
+soak: $(STAMP)
+	FACEEDGE_SOAK_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak --timeout 36000 -v tests
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
