@@ -73,6 +73,7 @@ class Charge:
         with self._lock:
             self._keeper.hold()
             self._end_child()
+            self._hear_watchdog()  # its last words are not those of the next one
             self._keeper.tick()  # takes notice of the end, so that it is not taken for a sign later
 
     def start(self) -> None:
