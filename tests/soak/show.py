@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,24 +61,27 @@ def progress(sample: Sample, began: float) -> str:
 
 
 def plot(samples: Sequence[Sample], warm_at: float, slopes: Mapping[str, Slope], path: Path) -> None:
-    """Draws RSS and PSS of each part, in MB over minutes, with the slope after the warm-up."""
+    """Draws RSS of each part, in MB over minutes, with the slope after the warm-up."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 8), layout="constrained")
     for place, part in zip(figure.subplots(len(PARTS), 1, sharex=True), PARTS, strict=True):
         minutes = [(one["at"] - samples[0]["at"]) / 60 for one in samples]
-        for name in ("rss", "pss"):
-            place.plot(minutes, [one[part][name] / MEGA for one in samples], label=name.upper(), linewidth=1)
-        after = [one for one in samples if one["at"] >= warm_at]
-        middle = sorted(one[part]["rss"] for one in after)[len(after) // 2] / MEGA
-        ends = [after[0]["at"], after[-1]["at"]]
-        rise = slopes[part].middle * (ends[1] - ends[0]) / HOUR_S
-        place.plot([(at - samples[0]["at"]) / 60 for at in ends], [middle - rise / 2, middle + rise / 2], "k--")
+        place.plot(minutes, [one[part]["rss"] / MEGA for one in samples], linewidth=1)
+        place.plot(*_straight(samples, warm_at, part, slopes[part]), "k--", linewidth=1)
         place.set_title(f"{part}: {slopes[part].middle:.2f} MB/h, at most {slopes[part].high:.2f}", loc="left")
-        place.set_ylabel("MB")
-        place.legend(loc="lower right")
+        place.set_ylabel("RSS, MB")
+        place.ticklabel_format(useOffset=False)
     place.set_xlabel("minutes")
     figure.savefig(path, dpi=120)
+
+
+def _straight(samples: Sequence[Sample], warm_at: float, part: str, found: Slope) -> tuple[list[float], list[float]]:
+    """Minutes and MB of its two ends, through the median."""
+    after = [one for one in samples if one["at"] >= warm_at]
+    middle = statistics.median(one[part]["rss"] for one in after) / MEGA
+    half = found.middle * (after[-1]["at"] - after[0]["at"]) / HOUR_S / 2
+    return [(one["at"] - samples[0]["at"]) / 60 for one in (after[0], after[-1])], [middle - half, middle + half]
 
 
 def _short(name: str) -> str:

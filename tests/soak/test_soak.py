@@ -40,7 +40,7 @@ class Plan:
     every_s: float = 5.0
 
 
-SHORT = Plan(warm_s=30, still_s=60, traced_s=30, most=120.0, most_line=40.0, every_s=1.0)
+SHORT = Plan(warm_s=30, still_s=60, traced_s=30, most=200.0, most_line=40.0, every_s=1.0)
 LEAKING_S = 30.0
 """A leak of 1 MB in 10 s is 377 MB an hour."""
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import theilslopes
 
 HOUR_S = 3600.0
 MEGA = 1_000_000
@@ -37,6 +36,8 @@ class Line:
 
 def slope(seconds: Sequence[float], sizes: Sequence[float]) -> Slope:
     """Of bytes over seconds."""
+    from scipy.stats import theilslopes  # takes a second to import, which every run of the other tests would wait
+
     parts = min(MOST_POINTS, len(seconds))
     times = [float(np.median(part)) for part in np.array_split(np.asarray(seconds, float), parts)]
     values = [float(np.median(part)) for part in np.array_split(np.asarray(sizes, float), parts)]
