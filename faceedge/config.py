@@ -21,6 +21,7 @@ Words = BeforeValidator(lambda value: value.split(",") if isinstance(value, str)
 """A list that a variable of the environment names with commas."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 Name = Annotated[str, Field(pattern=NAME)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -85,7 +86,8 @@ class Camera(Section):
     """uri: `file:clip.mp4`, `images:folder`, `rtsp://…`, `csi:0`, `/dev/video0` or a number. loop: start files over;
     of a live source it says that its pictures may come again, as those of a test do.
     width, height, fps: what a camera is asked for where it can be asked; another size is then a fault. decode: of a
-    network camera; `auto` is `hardware` where the board has a decoder."""
+    network camera; `auto` is `hardware` where the board has a decoder. roi: x0, y0, x1, y1 as shares of the picture;
+    faces whose middle lies outside are not there."""
 
     name: str = Field("entry", pattern=NAME)
     uri: str = Field(min_length=1)
@@ -94,6 +96,13 @@ class Camera(Section):
     height: int | None = Field(None, ge=64, le=8192)
     fps: int | None = Field(None, ge=1, le=240)
     decode: Literal["auto", "software", "hardware"] = "auto"
+    roi: tuple[Share, Share, Share, Share] | None = None
+
+    @model_validator(mode="after")
+    def _roi_has_an_inside(self) -> Camera:
+        if self.roi is not None and not (self.roi[0] < self.roi[2] and self.roi[1] < self.roi[3]):
+            raise ValueError("roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, as in [0.25, 0.0, 0.75, 1.0]")
+        return self
 
     @model_validator(mode="after")
     def _size_is_whole(self) -> Camera:
@@ -120,6 +129,21 @@ class Health(Section):
     metrics: str = Field("", pattern=r"^$|^(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}$|^unix:/.{1,100}$")
 
 
+class DoorDecide(Section):
+    """Numbers of one door in place of the model's and of `[decide]`. Similarities are raw, as in `fit.toml`. What lets
+    in more than the usual ones do is said at a start and in the state. lockout: false for a way out."""
+
+    grey: float | None = Field(None, ge=-10, le=10)
+    match: float | None = Field(None, ge=-10, le=10)
+    strict: float | None = Field(None, ge=-10, le=10)
+    margin: float | None = Field(None, ge=0, le=1)
+    usable: float | None = Field(None, ge=0.4, le=1)
+    trusted: float | None = Field(None, ge=0.4, le=1)
+    votes: int | None = Field(None, ge=1, le=20)
+    min_face_px: int | None = Field(None, ge=20, le=2000)
+    lockout: bool | None = None
+
+
 class Door(Section):
     """One door: which cameras look at it and how it is opened. liveness `off` is said in state."""
 
@@ -129,10 +153,12 @@ class Door(Section):
     liveness: Literal["required", "off"] = "off"
     ttl_ms: int = Field(1500, ge=200, le=5000)
     pulse_ms: int = Field(3000, ge=100, le=30000)
+    decide: DoorDecide | None = None
 
 
 class Decide(Section):
-    """N (`votes`) of the last M (`of`) shots must agree; the newest is among them and younger than `max_age_ms`."""
+    """N (`votes`) of the last M (`of`) shots must agree; the newest is among them and younger than `max_age_ms`.
+    motion: only shots between which the face has moved, and not jumped, count as several."""
 
     votes: int = Field(3, ge=1, le=20)
     of: int = Field(5, ge=1, le=20)
@@ -140,6 +166,7 @@ class Decide(Section):
     margin: float = Field(0.02, ge=0, le=1)
     min_face_px: int = Field(80, ge=20, le=2000)
     cooldown_s: float = Field(5.0, ge=0, le=600)
+    motion: bool = True
 
     @model_validator(mode="after")
     def _votes_fit(self) -> Decide:

@@ -18,9 +18,11 @@ from faceedge import __version__
 from faceedge.batching import Batching
 from faceedge.commands import Handler
 from faceedge.config import Config
+from faceedge.continuity import Continuity
 from faceedge.deadlines import Deadlines, Place
 from faceedge.decide import DEADLINE_S, PARTING, Judge
 from faceedge.door.link import GrantResult
+from faceedge.door_limits import Numbers
 from faceedge.errors import ConfigError, FaceedgeError
 from faceedge.exchange import Exchange, Terms
 from faceedge.gallery.search import similarity
@@ -189,7 +191,7 @@ class Daemon:
         self._report = Report(
             config.door, self._vision, self._pipeline, self._publisher, self._session.journal, self._cameras,
             self._collector, self._enrol_mode, self._lockdown, self._keeper, self._exchange,
-            self._care.safe if self._care is not None else None,
+            self._care.safe if self._care is not None else None, self._numbers.notices,
         )  # fmt: skip
         self._open_metrics(parts)
         for notice in self._report.notices():
@@ -201,14 +203,18 @@ class Daemon:
             self._exchange.start()
 
     def _build_flow(self, parts: ExitStack) -> None:
-        judge = Judge(
-            self._config.decide, self._vision.door_thresholds, partial(similarity, metric=self._vision.metric)
-        )
-        link, ask = (self._exchange.link, self._exchange.ask) if self._exchange is not None else (None, None)
         watched = doors_by_camera(self._config.camera, self._config.door)
+        rules, thresholds = self._config.decide, self._vision.door_thresholds
+        self._numbers = Numbers.of(self._config.door, rules, thresholds)
+        judge = Judge(
+            rules, thresholds, partial(similarity, metric=self._vision.metric), self._numbers.by_camera(watched),
+            Continuity() if rules.motion else None,
+        )  # fmt: skip
+        link, ask = (self._exchange.link, self._exchange.ask) if self._exchange is not None else (None, None)
         self._publisher = Publisher(
             link, watched, self._tell, self._retry, realtime=not self._once,
-            journal=self._session.journal, limits=judge.limits(), ask=ask, is_locked=lambda: self._lockdown.is_on,
+            journal=self._session.journal, limits=judge.limits(), own_limits=self._numbers.own_json(), ask=ask,
+            is_locked=lambda: self._lockdown.is_on,
         )  # fmt: skip
         clock = None if self._once else time.monotonic
         self._deadlines = None if self._once else Deadlines(("detect", "recognise"), DEADLINE_S)
@@ -219,8 +225,9 @@ class Daemon:
         watch_all = self._config.health.pictures == "all"
         lookout = Lookout(self._config.camera, self._cameras, once=self._once, watch_all=watch_all)
         self._detect = DetectStage(
-            self._vision, self._tell, self._late_at("crops"), lambda: self._keeper.effort().detector_scale
-        )
+            self._vision, self._tell, self._late_at("crops"), lambda: self._keeper.effort().detector_scale,
+            {camera.name: camera.roi for camera in self._config.camera if camera.roi is not None},
+        )  # fmt: skip
         self._pipeline = Pipeline(
             lookout.sources(),
             self._keeper.minding(self._seams.stage("detect", self._detect)),
@@ -337,8 +344,8 @@ class Daemon:
     def _result(self, result: GrantResult) -> None:
         self._publisher.result(result)
 
-    def _retry(self, camera: str, track: int) -> None:
-        self._recognise.retry(camera, track)
+    def _retry(self, camera: str, track: int, segment: int) -> None:
+        self._recognise.retry(camera, track, segment)
 
     def _supervisor(self) -> Supervisor:
         """What the main thread looks after."""

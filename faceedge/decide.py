@@ -1,160 +1,134 @@
 """Matches over time become decisions. No input or output, the clock is passed in, and doubt means no grant.
 
-A shot votes for the nearest person when it is good enough. N of the last M votes of one track must agree, the
-newest among them and young; equal pictures count once; a sudden change of the face splits the track. A review becomes
-a grant only by a second factor, while the votes still say the same.
+A shot votes for the nearest person when it is good enough. N of the last M votes of one track must agree, the newest
+among them and young (`votes`), by the numbers of the door (`bands`); only pictures between which the face has moved
+count as several (`continuity`); a sudden change of the face splits the track. Whoever stands nearest is decided first.
+A review becomes a grant only by a second factor, while the votes still say the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from faceedge.config import Decide
-from faceedge.fit import Thresholds
-from faceedge.types import SECOND_FACTOR_S, Band, Decision, Evidence, Match, Outcome, Shot, Template
+import numpy as np
 
-USABLE_QUALITY = 0.4
-TRUSTED_QUALITY = 0.6
+from faceedge import motion
+from faceedge.bands import ANYWHERE, TRUSTED_QUALITY, USABLE_QUALITY, Limits, grouped, limits_of
+from faceedge.case import DEADLINE_S, Case
+from faceedge.config import Decide
+from faceedge.continuity import Continuity
+from faceedge.fit import Thresholds
+from faceedge.lockout import Lockout
+from faceedge.types import SECOND_FACTOR_S, Decision, Floats, Match, Shot, Template
+from faceedge.votes import RANK, Ruling, Similarity, Vote, agreeing, ruling
+
+__all__ = ["DEADLINE_S", "PARTING", "TRUSTED_QUALITY", "USABLE_QUALITY", "Judge"]
+
 TRACK_ENDS_AFTER_S = 1.0
-DEADLINE_S = 0.5
 RETRY_AFTER_S = 0.5
 """A lost grant may be decided anew after this: a broker that is away must not flood the log with every shot."""
 STILL_SEEN_S = TRACK_ENDS_AFTER_S
 """A second factor counts while the newest vote is no older. Votes come every 0.1 to 0.3 s, poor pictures in between
 cost some; whoever gives none for a second has left by the judge's own measure."""
+NEAREST_WAIT_S = 1.0
+"""So long a face waits for the decision of one that stands nearer, once."""
 
 GONE, OTHER, ANEW = "not seen any more", "somebody else stands there", "asked anew since"
 UNSURE, DONE = "not recognised well enough now", "decided already"
 """Why a second factor makes no grant."""
 
-_RANK: dict[Outcome, int] = {"deny": 0, "review": 1, "grant": 2}
-PARTING = frozenset({"too_few_shots", "low_quality", "too_slow"})
+PARTING = frozenset({"too_few_shots", "low_quality", "too_slow", "not_moving", "behind"})
 """Reasons of refusals that are made when a track ends; they come late by nature."""
+NO_LOOK: Floats = np.empty(0, np.float32)
 
-Similarity = Callable[[Template, Template], float]
 Key = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Vote:
-    shot: Shot
-    template: Template
-    match: Match
-    band: Band
-    pixels: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Ruling:
-    outcome: Outcome
-    reason: str
-    band: Band = "none"
-    person: str | None = None
-
-
-@dataclass(slots=True)
-class _Case:
-    """What is known of one segment of one track."""
-
-    votes: deque[_Vote]
-    segment: int = 0
-    shots: int = 0
-    seen: float = 0.0
-    poorest: Shot | None = None
-    late: Shot | None = None
-    """The newest that came too late to vote, or whose vote came too late to decide."""
-    outcome: Outcome | None = None
-    decided: float = -math.inf
-    review: Decision | None = None
-    """The newest, and when it asked for a second factor."""
-    asked: float = -math.inf
 
 
 @dataclass(slots=True, eq=False)
 class Judge:
-    """Keeps the votes of every live track and says when they are enough. One thread."""
+    """Keeps the votes of every live track and says when they are enough. One thread.
+
+    doors: the numbers of every door, by camera; where there are none, the model's and the device's hold. continuity:
+    which pictures count as several; without it all that differ.
+    """
 
     rules: Decide
     thresholds: Thresholds
     similarity: Similarity
-    _cases: dict[Key, _Case] = field(default_factory=dict)
+    doors: Mapping[str, Mapping[str, Limits]] = field(default_factory=dict)
+    continuity: Continuity | None = None
+    _usual: Limits = field(init=False)
+    _lockout: Lockout = field(init=False)
+    _cases: dict[Key, Case] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._usual = limits_of(self.rules, self.thresholds)
+        self._lockout = Lockout(self.similarity, self.thresholds.match)
 
     def reopen(self) -> None:
         """Forgets all votes and questions; what was decided, and which face of a track it was, stays known."""
-        self._cases = {
-            key: _Case(
-                deque(maxlen=self.rules.of), case.segment, case.shots, case.seen, case.poorest,
-                case.votes[-1].shot if case.votes else case.late, case.outcome, case.decided,
-            )
-            for key, case in self._cases.items()
-        }  # fmt: skip
+        self._cases = {key: case.anew() for key, case in self._cases.items()}
 
     def limits(self) -> dict[str, float]:
-        """What decides, by name, as the journal writes it down."""
-        return {
-            "grey": self.thresholds.grey, "match": self.thresholds.match, "strict": self.thresholds.strict,
-            "margin": self.rules.margin, "votes": self.rules.votes, "of": self.rules.of,
-            "face_px": self.rules.min_face_px, "usable": USABLE_QUALITY, "trusted": TRUSTED_QUALITY,
-        }  # fmt: skip
+        """What decides where a door has no numbers of its own, by name, as the journal writes it down."""
+        return self._usual.as_json()
 
     def is_usable(self, shot: Shot) -> bool:
-        """Whether a shot may vote, and so is worth an embedding."""
-        large = min(shot.face.width_px, shot.face.height_px) >= self.rules.min_face_px
-        return large and shot.assessment.quality >= USABLE_QUALITY
+        """Whether a shot may vote at any door, and so is worth an embedding."""
+        return any(limits.is_usable(shot) for limits in self._doors(shot.camera).values())
 
     def is_certain(self, match: Match) -> bool:
         """Whether one match by itself says who it is: near enough, and well before the second."""
-        return match.similarity >= self.thresholds.match and match.margin >= self.rules.margin
+        return self._usual.is_certain(match)
 
     def poor(self, shot: Shot, now: float) -> list[Decision]:
         """Notes a shot that may not vote; it is the reason when nothing better comes."""
-        case = self._case(shot)
+        case = self._case(shot, now)
         case.shots += 1
-        case.seen = now
         if case.poorest is None or shot.assessment.quality >= case.poorest.assessment.quality:
             case.poorest = shot
         return []
 
     def late(self, shot: Shot, now: float) -> None:
         """Notes a shot that comes too late to be recognised: it opens nothing, but its track is there, and refused."""
-        case = self._case(shot)
+        case = self._case(shot, now)
         case.shots += 1
-        case.seen, case.late = now, shot
+        case.late = shot
 
     def vote(self, shot: Shot, template: Template, match: Match, now: float) -> list[Decision]:
-        """Counts one recognised shot; returns what can be decided now, at most one decision a segment."""
-        case = self._case(shot)
-        case.seen = now
+        """Counts one recognised shot; returns what can be decided now, at most one decision a face."""
+        case = self._case(shot, now)
         pixels = hashlib.blake2b(shot.crop.tobytes(), digest_size=16).digest()
         if any(vote.pixels == pixels for vote in case.votes):
+            case.counted, case.repeated = case.counted + 1, case.repeated + 1
             return []
         ended: list[Decision] = []
-        if case.votes and not self.similarity(case.votes[-1].template, template) >= self.thresholds.grey:
+        if case.votes and not self._are_alike(case.votes[-1].template, template):
             ended = self._end(case)
             case = self._split(shot, case, now)
         case.shots += 1
-        case.votes.append(_Vote(shot, template, match, self._band(shot, match), pixels))
-        decision = self._weigh(case, now)
-        return [*ended, decision] if decision else ended
+        look = motion.look(shot.crop) if self.continuity is not None else NO_LOOK
+        self._count(case, Vote(shot, template, match, pixels, look), now)
+        return [*ended, *self._weigh(case, now), *self._weigh_waiting(now, shot.camera)]
 
     def sweep(self, now: float, *, camera: str | None = None, everything: bool = False) -> list[Decision]:
         """Ends the tracks that have left; each that was never decided becomes a refusal with its reason.
 
         camera: only of this one, when every camera has a clock of its own.
         """
+        waited = [] if everything else self._weigh_waiting(now, camera)
         mine = [(key, case) for key, case in self._cases.items() if camera in (None, key[0])]
         gone = [key for key, case in mine if everything or now - case.seen > TRACK_ENDS_AFTER_S]
-        return [decision for key in gone for decision in self._end(self._cases.pop(key))]
+        return [*waited, *(decision for key in gone for decision in self._end(self._cases.pop(key)))]
 
-    def forget(self, camera: str, track: int) -> None:
-        """A grant was lost on its way: after a short pause the next best shot may decide anew."""
+    def forget(self, camera: str, track: int, segment: int) -> None:
+        """A grant was lost on its way: after a short pause the next best shot of that face may decide anew."""
         case = self._cases.get((camera, track))
-        if case is not None:
-            case.outcome, case.asked = None, -math.inf
+        if case is not None and case.segment == segment:
+            case.reached, case.asked = {}, -math.inf
 
     def confirm(self, review: Decision, now: float) -> Decision | str:
         """The grant that a second factor makes of a review, or why it makes none.
@@ -166,111 +140,132 @@ class Judge:
         if case is None or not case.votes or not now - case.votes[-1].shot.captured <= STILL_SEEN_S:
             return GONE
         newest, asked = case.votes[-1], case.review
-        known = [vote for vote in case.votes if vote.band != "none"]
-        if asked is None or {asked.person, *(vote.match.person for vote in known)} != {review.person}:
+        asked_about = self._asked_about(review)
+        known = {door: agreeing(case.young(now), limits) for door, limits in asked_about.items()}
+        people = {vote.match.person for votes in known.values() for vote in votes}
+        if asked is None or {asked.person, *people} != {review.person}:
             return OTHER
         if asked.id != review.id:
             return ANEW
-        if newest.band == "none" or len(known) < self.rules.votes:
+        sure = [door for door, votes in known.items() if newest in votes and len(votes) >= asked_about[door].votes]
+        if not sure:
             return UNSURE
-        if case.outcome == "grant":
+        open_still = tuple(door for door in sure if case.reached.get(door, -1) < RANK["grant"])
+        if not open_still:
             return DONE
-        case.outcome, case.decided = "grant", now
-        ruling = _Ruling("grant", "second_factor", "grey", review.person)
-        return replace(_decision(ruling, case, newest.shot, newest.match, len(known)), deadline=now + DEADLINE_S)
+        votes = min(len(known[door]) for door in open_still)
+        made = Ruling("grant", "second_factor", "grey", review.person, votes, open_still)
+        grant = replace(case.decision(made, newest.shot, newest.match), deadline=now + DEADLINE_S)
+        case.note(grant, open_still, now)
+        self._lockout.passed(newest.template, now)
+        return grant
 
-    def _case(self, shot: Shot) -> _Case:
-        return self._cases.setdefault((shot.camera, shot.track), _Case(deque(maxlen=self.rules.of)))
+    def _doors(self, camera: str) -> Mapping[str, Limits]:
+        return self.doors.get(camera) or {ANYWHERE: self._usual}
 
-    def _split(self, shot: Shot, case: _Case, now: float) -> _Case:
-        fresh = _Case(deque(maxlen=self.rules.of), segment=case.segment + 1, seen=now)
+    def _asked_about(self, review: Decision) -> dict[str, Limits]:
+        named = self._doors(review.camera)
+        return {door: limits for door, limits in named.items() if door == ANYWHERE or door in review.doors}
+
+    def _case(self, shot: Shot, now: float) -> Case:
+        case = self._cases.setdefault((shot.camera, shot.track), Case(shot.camera, shot.track))
+        case.see(shot, now)
+        return case
+
+    def _split(self, shot: Shot, case: Case, now: float) -> Case:
+        """Another face: nothing of the first counts for it, neither votes nor what was decided, asked or lost."""
+        fresh = Case(shot.camera, shot.track, case.segment + 1)
+        fresh.see(shot, now)
         self._cases[shot.camera, shot.track] = fresh
         return fresh
 
-    def _band(self, shot: Shot, match: Match) -> Band:
-        """Where one shot stands: similarity first, then how far the picture and the lead can be trusted."""
-        if match.person is None or not match.similarity >= self.thresholds.grey:
-            return "none"
-        if not self.is_certain(match):
-            return "grey"
-        if shot.assessment.quality >= TRUSTED_QUALITY:
-            return "trusted"
-        return "low_quality" if match.similarity >= self.thresholds.strict else "grey"
+    def _are_alike(self, one: Template, other: Template) -> bool:
+        return self.similarity(one, other) >= self.thresholds.grey
 
-    def _weigh(self, case: _Case, now: float) -> Decision | None:
+    def _count(self, case: Case, newest: Vote, now: float) -> None:
+        """Only votes that look like the newest count with it, and the picture before the last is no exception."""
+        votes = [vote for vote in case.young(now) if self._are_alike(vote.template, newest.template)]
+        case.counted += 1
+        if self.continuity is None:
+            votes.append(newest)
+        else:
+            votes, is_new = self.continuity.joined(votes, newest)
+            case.repeated += not is_new
+        case.votes = votes[-self.rules.of :]
+
+    def _weigh(self, case: Case, now: float) -> list[Decision]:
         newest = case.votes[-1]
         if now - newest.shot.captured > self.rules.max_age_ms / 1000:
             case.late = newest.shot
-            return None
-        same = [vote for vote in case.votes if vote.match.person == newest.match.person and vote.band != "none"]
-        above = [vote for vote in same if vote.band != "grey"]
-        trusted = [vote for vote in above if vote.band == "trusted"]
-        nobody = [vote for vote in case.votes if vote.band == "none"]
-        if newest in above and len(above) >= self.rules.votes:
-            band: Band = "trusted" if len(trusted) >= self.rules.votes else "low_quality"
-            return self._rule(case, _Ruling("grant", "match", band, newest.match.person), above, now)
-        if newest.band == "grey" and len(same) >= self.rules.votes:
-            return self._rule(case, _Ruling("review", self._doubt(newest), "grey", newest.match.person), same, now)
-        if newest.band == "none" and len(nobody) >= self.rules.votes:
-            return self._rule(case, _Ruling("deny", "unknown"), nobody, now)
-        return None
+            return []
+        for made in self._rulings(case, now):
+            told = self._news(case, made, now)
+            if told is not None:
+                case.waits = told.outcome != "deny" and self._must_wait(case, now)
+                return [] if case.waits else [self._decided(case, told, now)]
+        case.waits = False
+        return []
 
-    def _doubt(self, vote: _Vote) -> str:
-        if not vote.match.margin >= self.rules.margin:
-            return "ambiguous"
-        return "grey_zone" if vote.match.similarity < self.thresholds.match else "low_quality"
+    def _weigh_waiting(self, now: float, camera: str | None) -> list[Decision]:
+        """Whoever waited for somebody nearer, who has been decided by now or takes too long."""
+        waiting = [case for case in self._cases.values() if case.waits and camera in (None, case.camera)]
+        return [decision for case in waiting for decision in self._weigh(case, now)]
 
-    def _rule(self, case: _Case, ruling: _Ruling, votes: list[_Vote], now: float) -> Decision | None:
-        """Once a cool-down, unless it became better: a stranger recognised after all, a grey face made clear."""
-        rises = case.outcome is not None and _RANK[ruling.outcome] > _RANK[case.outcome]
-        pause_s = RETRY_AFTER_S if case.outcome is None else 0.0 if rises else self.rules.cooldown_s
-        if now - case.decided < pause_s or _is_asked(ruling, case, now):
+    def _must_wait(self, case: Case, now: float) -> bool:
+        case.ready = now if case.ready is None else case.ready
+        in_time = now - case.ready < NEAREST_WAIT_S
+        return in_time and any(other.stands_before(case, now) for other in self._cases.values())
+
+    def _rulings(self, case: Case, now: float) -> Iterator[Ruling]:
+        """What the votes say, best first; doors that say the same together. A refusal is one only when all say so."""
+        groups = grouped(self._doors(case.camera))
+        made = [
+            replace(self._unlocked(said, limits, case, now), doors=doors)
+            for limits, doors in groups
+            if (said := ruling(case.young(now), limits)) is not None
+        ]
+        for outcome in sorted(RANK, key=lambda outcome: -RANK[outcome]):
+            same = [one for one in made if one.outcome == outcome]
+            if same and (outcome != "deny" or len(same) == len(groups)):
+                worst = min(same, key=lambda one: (one.band == "trusted", one.votes))
+                yield replace(worst, doors=tuple(door for one in same for door in one.doors))
+
+    def _unlocked(self, made: Ruling, limits: Limits, case: Case, now: float) -> Ruling:
+        """A face that has failed too often lately passes with a second factor only."""
+        newest = case.votes[-1]
+        if made.outcome != "grant" or not limits.lockout:
+            return made
+        if not self._lockout.is_locked(newest.template, newest.match, now):
+            return made
+        return replace(made, outcome="review", reason="locked_out", band="grey")
+
+    def _news(self, case: Case, made: Ruling, now: float) -> Ruling | None:
+        """Once a cool-down, unless it became better for a door: a stranger recognised after all, a grey face clear."""
+        if _is_asked(case, made, now):
             return None
-        case.outcome, case.decided = ruling.outcome, now
-        decision = _decision(ruling, case, votes[-1].shot, votes[-1].match, len(votes))
-        if ruling.outcome == "review":
-            case.review, case.asked = decision, now
+        if not case.reached:
+            return made if now - case.decided >= RETRY_AFTER_S else None
+        better = tuple(door for door in made.doors if RANK[made.outcome] > case.reached.get(door, -1))
+        if better:
+            return replace(made, doors=better)
+        return made if now - case.decided >= self.rules.cooldown_s else None
+
+    def _decided(self, case: Case, made: Ruling, now: float) -> Decision:
+        newest = case.votes[-1]
+        decision = case.decision(made, newest.shot, newest.match)
+        case.note(decision, made.doors, now)
+        if made.outcome == "grant":
+            self._lockout.passed(newest.template, now)
+        elif made.reason != "locked_out":
+            self._lockout.failed(newest.template, now)
         return decision
 
-    def _end(self, case: _Case) -> list[Decision]:
-        """The refusal of a segment that ends undecided; a lost grant was a decision."""
-        last = case.votes[-1].shot if case.votes else case.late or case.poorest
-        if case.decided > -math.inf or last is None:
-            return []
-        match = case.votes[-1].match if case.votes else None
-        reason = "too_slow" if case.late else "too_few_shots" if case.votes else "low_quality"
-        ruling = _Ruling("deny", reason)
-        return [_decision(ruling, case, last, match, len(case.votes))]
+    def _end(self, case: Case) -> list[Decision]:
+        parting = case.parting(self.rules.votes)
+        return [] if parting is None else [parting]
 
 
-def _is_asked(ruling: _Ruling, case: _Case, now: float) -> bool:
+def _is_asked(case: Case, made: Ruling, now: float) -> bool:
     """The same question is not put again while it may still be answered."""
-    is_same = case.review is not None and case.review.person == ruling.person
-    return ruling.outcome == "review" and is_same and now - case.asked < SECOND_FACTOR_S
-
-
-def _decision(ruling: _Ruling, case: _Case, shot: Shot, match: Match | None, votes: int) -> Decision:
-    x0, y0, x1, y1 = (float(side) for side in shot.face.box)
-    scored = match is not None and match.person is not None
-    evidence = Evidence(
-        similarity=match.similarity if match and scored else None,
-        margin=match.margin if match and scored else None,
-        quality=shot.assessment.quality,
-        votes=votes,
-        shots=case.shots,
-        captured=shot.captured,
-        box=(x0, y0, x1, y1),
-        seq=shot.seq,
-        poor=shot.assessment.reasons,
-    )
-    return Decision(
-        camera=shot.camera,
-        track=shot.track,
-        segment=case.segment,
-        outcome=ruling.outcome,
-        reason=ruling.reason,
-        band=ruling.band,
-        person=ruling.person,
-        evidence=evidence,
-        deadline=shot.captured + DEADLINE_S,
-    )
+    is_same = case.review is not None and case.review.person == made.person and set(made.doors) <= set(case.asked_doors)
+    return made.outcome == "review" and is_same and now - case.asked < SECOND_FACTOR_S

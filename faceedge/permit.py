@@ -31,7 +31,7 @@ class Permit:
     """Asks the rules for every grant and review.
 
     book: the rules as they are now, None when they cannot be read. doors: names by camera. now: None when no clock
-    can be trusted. retry: a track (camera, number) may be decided anew. is_locked: whether there is a lockdown.
+    can be trusted. retry: a face (camera, track, segment) may be decided anew. is_locked: whether there is a lockdown.
     why_shut: what is wrong with the pictures of a camera, empty when nothing is. It is asked at every decision, because
     shots that were taken before are still on their way.
     """
@@ -39,11 +39,11 @@ class Permit:
     book: Callable[[], Book | None]
     doors: Mapping[str, Sequence[str]]
     now: Callable[[], datetime | None]
-    retry: Callable[[str, int], None]
+    retry: Callable[[str, int, int], None]
     is_locked: Callable[[], bool]
     why_shut: Callable[[str], str] = lambda _camera: ""
     _seen: dict[tuple[str, str], float] = field(default_factory=dict)
-    _waiting: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    _waiting: dict[Case, set[str]] = field(default_factory=dict)
     _blocked: dict[Case, None] = field(default_factory=dict)
 
     def __call__(self, decision: Decision) -> Decision:
@@ -73,30 +73,36 @@ class Permit:
     def _asked(self, book: Book, decision: Decision, person: str) -> Decision:
         now = self.now()
         at_s = decision.evidence.captured
-        doors = self.doors.get(decision.camera) or NO_DOOR
+        doors = [door for door in self.doors.get(decision.camera) or NO_DOOR if _is_fit(decision, door)]
         answers = {door: decide(book, person, door, now, self._company(door, at_s)) for door in doors}
         if decision.outcome == "grant":
             self._note(decision, person, answers)
         good = tuple(door for door, answer in answers.items() if answer.allowed)
         if good:
             return replace(decision, doors=good)
-        return _refused(decision, min((answer.reason for answer in answers.values()), key=NEAREST.index))
+        reasons = (answer.reason for answer in answers.values())
+        return _refused(decision, min(reasons, key=NEAREST.index, default="not_here"))
 
     def _company(self, door: str, at_s: float) -> dict[str, float]:
         return {person: abs(at_s - seen_s) for (where, person), seen_s in self._seen.items() if where == door}
 
     def _note(self, decision: Decision, person: str, answers: Mapping[str, Answer]) -> None:
         """Who was recognised is there for others to be escorted; whoever waited for that may be decided anew."""
-        at_s, track = decision.evidence.captured, (decision.camera, decision.track)
+        at_s, case = decision.evidence.captured, (decision.camera, decision.track, decision.segment)
         self._seen = {key: seen_s for key, seen_s in self._seen.items() if abs(at_s - seen_s) <= LONGEST_ESCORT_S}
         self._seen.update({(door, person): at_s for door in answers})
         arrived = {door for door, answer in answers.items() if answer.allowed}
         for waiting in [one for one, doors in self._waiting.items() if doors & arrived]:
             del self._waiting[waiting]
-            if waiting != track:
+            if waiting != case:
                 self.retry(*waiting)
         if waits := {door for door, answer in answers.items() if answer.reason == "escort_missing"}:
-            self._waiting[track] = waits
+            self._waiting[case] = waits
+
+
+def _is_fit(decision: Decision, door: str) -> bool:
+    """Whether a decision meets the door's own numbers."""
+    return decision.fit is None or door in decision.fit
 
 
 def _refused(decision: Decision, reason: str) -> Decision:

@@ -24,6 +24,7 @@ from faceedge.journal.bodies import (
     decision_body,
     decision_letter,
     grant_body,
+    own_limits_body,
     seen,
     unsent_body,
     verdict_body,
@@ -104,7 +105,8 @@ class Publisher:
 
     tell: receives one event a decision. retry: a grant opened no door, the track may be decided anew.
     realtime: False while a file is processed at its own speed, when ages and latencies mean nothing.
-    journal: without one nothing is written down. limits: the thresholds that its entries name.
+    journal: without one nothing is written down. limits: the thresholds that its entries name; own_limits: those of
+        doors that have some of their own.
     ask: makes the event that asks for a second factor, of every review that could open one of its doors;
         None when it cannot be asked for. is_locked: asked once more before a grant leaves.
     """
@@ -112,11 +114,12 @@ class Publisher:
     link: GrantSender | None
     doors: Mapping[str, Sequence[Door]]
     tell: Callable[[Event], None]
-    retry: Callable[[str, int], None]
+    retry: Callable[[str, int, int], None]
     realtime: bool = True
     clock: Callable[[], float] = time.monotonic
     journal: Diary | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    own_limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     ask: Callable[[Decision], Letter | None] | None = None
     is_locked: Callable[[], bool] = lambda: False
     counters: Counter[str] = field(default_factory=Counter)
@@ -131,6 +134,7 @@ class Publisher:
     def publish(self, decision: Decision) -> Published:
         """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1
+        self.counters[f"judged_{decision.outcome}_{decision.reason}"] += 1
         if self._is_late(decision):
             self.counters["late_publish_old"] += 1
             attempt = _Attempt(decision, 1)
@@ -232,7 +236,7 @@ class Publisher:
             self.journal.append("verdict", unsent_body(attempt.id, str(error)), letters)
             attempt.decision = replace(attempt.decision, outcome="deny", reason="journal", band="none", doors=())
             self._say(attempt, None, str(error))
-            self.retry(attempt.decision.camera, attempt.decision.track)
+            self._retry(attempt.decision)
             return False
         return True
 
@@ -250,12 +254,20 @@ class Publisher:
             is_vain = attempt.doors == 0 and not attempt.opened
         if is_vain:
             attempt.lost = why
-            self.retry(attempt.decision.camera, attempt.decision.track)
+            self._retry(attempt.decision)
+
+    def _retry(self, decision: Decision) -> None:
+        self.retry(decision.camera, decision.track, decision.segment)
 
     def _note_decision(self, attempt: _Attempt, letters: Sequence[Letter] = ()) -> None:
         if self.journal is not None:
             body = decision_body(attempt.id, attempt.decision, self.limits, self._age_ms(attempt.decision))
-            self.journal.append("decision", body, letters)
+            self.journal.append("decision", body | self._own(attempt.decision), letters)
+
+    def _own(self, decision: Decision) -> Event:
+        """Numbers of the camera's doors that differ from the usual ones, and the doors whose numbers were met."""
+        watched = [door.name for door in self.doors.get(decision.camera, ()) if door.name in self.own_limits]
+        return own_limits_body({door: self.own_limits[door] for door in watched}, decision) if watched else {}
 
     def _note_verdict(self, attempt: _Attempt, result: GrantResult) -> None:
         if self.journal is not None:

@@ -45,6 +45,8 @@ class Report:
     keeper: Keeper
     exchange: Exchange | None
     safe: SafeMode | None = None
+    own_numbers: Sequence[str] = ()
+    """Sentences about doors whose numbers are looser than usual."""
 
     def state(self) -> dict[str, Any]:
         """As documented in docs/mqtt.md."""
@@ -95,6 +97,7 @@ class Report:
             *(self.safe.notices() if self.safe is not None else ()),
             *self.pipeline.notices,
             *self.vision.notices,
+            *self.own_numbers,
             *(self.exchange.notices if self.exchange is not None else ()),
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from faceedge.identify import Identifier
 from faceedge.jobs.vision import Vision
 from faceedge.publish import Publisher
 from faceedge.reviews import Reviews
-from faceedge.track import ShotPicker, Tracker
+from faceedge.track import Region, ShotPicker, Tracker, within
 from faceedge.types import Assessment, Decision, Face, Frame, Shot, Template
 
 CONFIRM_WAIT_S = 1.0
@@ -42,13 +42,15 @@ class DetectStage:
         tell: Callable[[dict[str, Any]], None],
         is_late: Callable[[float], bool] = _never,
         scale: Callable[[], float] = lambda: 1.0,
+        regions: Mapping[str, Region] | None = None,
     ) -> None:
         """is_late: whether a picture of this moment can no longer be decided in time, now that its faces are known.
-        scale: side of the detector's input against the usual, 0..1, now."""
+        scale: side of the detector's input against the usual, 0..1, now. regions: by camera, where faces count."""
         self._vision = vision
         self._tell = tell
         self._is_late = is_late
         self._scale = scale
+        self._regions = regions or {}
         self._trackers: dict[str, Tracker] = {}
         self._pickers: dict[str, ShotPicker] = {}
         self._born: dict[str, int] = {}
@@ -68,7 +70,8 @@ class DetectStage:
     def _shots(self, frame: Frame, found: Sequence[Face]) -> Iterator[Shot]:
         tracker = self._trackers.setdefault(frame.camera, Tracker())
         picker = self._pickers.setdefault(frame.camera, ShotPicker())
-        tracked = tracker.update(found, frame.captured)
+        region = self._regions.get(frame.camera)
+        tracked = tracker.update(found if region is None else within(found, frame.image, region), frame.captured)
         self._announce(frame, [track for track, _ in tracked])
         due = [(track, face) for track, face in tracked if picker.is_due(track, frame.captured)]
         if due and self._is_late(frame.captured):
@@ -83,6 +86,7 @@ class DetectStage:
             picked = picker.offer(shot)
             if picked is not None:
                 yield picked
+        yield from picker.overdue(frame.captured)
 
     def _announce(self, frame: Frame, tracks: Sequence[int]) -> None:
         newest = max(tracks, default=0)
@@ -133,7 +137,7 @@ class RecogniseStage:
         self._reviews = Reviews(judge.confirm)
         self._confirms: queue.SimpleQueue[Errand[str]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
-        self._retries: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._retries: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
 
     def __call__(self, shots: Sequence[Shot]) -> list[Decision]:
         while not self._retries.empty():
@@ -157,9 +161,9 @@ class RecogniseStage:
         self._judge.reopen()
         self._media_now = {}
 
-    def retry(self, camera: str, track: int) -> None:
-        """A grant was lost; called from any thread."""
-        self._retries.put((camera, track))
+    def retry(self, camera: str, track: int, segment: int) -> None:
+        """A grant was lost; called from any thread. segment: of the track, for another face may stand there by now."""
+        self._retries.put((camera, track, segment))
 
     def confirm(self, review: str) -> str:
         """A second factor for a decision, by its id; called from any thread. Empty when granted, else why not.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from faceedge.families.nms import overlap
-from faceedge.types import Face, Floats, Shot
+from faceedge.types import Face, Floats, Image, Shot
 
 MIN_OVERLAP = 0.25
 LOST_AFTER_S = 0.8
@@ -22,6 +23,18 @@ CONFIRM_HITS = 2
 """One detection alone is noise; the second in a row makes a track."""
 REMEMBERED = 64
 """Tracks a picker knows before it forgets the old ones; a held shot weighs 70 kB."""
+
+
+Region: TypeAlias = tuple[float, float, float, float]
+"""x0, y0, x1, y1 as shares of the picture."""
+
+
+def within(faces: Sequence[Face], image: Image, region: Region) -> list[Face]:
+    """Those whose middle lies in the region."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = np.array(region) * (width, height, width, height)
+    middles = [((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2) for face in faces]
+    return [face for face, (x, y) in zip(faces, middles, strict=True) if x0 <= x <= x1 and y0 <= y <= y1]
 
 
 @dataclass(slots=True)
@@ -119,6 +132,11 @@ class ShotPicker:
         self._held.pop(shot.track, None)
         self._sent[shot.track] = shot.captured
         return best
+
+    def overdue(self, now: float) -> list[Shot]:
+        """Held shots of whoever has not come again: without them nobody would know that somebody was there."""
+        gone = [track for track, (since, _) in self._held.items() if now - since >= LOST_AFTER_S]
+        return [self._held.pop(track)[1] for track in gone]
 
     def _forget_old(self, now: float) -> None:
         if len(self._sent) + len(self._held) > REMEMBERED:

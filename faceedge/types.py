@@ -155,6 +155,7 @@ class Decision:
 
     segment: rises when the track was split because another face took its place.
     doors: those that the rules allow, by name; empty as long as the rules were not asked, and then nothing opens.
+    fit: the doors whose own numbers it meets; None where no door of the camera has numbers of its own.
     id: names it in journal and events; a copy with another outcome is the same decision.
     """
 
@@ -169,4 +170,5 @@ class Decision:
     deadline: float
     doors: tuple[str, ...] = ()
     factor: Factor | None = None
+    fit: tuple[str, ...] | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)

@@ -146,7 +146,7 @@ def test_a_lost_grant_is_decided_anew_after_half_a_second_and_not_with_every_sho
     door = Door()
     first = [door.sees(ANNA) for _ in range(3)]
     assert outcomes(*first, door.sees(ANNA)) == [("grant", "match")]
-    door.judge.forget("entry", 1)
+    door.judge.forget("entry", 1, 0)
     assert outcomes(*[door.sees(ANNA) for _ in range(3)]) == []
     assert outcomes(*[door.sees(ANNA) for _ in range(3)]) == [("grant", "match")]
 
@@ -170,7 +170,7 @@ def test_a_score_that_is_no_number_opens_nothing() -> None:
 def test_a_lost_grant_is_not_refused_as_well_when_the_person_leaves() -> None:
     door = Door()
     assert outcomes(*[door.sees(ANNA) for _ in range(3)]) == [("grant", "match")]
-    door.judge.forget("entry", 1)
+    door.judge.forget("entry", 1, 0)
     assert door.waits(2) == []
 
 

@@ -70,14 +70,14 @@ def test_a_grant_past_its_deadline_is_never_sent() -> None:
     assert desk.told[0]["verdict"] == "lost"
     assert "too late" in desk.told[0]["why"]
     assert desk.publisher.counters["late_publish_old"] == 1
-    assert desk.retries == [("entry", 7)]
+    assert desk.retries == [("entry", 7, 0)]
 
 
 def test_a_grant_without_a_link_is_lost_with_the_reason_and_may_be_decided_anew() -> None:
     desk = Desk(Link("no fresh challenge"), Door())
     desk.publisher.publish(GRANT)
     assert (desk.told[0]["verdict"], desk.told[0]["why"]) == ("lost", "no fresh challenge")
-    assert desk.retries == [("entry", 7)]
+    assert desk.retries == [("entry", 7, 0)]
     assert not desk.publisher.is_waiting
 
 
@@ -127,7 +127,7 @@ def test_a_door_that_opened_is_not_opened_again_because_another_one_is_away() ->
     desk.publisher.publish(GRANT)
     for _, grant in desk.link.sent[2:]:
         desk.publisher.result(GrantResult(grant["token"], "any", "main", "lost", "no verdict", 1.5))
-    assert desk.retries == [("entry", 7)]
+    assert desk.retries == [("entry", 7, 0)]
 
 
 def test_a_grant_goes_only_to_the_doors_whose_rules_allow_it() -> None:

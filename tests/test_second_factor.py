@@ -98,8 +98,8 @@ class Hall:
     def clock(self) -> float:
         return self.now
 
-    def retry(self, camera: str, track: int) -> None:
-        self.stage.retry(camera, track)
+    def retry(self, camera: str, track: int, segment: int = 0) -> None:
+        self.stage.retry(camera, track, segment)
 
     def sees(
         self, person: str | None = ANNA, similarity: float = 0.55, *, quality: float = 0.9, margin: float = 0.3,
@@ -526,7 +526,7 @@ class Witness:
             self.votes.pop(track, None)  # whoever comes under this number afterwards comes anew
 
     def lost(self, _: None) -> None:
-        self.judge.forget("entry", 1)
+        self.judge.forget("entry", 1, 0)
 
     def confirm(self, back: int) -> None:
         if back >= len(self.asked):

@@ -47,6 +47,14 @@ def decision_body(matter: str, decision: Decision, limits: Mapping[str, float], 
     return {"id": matter, **seen(decision), **rests_on, "limits": dict(limits), "age_ms": age_ms}
 
 
+def own_limits_body(own: Mapping[str, Mapping[str, float]], decision: Decision) -> dict[str, Any]:
+    """For a camera with doors that have numbers of their own. own: by door, only those that differ from `limits`.
+
+    `fit`: the doors whose numbers were met; the rules are asked about no other.
+    """
+    return {"own_limits": {door: dict(limits) for door, limits in own.items()}, "fit": list(decision.fit or ())}
+
+
 def asked_body(review: Decision) -> dict[str, Any]:
     """A review that asks for a second factor, which would open these doors."""
     valid_ms = round(1000 * SECOND_FACTOR_S)

@@ -33,7 +33,7 @@ class Desk:
         self.order: list[tuple[str, dict[str, Any]]] = []
         self.letters: list[dict[str, Any]] = []
         self.told: list[dict[str, Any]] = []
-        self.retries: list[tuple[str, int]] = []
+        self.retries: list[tuple[str, int, int]] = []
         self.publisher = Publisher(
             self, {"entry": doors}, self.told.append, lambda *track: self.retries.append(track),
             clock=lambda: self.now, journal=self, limits={"match": 0.6},
@@ -146,7 +146,7 @@ def test_a_grant_that_cannot_be_written_is_not_sent_and_told_as_a_refusal() -> N
         ("deny", "journal", None, "the disk is full")
     ]
     assert ("said", {"outcome": "deny", "reason": "journal", "band": "none"}) in desk.order
-    assert desk.retries == [("entry", 7)], "it may be decided anew: the disk may be back"
+    assert desk.retries == [("entry", 7, 0)], "it may be decided anew: the disk may be back"
     assert dict(desk.order)["verdict"]["verdict"] == "unsent"
     assert not desk.publisher.is_waiting
 

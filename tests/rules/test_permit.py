@@ -41,7 +41,7 @@ class Gate:
 
     def __init__(self, book: Book | None, doors: tuple[str, ...] = ("main",), now: datetime | None = NOW) -> None:
         self.book, self.now = book, now
-        self.retries: list[tuple[str, int]] = []
+        self.retries: list[tuple[str, int, int]] = []
         self.is_locked = False
         self.shut: set[str] = set()
         self.permit = Permit(
@@ -49,8 +49,8 @@ class Gate:
             lambda camera: "it stands still" if camera in self.shut else "",
         )  # fmt: skip
 
-    def _retry(self, camera: str, track: int) -> None:
-        self.retries.append((camera, track))
+    def _retry(self, camera: str, track: int, segment: int) -> None:
+        self.retries.append((camera, track, segment))
 
     def __call__(self, *of: object, **rest: object) -> tuple[str, str, tuple[str, ...]]:
         made = self.permit(decision(*of, **rest))  # type: ignore[arg-type]
@@ -144,7 +144,7 @@ def test_a_guest_who_waits_is_decided_anew_when_the_escort_comes_and_guests_do_n
     gate("other", track=2)
     assert gate.retries == []
     gate("anna", track=3)
-    assert gate.retries == [("entry", 1), ("entry", 2)]
+    assert gate.retries == [("entry", 1, 0), ("entry", 2, 0)]
     gate("anna", track=3, at_s=101.0)
     assert len(gate.retries) == 2
 

@@ -1,0 +1,109 @@
+"""What one picture of somebody is worth at one door, by the numbers of that door. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+from faceedge.config import Decide, DoorDecide
+from faceedge.fit import Thresholds
+from faceedge.types import Band, Match, Shot
+
+USABLE_QUALITY = 0.4
+TRUSTED_QUALITY = 0.6
+ANYWHERE: Final = ""
+"""In place of a door, where none has numbers of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a decision for one door is measured by. Similarities are raw, `face_px` the shorter side of a face.
+
+    lockout: whether who has failed again and again needs a second factor there for a while.
+    """
+
+    grey: float
+    match: float
+    strict: float
+    margin: float
+    votes: int
+    of: int
+    face_px: int
+    usable: float = USABLE_QUALITY
+    trusted: float = TRUSTED_QUALITY
+    lockout: bool = True
+
+    def as_json(self) -> dict[str, float]:
+        """By name, as the journal writes them down."""
+        return {name: value for name, value in asdict(self).items() if name != "lockout"}
+
+    def is_usable(self, shot: Shot) -> bool:
+        """Whether a shot may vote."""
+        return size_px(shot) >= self.face_px and shot.assessment.quality >= self.usable
+
+    def is_certain(self, match: Match) -> bool:
+        """Whether one match by itself says who it is: near enough, and well before the second."""
+        return match.similarity >= self.match and match.margin >= self.margin
+
+    def band(self, shot: Shot, match: Match) -> Band:
+        """Where one shot stands: similarity first, then how far the picture and the lead can be trusted."""
+        if match.person is None or not match.similarity >= self.grey:
+            return "none"
+        if not self.is_certain(match):
+            return "grey"
+        if shot.assessment.quality >= self.trusted:
+            return "trusted"
+        return "low_quality" if match.similarity >= self.strict else "grey"
+
+    def doubt(self, match: Match) -> str:
+        """Why a match in the grey band is no more than that."""
+        if not match.margin >= self.margin:
+            return "ambiguous"
+        return "grey_zone" if match.similarity < self.match else "low_quality"
+
+
+def size_px(shot: Shot) -> float:
+    """The shorter side of the face."""
+    return min(shot.face.width_px, shot.face.height_px)
+
+
+def limits_of(rules: Decide, thresholds: Thresholds, own: DoorDecide | None = None) -> Limits:
+    """The numbers of the model and the device, and a door's own in their place.
+
+    Raises ValueError when they do not go together.
+    """
+    usual = Limits(
+        thresholds.grey, thresholds.match, thresholds.strict, rules.margin, rules.votes, rules.of, rules.min_face_px
+    )
+    if own is None:
+        return usual
+    named = own.model_dump(exclude_none=True)
+    if "min_face_px" in named:
+        named["face_px"] = named.pop("min_face_px")
+    mixed = Limits(**{**asdict(usual), **named})
+    if not mixed.grey <= mixed.match <= mixed.strict:
+        raise ValueError(f"grey ({mixed.grey}), match ({mixed.match}) and strict ({mixed.strict}) must not fall")
+    if not mixed.votes <= mixed.of:
+        raise ValueError(f"votes ({mixed.votes}) cannot exceed of ({mixed.of})")
+    if not mixed.usable <= mixed.trusted:
+        raise ValueError(f"usable ({mixed.usable}) cannot exceed trusted ({mixed.trusted})")
+    return mixed
+
+
+def looser(own: Limits, usual: Limits) -> list[str]:
+    """The numbers by which a door lets in whom the usual ones would not, as `match 0.4 (usually 0.5)`."""
+    told = []
+    for one in fields(Limits):
+        here, there = getattr(own, one.name), getattr(usual, one.name)
+        if here < there and one.name != "of":
+            told.append(f"{one.name} {here:g} (usually {there:g})" if one.name != "lockout" else "lockout off")
+    return told
+
+
+def grouped(doors: Mapping[str, Limits]) -> list[tuple[Limits, tuple[str, ...]]]:
+    """Doors that are measured alike belong together."""
+    alike: dict[Limits, list[str]] = {}
+    for door, limits in doors.items():
+        alike.setdefault(limits, []).append(door)
+    return [(limits, tuple(names)) for limits, names in alike.items()]

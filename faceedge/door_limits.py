@@ -1,0 +1,58 @@
+"""The numbers of every door that a camera watches, and what to say of those that let in more than usual. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from faceedge.bands import Limits, limits_of, looser
+from faceedge.config import Decide, Door
+from faceedge.errors import ConfigError
+from faceedge.fit import Thresholds
+
+STANDS_STILL = "[decide] motion is off: a photo that stands still before a camera counts as a living face does"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """usual: of the model and the device. own: of doors that have some of their own, whole, by name. notices: what a
+    start and the state say of it."""
+
+    usual: Limits
+    own: Mapping[str, Limits]
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, doors: Iterable[Door], rules: Decide, thresholds: Thresholds) -> Numbers:
+        """Raises ConfigError when numbers of a door do not go together."""
+        usual = limits_of(rules, thresholds)
+        own = {door.name: _own(door, rules, thresholds) for door in doors if door.decide is not None}
+        said = [
+            f"door {name} lets in more than its model and [decide] would: {', '.join(words)}"
+            for name, limits in own.items()
+            if (words := looser(limits, usual))
+        ]
+        return cls(usual, own, (*said, *([] if rules.motion else [STANDS_STILL])))
+
+    def by_camera(self, watched: Mapping[str, Sequence[Door]]) -> dict[str, dict[str, Limits]]:
+        """For the judge: cameras of which a door has numbers of its own, each with all its doors."""
+        return {
+            camera: {door.name: self.own.get(door.name, self.usual) for door in doors}
+            for camera, doors in watched.items()
+            if any(door.name in self.own for door in doors)
+        }
+
+    def own_json(self) -> dict[str, dict[str, float]]:
+        """By door, what differs from the usual."""
+        usual = self.usual.as_json()
+        return {
+            door: {name: value for name, value in limits.as_json().items() if value != usual[name]}
+            for door, limits in self.own.items()
+        }
+
+
+def _own(door: Door, rules: Decide, thresholds: Thresholds) -> Limits:
+    try:
+        return limits_of(rules, thresholds, door.decide)
+    except ValueError as error:
+        raise ConfigError(f"door {door.name!r}: {error}; mend its [door.decide], or leave keys out") from error
