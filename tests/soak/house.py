@@ -67,9 +67,8 @@ class House:
 
     def sample(self) -> Sample:
         """Of this moment. Fails when one of the processes has ended."""
+        self._assert_running()
         self._hear()
-        for child in (self.daemon, self.controller):
-            assert child.is_running, f"the {child.name} ended by itself: {child.last_words()}"
         self._scrape()
         return {
             "at": time.monotonic(),
@@ -117,8 +116,13 @@ class House:
         return child
 
     def _has_opened(self) -> bool:
+        self._assert_running()
         self._hear()
         return self.opened > 0
+
+    def _assert_running(self) -> None:
+        for child in (self.daemon, self.controller):
+            assert child.is_running, f"the {child.name} ended by itself: {child.last_words()}"
 
     def _hear(self) -> None:
         with suppress(queue.Empty):
