@@ -61,6 +61,9 @@ class FakeNetworks(FakeVision):
     def assess(self, image: Image, faces: Sequence[Face], crops: Sequence[Image]) -> list[Assessment]:
         return [Assessment(int(crop[0, 0, 0]) / 255) for crop in crops]
 
+    def settled(self, before: Sequence[Assessment], templates: Sequence[Template]) -> list[Assessment]:
+        return list(before)
+
     def embed(self, crops: Sequence[Image]) -> list[Template]:
         return [template(Sitter(int(crop[0, 0, 2]), int(crop[0, 0, 1]))) for crop in crops]
 
