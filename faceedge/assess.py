@@ -2,9 +2,9 @@
 
 `shot` looks before the network: each plain feature is mapped to 0..1 by a ramp and the weakest one is the quality, so
 that a single bad property is enough to distrust a picture and names itself as the reason. The ramps are design choices
-of this version, not fitted ones. `quality` looks again after the network, with what the recogniser's answer says of
-the picture; what was unusable before stays so. A quality network in place of that can only lower the quality. The
-numbers of both are in their own `fit.toml`.
+of this version, not fitted ones. Where the recogniser's answer says how far the picture can be trusted, `quality` asks
+it; then only what is too small is refused unasked, for the ramps are poor prophets. A quality network in place of
+that can only lower the quality. The numbers of both are in their own `fit.toml`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,17 @@ UNCLEAR = "covered or unclear"
 """The reason when a network trusts the face less than any plain feature does, and cannot say why."""
 
 
-def shot(face: Face, crop: Image, scheme: str) -> Assessment:
-    """Whether a detected face is worth recognising. crop: aligned, uint8 BGR. scheme: of the face's landmarks."""
+SMALL = "too small"
+
+
+def shot(face: Face, crop: Image, scheme: str, *, is_asked: bool = False) -> Assessment:
+    """Whether a detected face is worth recognising. crop: aligned, uint8 BGR. scheme: of the face's landmarks.
+
+    is_asked: `quality` will decide, so everything large enough is usable, the better the better.
+    """
     seen = measure(face, crop, scheme)
     ramps = {
-        "too small": _ramp(seen.side_px, 20, 76),
+        SMALL: _ramp(seen.side_px, 20, 76),
         "too dark": _ramp(seen.light, 18, 62),
         "over-exposed": _ramp(255 - seen.light, 15, 55),
         "low contrast": _ramp(seen.high - seen.low, 10, 48),
@@ -39,14 +45,17 @@ def shot(face: Face, crop: Image, scheme: str) -> Assessment:
     }
     reasons = sorted((value, name) for name, value in ramps.items() if value < GOOD_ENOUGH)
     words = tuple(name for _, name in reasons)
-    return Assessment(min(ramps.values()), words, features=features(seen.row, seen.grey))
+    worth = min(ramps.values())
+    if is_asked:
+        worth = ramps[SMALL] if ramps[SMALL] < USABLE else USABLE + (1 - USABLE) * worth
+    return Assessment(worth, words, features=features(seen.row, seen.grey))
 
 
 def quality(before: Assessment, said: Forecast) -> Assessment:
     """What `shot` said and what the recogniser's answer says, as one.
 
-    A picture that was unusable stays as it was: hard limits are not for a forecast to lift. Of any other the forecast
-    decides, up and down, for it was held against recognitions and the ramps were not.
+    A picture that was unusable stays so: hard limits are not for a forecast to lift. Of any other the forecast decides,
+    up and down, for it was held against recognitions and the ramps were not.
     """
     raw = said.raw if math.isfinite(said.raw) else None
     if before.quality < USABLE:

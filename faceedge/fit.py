@@ -95,7 +95,10 @@ class LightHead(Part):
     @property
     def table(self) -> bytes:
         """The weights, a byte each. Raises ValueError when they are no base64."""
-        return base64.b64decode(self.weights, validate=True)
+        try:
+            return base64.b64decode(self.weights, validate=True)
+        except ValueError as error:
+            raise ValueError(f"the head's weights are no base64 ({error})") from error
 
 
 class RecogniserQuality(Part):

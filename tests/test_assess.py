@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from faceedge.assess import shot
+from faceedge.assess import UNCLEAR, quality, shot
 from faceedge.demo.photos import astronaut
+from faceedge.jobs.burst import HINTS
+from faceedge.journal.explain import CURES
 from faceedge.measures import yaw
-from faceedge.types import Face, Image
+from faceedge.quality_head import COVERED, NO_FACE, Forecast
+from faceedge.types import Assessment, Face, Image
 
 SCHEME = "eyes_nose_mouth"
 EYES_NOSE_MOUTH = np.array([[38, 51], [73, 51], [56, 71], [41, 92], [70, 92]], np.float32)
@@ -79,3 +82,57 @@ def test_the_nose_is_found_in_both_landmark_schemes() -> None:
     assert yaw(Face(face().box, 1.0, corners), "dlib_5") < 0.01
     corners[4, 0] = 66
     assert yaw(Face(face().box, 1.0, corners), "dlib_5") > 0.6
+
+
+def said(quality: float, reason: str = "") -> Forecast:
+    return Forecast(quality, 1.5, reason)
+
+
+def test_where_the_recogniser_is_asked_a_poor_picture_is_worth_asking_about_but_not_a_tiny_one() -> None:
+    dark = (portrait() * 0.12).astype(np.uint8)
+    plain, asked = (shot(face(), dark, SCHEME, is_asked=is_asked) for is_asked in (False, True))
+    assert plain.quality < 0.4 <= asked.quality < shot(face(), portrait(), SCHEME, is_asked=True).quality
+    assert plain.reasons == asked.reasons
+    assert shot(face(side_px=24), portrait(), SCHEME, is_asked=True).quality < 0.4
+
+
+def test_the_forecast_decides_of_what_was_usable_up_and_down() -> None:
+    dim = Assessment(0.5, ("too dark",))
+    assert quality(dim, said(0.9)) == Assessment(0.9, (), 1.5)
+    assert quality(dim, said(0.3)) == Assessment(0.3, ("too dark",), 1.5)
+
+
+def test_a_forecast_never_lifts_what_was_unusable() -> None:
+    tiny = Assessment(0.1, ("too small",))
+    assert quality(tiny, said(1.0)) == Assessment(0.1, ("too small",), 1.5)
+    assert quality(tiny, said(0.05, NO_FACE)).reasons == (NO_FACE, "too small")
+
+
+@pytest.mark.parametrize("reason", [COVERED, NO_FACE])
+def test_what_the_forecast_names_comes_first_and_only_when_the_picture_is_poor(reason: str) -> None:
+    assert quality(Assessment(0.5, ("blurred",)), said(0.2, reason)).reasons == (reason, "blurred")
+    assert quality(Assessment(0.9), said(0.8, COVERED)).reasons == ()
+
+
+def test_a_poor_forecast_without_a_cause_says_at_least_that_something_is_unclear() -> None:
+    assert quality(Assessment(0.9), said(0.2)).reasons == (UNCLEAR,)
+
+
+def test_a_forecast_that_is_no_number_leaves_no_raw_number() -> None:
+    assert quality(Assessment(0.9), Forecast(0.0, float("nan"))) == Assessment(0.0, (UNCLEAR,), None)
+
+
+def test_every_reason_has_a_cure_and_an_instruction() -> None:
+    words = {
+        "too small",
+        "too dark",
+        "over-exposed",
+        "low contrast",
+        "blurred",
+        "turned away",
+        COVERED,
+        NO_FACE,
+        UNCLEAR,
+    }
+    assert words <= set(CURES)
+    assert words <= set(HINTS)

@@ -1,4 +1,5 @@
-"""`faceedge calibrate`: an INT8 build of a network, with the proof that it is no worse, or the reason why not."""
+"""`faceedge calibrate`: an INT8 build of a network, with the proof that it is no worse, or the reason why not; and
+the quality that predicts recognition (`calibrate_quality`)."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
-from faceedge.cli import noting, opening
+from faceedge.cli import calibrate_quality, noting, opening
 from faceedge.cli.model_site import open_site
 from faceedge.cli.model_table import print_table
+from faceedge.errors import BadInput
 
 if TYPE_CHECKING:
     from faceedge.jobs.calibrate import Calibrated
@@ -23,14 +25,18 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Adds `calibrate`."""
     parser = commands.add_parser(
         "calibrate",
-        help="make an INT8 build of a network and prove that it is no worse",
+        help="make an INT8 build of a network and prove that it is no worse, or fit the quality",
         description="Quantises the network of a role to INT8 on photos of yours, holds it against its float source in "
         "terms of recognition, returns nodes to float where a gate fails, re-fits the thresholds, and times both. The "
         "new package lies beside its source with its report. An interrupted calibration goes on when it is started "
-        "again. Exit code 1 when a gate failed.",
+        "again. With `quality`, fits to the recogniser that serves what its answer says of a picture, on a folder of "
+        "photos of people. Exit code 1 when a gate failed.",
         epilog="Example: faceedge calibrate recognizer --images photos/ --people people/ --activate",
     )
-    parser.add_argument("role", metavar="ROLE", choices=("detector", "recognizer"), help="detector or recognizer")
+    parser.add_argument(
+        "role", metavar="ROLE", choices=("detector", "recognizer", "quality"), help="detector, recognizer, or quality"
+    )
+    parser.add_argument("photos", metavar="IMAGES", nargs="*", type=opening.a_path, help="of quality: as --images")
     _add_pictures(parser)
     _add_choices(parser)
     opening.add_common_flags(parser)
@@ -39,7 +45,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
     path = opening.a_path
-    pictures = parser.add_mutually_exclusive_group(required=True)
+    pictures = parser.add_mutually_exclusive_group()
     pictures.add_argument("--images", metavar="DIR", type=path, help="photos like those of the camera")
     pictures.add_argument(
         "--capture", action="store_true", help="the crops that the daemon has kept (see `faceedge capture --help`)"
@@ -68,13 +74,20 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--activate", action="store_true", help="let what was chosen serve from the next start on")
     parser.add_argument("--show-pairs", action="store_true", help="show the faces that moved most in the report")
+    parser.add_argument(
+        "--output", metavar="NAME", default="", help="of quality: scale this number of the recogniser's own, or norm"
+    )
     parser.add_argument("--replace", action="store_true", help="also when there is an INT8 build already")
 
 
 def run(args: argparse.Namespace) -> int:
     """Calibrates, and activates where that was asked for."""
+    if args.role == "quality":
+        return calibrate_quality.run(args)
     from faceedge.jobs.calibrate import calibrate
 
+    if args.photos or args.output:
+        raise BadInput("IMAGES and --output are for quality; name the photos with --images")
     site, settings = open_site(args), config.load(args.config)
     order = _order(args, settings.capture if args.capture else None)
     with noting.noted(args) as note, opening.progress_bar() as progress:

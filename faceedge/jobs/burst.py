@@ -35,6 +35,8 @@ HINTS = {
     "low contrast": "more light",
     "over-exposed": "less light",
     "blurred": "hold still",
+    "covered": "show your whole face",
+    "not a face": "show your whole face",
     "covered or unclear": "hold still and show your whole face",
 }
 Alike = Callable[[Template, Template], float]

@@ -138,8 +138,9 @@ class Vision:
         With a quality network the lower of plain features and network counts, unless the recogniser's own answer is
         asked later, in `settled`. Raises EngineError when it fails.
         """
-        plain = [shot(face, crop, self.scheme) for face, crop in zip(faces, crops, strict=True)]
-        if self.grader is None or self.source is not None:
+        is_asked = self.source is not None
+        plain = [shot(face, crop, self.scheme, is_asked=is_asked) for face, crop in zip(faces, crops, strict=True)]
+        if self.grader is None or is_asked:
             return plain
         raws = self.grades(image, faces, crops)
         return [lowered(one, raw, self.grader.head.quality(raw)) for one, raw in zip(plain, raws, strict=True)]

@@ -38,6 +38,8 @@ CURES = {
     "low contrast": "clean the lens and avoid light from behind",
     "blurred": "clean the lens, focus it, or give it more light for a shorter exposure",
     "turned away": "place the camera where people look, at the height of their eyes",
+    "covered": "let people take off what hides the face: mask, scarf, helmet, hand",
+    "not a face": "a pattern, a thing or an animal was there; if it was a person, see what hides the face",
     "covered or unclear": "see what hides the face (mask, scarf, hand, helmet), then clean and focus the lens",
 }
 """By the words of `assess.py`."""

@@ -9,6 +9,7 @@ import io
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from faceedge.errors import MissingExtra
@@ -43,21 +44,30 @@ _PLOTS: dict[str, tuple[Callable[[Report], bool], Callable[[Any, Report], None]]
 
 def drawn(report: Report) -> dict[str, str]:
     """SVG text by the name of the plot. Raises MissingExtra without matplotlib."""
+    plots = {}
+    for name, (has_figures, draw) in _PLOTS.items():
+        if has_figures(report):
+            height = 0.9 + 0.5 * len(report.candidates) if name == "latency" else HEIGHT_IN
+            plots[name] = svg_of(name, partial(_of, draw, report), height)
+    return plots
+
+
+def _of(draw: Callable[[Any, Report], None], report: Report, axis: Any) -> None:
+    draw(axis, report)
+
+
+def svg_of(name: str, draw: Callable[[Any], None], height_in: float = HEIGHT_IN) -> str:
+    """What `draw` draws on an axis, in the page's own colours. Raises MissingExtra without matplotlib."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra('the plots need matplotlib; run: pip install "faceedge[demo]"') from error
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
-    plots = {}
     with mpl.rc_context(_STYLE):
-        for name, (has_figures, draw) in _PLOTS.items():
-            if has_figures(report):
-                height = 0.9 + 0.5 * len(report.candidates) if name == "latency" else HEIGHT_IN
-                figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
-                draw(figure.subplots(), report)
-                plots[name] = _inline(figure, name)
-    return plots
+        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+        draw(figure.subplots())
+        return _inline(figure, name)
 
 
 def _inline(figure: Any, name: str) -> str:

@@ -13,7 +13,7 @@ from faceedge.quantize.gates import Finding
 from faceedge.quantize.report import Report, WorstPair
 from faceedge.quantize.report_style import STYLE
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _MARKS = {"passed": "✓", "unusual": "!", "failed": "✗"}
 _TITLES = {
     "crops": "Face crops compared", "cosine_mean": "Mean cosine", "cosine_p1": "Cosine, 1st percentile",
@@ -47,7 +47,7 @@ def page(report: Report, plots: Mapping[str, str], worst: Sequence[WorstPair] = 
     ]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
         f"<title>Calibration of {escape(report.package)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"

@@ -242,7 +242,12 @@ def test_list_and_verify_show_precision_and_verdict(run: Run, failed: Path, defa
     ("given", "said"),
     [
         (("recognizer",), "--images"),
-        (("quality", "--images", "x"), "invalid choice"),
+        (("ears", "--images", "x"), "invalid choice"),
+        (("quality",), "which photos"),
+        (("quality", "x", "--crops"), "is not for quality"),
+        (("quality", "x"), "x: cannot be listed"),
+        (("recognizer", "x", "--images", "x"), "are for quality"),
+        (("recognizer", "--output", "norm", "--images", "x"), "are for quality"),
         (("recognizer", "--images", "x", "--capture"), "not allowed with"),
         (("recognizer", "--images", "x", "--precision", "fp16"), "invalid choice"),
         (("recognizer", "--images", "x", "--limit", "-1"), "cannot be negative"),

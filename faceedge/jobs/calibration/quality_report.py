@@ -1,0 +1,173 @@
+"""What a fitted quality is worth on people who did not fit it: figures, the sentence, and the page with the curve."""
+
+from __future__ import annotations
+
+import datetime
+from html import escape
+from typing import Any, Literal
+
+import numpy as np
+
+from faceedge.decide import TRUSTED_QUALITY, USABLE_QUALITY
+from faceedge.errors import MissingExtra
+from faceedge.fit import RecogniserQuality
+from faceedge.jobs.calibration.quality_figures import DISCARDS, Flags, Numbers, area, auc, discards, thinned
+from faceedge.jobs.calibration.quality_fit import Rows, settled
+from faceedge.manifest import Part
+from faceedge.quantize.plots import svg_of
+from faceedge.quantize.report_html import POLICY
+from faceedge.quantize.report_style import STYLE
+
+WORTH = 0.95
+"""The errors left must be at most so many times those that plain features leave; else the head is not worth it."""
+MOST_REFUSED = 0.02
+"""Clean pictures that may be called unusable."""
+
+
+class Judged(Part):
+    """Figures on the people held out. auc: for `its best genuine comparison is no match`. area: mean share of failures
+    left while the worst 0 to 95 % are put away; both by detector score, by plain features, by what was fitted. refused,
+    trusted: shares of the clean pictures, of those large enough below 0.4, of all from 0.6. no_faces: things that are
+    no face; named: those below 0.3."""
+
+    photos: int
+    looks: int
+    people: int
+    mates: int
+    fails: float
+    auc: dict[str, float]
+    area: dict[str, float]
+    curve: dict[str, tuple[float, ...]]
+    refused: float
+    trusted: float
+    no_faces: int
+    named: int
+    faults: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults
+
+
+class Report(Part):
+    """quality.json: what `faceedge calibrate quality` found, beside the package."""
+
+    package: str
+    detector: str
+    made: datetime.date
+    seed: int
+    verdict: Literal["passed", "failed"]
+    sentence: str
+    bytes: int
+    judged: Judged
+    knots: tuple[tuple[float, float], ...]
+
+
+def judge(rows: Rows, fitted: RecogniserQuality) -> Judged:
+    """On the looks of the people held out."""
+    final, _ = settled(rows, fitted)
+    faces, others = rows.held & rows.is_face, rows.held & ~rows.is_face
+    kinds: dict[str, Numbers] = {
+        "detector": np.array([look.face.score for look in rows.looks]),
+        "plain": np.array([look.plain for look in rows.looks]), "fitted": final,
+    }  # fmt: skip
+    fails, clean = rows.fails[faces], faces & rows.clean
+    areas = {name: round(area(fails, values[faces]), 5) for name, values in kinds.items()}
+    aucs = {name: round(auc(fails, values[faces]), 4) for name, values in kinds.items()}
+    asked = clean & np.array([look.before.quality >= USABLE_QUALITY for look in rows.looks])
+    refused = float((final[asked] < USABLE_QUALITY).mean()) if asked.any() else 1.0
+    held = [look for look, is_held in zip(rows.looks, rows.held, strict=True) if is_held]
+    return Judged(
+        photos=len({look.photo for look in held}), looks=int(faces.sum()), mates=rows.mates,
+        people=len({look.person or f"\0{look.photo}" for look in held}), fails=round(float(fails.mean()), 5),
+        auc=aucs, area=areas,
+        curve={name: tuple(thinned(discards(fails, values[faces]))) for name, values in kinds.items()},
+        refused=round(refused, 5), trusted=round(float((final[clean] >= TRUSTED_QUALITY).mean()), 5),
+        no_faces=int(others.sum()), named=int((final[others] < 0.3).sum()), faults=_faults(fails, areas, refused),
+    )  # fmt: skip
+
+
+def _faults(fails: Flags, areas: dict[str, float], refused: float) -> tuple[str, ...]:
+    """Why it must not serve."""
+    found = []
+    if fails.sum() < 20:
+        return (f"only {int(fails.sum())} comparisons of the people held out failed, which proves nothing",)
+    if areas["fitted"] > WORTH * min(areas["plain"], areas["detector"]):
+        found.append("it foretells failures hardly better than plain features and the detector do")
+    if refused > MOST_REFUSED:
+        found.append(f"it would refuse {refused:.1%} of the clean pictures")
+    return tuple(found)
+
+
+def sentence(judged: Judged) -> str:
+    """The figures as words; they become the evidence."""
+    against = judged.area["fitted"] / max(judged.area["detector"], 1e-9)
+    return (
+        f"{judged.looks} pictures of {judged.photos} photos held out, {judged.fails:.1%} of which are no match: area "
+        f"under the curve of errors against discards {against:.2f} of the detector score's, AUC "
+        f"{judged.auc['fitted']:.3f}; {judged.refused:.1%} of the clean ones refused; 0.6 is 5 % failures more than "
+        "clean pictures have, 0.4 is 25 %"
+    )
+
+
+def page(report: Report) -> str:
+    """One page that loads nothing."""
+    try:
+        picture = svg_of("discards", lambda axis: _drawn(axis, report.judged))
+    except MissingExtra as error:
+        picture = f'<p class="note">{escape(str(error))}</p>'
+    outcome = report.verdict
+    rows = "\n".join(_line(report.judged, name, words) for name, words in _SPOKEN.items())
+    facts = "".join(f"<li>{escape(one)}</li>" for one in _facts(report))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
+        f"<title>Quality of {escape(report.package)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<header><h1>Quality of {escape(report.package)}</h1>"
+        f'<p class="muted">{report.made.isoformat()}</p></header>\n'
+        f'<section class="verdict {outcome}"><div><h2>{outcome.capitalize()}</h2>'
+        f"<p>{escape(report.sentence)}</p></div></section>\n"
+        f"<figure><h2>Errors against discards</h2>{picture}<figcaption>The worst pictures are put away, from left to "
+        "right; what fails among the rest is left. Lower is better.</figcaption></figure>\n"
+        '<section><h2>Figures</h2><div class="scroll"><table><thead><tr><th scope="col">Quality by</th>'
+        '<th scope="col">AUC</th><th scope="col">Errors left, mean</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>\n<section><h2>In words</h2><ul>{facts}</ul></section>\n"
+        "</main>\n</body>\n</html>\n"
+    )
+
+
+_SPOKEN = {"detector": "detector score", "plain": "plain features", "fitted": "what was fitted"}
+
+
+def _line(judged: Judged, name: str, words: str) -> str:
+    return (
+        f'<tr><th scope="row">{words}</th><td>{judged.auc[name]:.3f}</td><td>{judged.area[name]:.3%}</td></tr>'
+    )  # fmt: skip
+
+
+def _facts(report: Report) -> list[str]:
+    judged = report.judged
+    return [
+        f"behind the detector of build {report.detector}; seed {report.seed}; {report.bytes} bytes of weights",
+        f"{judged.photos} photos of {judged.people} people were held out; {judged.mates} pairs of photos of one person",
+        f"{judged.trusted:.1%} of the clean pictures are trusted",
+        f"{judged.named} of {judged.no_faces} things that are no face get less than 0.3", *judged.faults,
+    ]  # fmt: skip
+
+
+def _drawn(axis: Any, judged: Judged) -> None:
+    from faceedge.quantize.drawings import AFTER, BEFORE, MUTED
+
+    shown = 100 * thinned_discards()
+    styles = {"detector": (MUTED, ":"), "plain": (BEFORE, (0, (5, 2))), "fitted": (AFTER, "-")}
+    for name, (colour, line) in styles.items():
+        values = 100 * np.array(judged.curve[name])
+        axis.plot(shown, values, color=colour, linestyle=line, linewidth=2, label=_SPOKEN[name])
+    axis.set(xlabel="worst pictures put away, %", ylabel="failures among the rest, %", ylim=(0, None))
+    axis.legend(frameon=False, loc="upper right")
+
+
+def thinned_discards() -> Numbers:
+    """The x of the curves in a report."""
+    return np.array(thinned(DISCARDS))
