@@ -64,6 +64,7 @@ BOUNDS = {
     "out-of-memory": Bound(4.0, 5.0, 4),
     "broker-killed": Bound(4.0, 8.0, 6, shut=True),
     "link-half-open": Bound(6.0, 10.0, 8, shut=True),
+    "link-held-up": Bound(6.0, 10.0, 8, shut=True),
     "disk-full": Bound(4.0, 6.5, 6),
     "disk-read-only": Bound(10.0, 10.0, 10, shut=True),
     "gallery-damaged": Bound(10.0, 10.0, 10, shut=True),

@@ -20,6 +20,10 @@ def _swallow(house: House) -> None:
     house.proxy.swallow()
 
 
+def _hold(house: House) -> None:
+    house.proxy.hold()
+
+
 def _release(house: House) -> None:
     house.proxy.release()
 
@@ -27,4 +31,6 @@ def _release(house: House) -> None:
 FAULTS = (
     Fault("broker-killed", "the broker is killed", _kill, lost_grant, _start, holds_s=HOLDS_S),
     Fault("link-half-open", "the link to the broker swallows all", _swallow, lost_grant, _release, holds_s=HOLDS_S),
+    # Mended as soon as a grant is lost: it is still on its way then, and arrives late.
+    Fault("link-held-up", "the link to the broker holds all back", _hold, lost_grant, _release),
 )

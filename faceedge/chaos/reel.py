@@ -21,9 +21,9 @@ from faceedge.types import Image
 
 HALL = range(8)
 """Frames of the demo's clip in which nobody is."""
-KNOWN = range(86, 116)
-STRANGER = range(338, 368)
-"""Both stand still, near enough to be recognised."""
+KNOWN = range(52, 82)
+STRANGER = range(308, 338)
+"""Both come nearer, and are near enough to be recognised."""
 ASIDE_PX = 100
 """The one is shown further to the left and the other further to the right, so that nobody takes them for one."""
 JPEG_QUALITY = 92
