@@ -106,9 +106,10 @@ class ChildCamera:
                 raise CameraError(self._source.cleaned(one_line(told)))
             if told is not None:
                 return self._picture(told)
-            if not self._is_open:
-                self._is_open = True
-                self._ask(self._limits.first_s)
+            if self._is_open:  # again and again, and we would listen for ever
+                raise CameraError(f"{self._source.shown}: its process speaks nonsense")
+            self._is_open = True
+            self._ask(self._limits.first_s)
         return None
 
     def _picture(self, shown: wire.Shown) -> Picture:

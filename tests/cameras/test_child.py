@@ -70,6 +70,7 @@ def held() -> tuple[int, int, int]:
         ("exits", "has ended"),
         ("dies", "has ended"),
         ("noise", "nonsense"),
+        ("babbles", "nonsense"),
         ("too big", "cannot be taken"),
         ("too wide", "cannot be taken"),
         ("empty", "cannot be taken"),

@@ -39,6 +39,8 @@ def main(manner: str) -> None:
     link.send(b"o")
     if manner == "never shows":
         time.sleep(60)
+    while manner == "babbles":
+        link.send(b"o")
     answer(link, manner, order["memory"])
 
 
