@@ -62,6 +62,8 @@ class Channel(Generic[T]):
         self._queues: OrderedDict[Hashable, deque[_Waiting[T]]] = OrderedDict()
         """By key, no empty ones; the key whose turn it is comes first."""
         self._count = 0
+        self._since = 0.0
+        """When the oldest that waits came, or the one whose place it took: newer ones must not begin the wait anew."""
         self._put = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -73,11 +75,13 @@ class Channel(Generic[T]):
                 self._changed.wait()
             if self._closed:
                 return
+            now = self._clock()
+            self._since = self._since if self._count else now
             if self._is_full(key):
                 self._drop_oldest(key)
             self._put += 1
             self._count += 1
-            self._queues.setdefault(key, deque()).append(_Waiting(self._put, self._clock(), item))
+            self._queues.setdefault(key, deque()).append(_Waiting(self._put, now, item))
             self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float) -> list[T]:
@@ -94,6 +98,7 @@ class Channel(Generic[T]):
                 raise Closed(self.name)
             now = self._clock()
             taken = sorted((self._next() for _ in range(min(most, self._count))), key=attrgetter("number"))
+            self._since = min((queue[0].since for queue in self._queues.values()), default=now)
             self.passed += len(taken)
             self._changed.notify_all()
         for waiting in taken:
@@ -113,8 +118,7 @@ class Channel(Generic[T]):
         return self._count
 
     def _leaves(self, most: int) -> bool:
-        oldest = min(queue[0].since for queue in self._queues.values())
-        return self._batching.leaves(self._count, most, self._clock() - oldest)
+        return self._batching.leaves(self._count, most, self._clock() - self._since)
 
     def _is_full(self, key: Hashable) -> bool:
         return len(self._queues.get(key, ())) >= self._size or self._count >= self._most

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from faceedge.batching import Batching
 from faceedge.channel import Channel, Closed
 
 
@@ -92,6 +93,24 @@ def test_all_keys_together_are_bounded_and_who_has_most_loses_first() -> None:
     assert len(channel) == 4
     assert channel.take(9, 0) == ["a3", "b", "c", "d"]
     assert channel.dropped == 2
+
+
+def test_a_camera_faster_than_the_wait_is_not_held_back_for_ever_by_a_busy_device() -> None:
+    clock = [0.0]
+    channel: Channel[int] = Channel("frames", 1, batching=Batching(0.02, lambda: False), clock=lambda: clock[0])
+    taken: list[int] = []
+    channel.put("entry", 0)
+    taker = threading.Thread(target=lambda: taken.extend(channel.take(9, 5)))
+    taker.start()
+    for number in range(1, 6):  # each takes the place of the one before it, which has not waited long enough
+        taker.join(0.02)
+        clock[0] += 0.01
+        channel.put("entry", number)
+    taker.join(0.5)
+    channel.close(discard=True)
+    taker.join(5)
+    assert taken
+    assert taken[0] >= 1
 
 
 def test_without_loss_items_leave_in_the_order_they_came() -> None:
