@@ -202,9 +202,11 @@ class Pipeline:
         try:
             for frame in self.sources[camera](self._stop):
                 heart.beat()
-                if frame is not None and frame.captured - passed >= self.effort().frame_gap_s:
-                    passed = frame.captured
-                    self.frames.put(camera, frame)
+                if frame is not None:
+                    heart.worked()
+                    if frame.captured - passed >= self.effort().frame_gap_s:
+                        passed = frame.captured
+                        self.frames.put(camera, frame)
                 if self._stop.is_set():
                     break
         except Exception as error:

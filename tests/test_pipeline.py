@@ -321,6 +321,31 @@ def test_a_camera_whose_source_fails_is_tried_again_and_keeps_the_others_going(
     assert (pipeline.failures, pipeline.hearts["capture-entry"].faults.total()) == ([], 2)
 
 
+def test_faults_of_a_camera_with_good_pictures_between_them_do_not_add_up_to_the_end_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("faceedge.pipeline.CAMERA_PAUSE_S", 0.01)
+    monkeypatch.setattr("faceedge.health.heartbeat.FAILING_S", 0.0)
+    times = []
+
+    def torn(stop: threading.Event) -> Iterator[Frame | None]:
+        times.append(1)
+        yield from film("entry", 3, stop)
+        if len(times) < 5:
+            raise RuntimeError("a fault of ours, once a day")
+        stop.wait(5)
+
+    stages = Stages()
+    pipeline = Pipeline({"entry": torn}, stages.detect, stages.recognise, stages.finished.set)
+    pipeline.start()
+    deadline = time.monotonic() + 5
+    while len(times) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert pipeline.hearts["capture-entry"].faults.total() == 4
+    assert ailments(pipeline.vitals()) == []
+    pipeline.stop()
+
+
 def test_who_leaves_at_once_waits_for_no_thread_that_hangs() -> None:
     gate = threading.Event()
     pipeline = Stages(lambda frames: hold(gate)).pipeline(entry=5)
