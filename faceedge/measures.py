@@ -52,8 +52,8 @@ def measure(face: Face, crop: Image, scheme: str) -> Measures:
     if grey.shape[0] != SIDE_PX:
         grey = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
     heart = np.ascontiguousarray(grey[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX])
-    mean, deviation = (float(one[0, 0]) for one in cv2.meanStdDev(heart))
-    low, high = (float(end) for end in np.percentile(heart, (5, 95)))
+    mean, deviation = _spread(heart)
+    low, high = _ends(heart)
     found, side_px = sharpness(heart), float(min(face.width_px, face.height_px))
     marks, eye_px, roll = _seen_from_the_eyes(face.landmarks, scheme)
     turned = _turn(marks[_POINTS[scheme][2], 0])
@@ -75,13 +75,30 @@ def sharpness(grey: Image) -> float:
     """
     shown = grey.astype(np.float32)
     soft = cv2.GaussianBlur(shown, (0, 0), 1.0)
-    details = min(float((soft - cv2.GaussianBlur(shown, (13, 13), x, sigmaY=y)).std()) for x, y in ((2, 1), (1, 2)))
-    return details / max(float(shown.std()), 8.0)
+    details = min(_spread(soft - cv2.GaussianBlur(shown, (13, 13), x, sigmaY=y))[1] for x, y in ((2, 1), (1, 2)))
+    return details / max(_spread(shown)[1], 8.0)
 
 
 def yaw(face: Face, scheme: str) -> float:
     """How far the nose lies off the middle of the eyes, along the line of the eyes: 0 frontal, 1 under an eye."""
     return _turn(_seen_from_the_eyes(face.landmarks, scheme)[0][_POINTS[scheme][2], 0])
+
+
+def _spread(grey: Image | Floats) -> tuple[float, float]:
+    """Mean and standard deviation; several times as fast as numpy's."""
+    mean, deviation = cv2.meanStdDev(grey)
+    return float(mean[0, 0]), float(deviation[0, 0])
+
+
+def _ends(grey: Image) -> tuple[float, float]:
+    """`np.percentile(grey, (5, 95))`, from its histogram: several times as fast."""
+    until = np.cumsum(np.bincount(grey.ravel(), minlength=256))
+    found = []
+    for share in (0.05, 0.95):
+        place = share * (grey.size - 1)
+        below, above = np.searchsorted(until, (int(place), int(place) + 1), side="right")
+        found.append(float(below + (above - below) * (place - int(place))))
+    return found[0], found[1]
 
 
 def _turn(nose_x: float) -> float:

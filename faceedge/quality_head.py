@@ -45,12 +45,19 @@ def features(row: Floats, grey: Image) -> Floats:
 def inputs(seen: Floats, norms: Floats, embeddings: Floats, means: Floats, scales: Floats) -> Floats:
     """float32 (n, FEATURES + 1 + d). seen: (n, FEATURES); norms: (n,); embeddings: (n, d) of length 1; means, scales:
     of the measures and the norm's logarithm. Each group is brought to about the same length."""
-    count = len(NAMES)
-    measured = np.column_stack([seen[:, :count], np.log(np.maximum(norms, 1e-6))])
-    measured = np.clip((measured - means) / scales, -_FAR, _FAR) * np.float32(1.3 / count**0.5)
-    thumbs = (seen[:, count:] - np.float32(127.5)) * np.float32(1 / 64 / 8)
-    own = embeddings * np.float32(embeddings.shape[1] ** 0.5 / 6)
-    return np.concatenate([measured, thumbs, own], axis=1, dtype=np.float32)
+    count, dimension = len(NAMES), embeddings.shape[1]
+    rows = np.empty((len(seen), sum(groups(dimension))), np.float32)
+    measured, thumbs = rows[:, : count + 1], rows[:, count + 1 : -dimension]
+    measured[:, :count] = seen[:, :count]
+    measured[:, count] = np.log(np.maximum(norms, 1e-6))
+    measured -= means
+    measured /= scales
+    np.clip(measured, -_FAR, _FAR, out=measured)
+    measured *= np.float32(1.3 / count**0.5)
+    np.subtract(seen[:, count:], np.float32(127.5), out=thumbs)
+    thumbs *= np.float32(1 / 64 / 8)
+    np.multiply(embeddings, np.float32(dimension**0.5 / 6), out=rows[:, -dimension:])
+    return rows
 
 
 def groups(dimension: int) -> tuple[int, int, int]:
