@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
@@ -19,6 +20,17 @@ from faceedge.types import Frame
 Source = Callable[[threading.Event], Iterator[Frame | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What is known of a camera, however often it is opened and its source begins anew. watch: None where pictures may
+    stand still."""
+
+    watch: PictureWatch | None
+    renewal: Renewal = field(default_factory=Renewal)
+    backoff: Backoff = field(default_factory=Backoff)
+    numbers: Iterator[int] = field(default_factory=count)
+
+
 class Lookout:
     """once: every frame of every file, at its own speed. watch_all: watch the pictures of files, too."""
 
@@ -30,37 +42,44 @@ class Lookout:
 
     def sources(self) -> dict[str, Source]:
         """Frames of every camera, by name, until the event is set; None is time passing without one."""
-        return {camera.name: partial(self._frames, camera) for camera in self._cameras}
+        return {camera.name: partial(self._frames, camera, self._past(camera)) for camera in self._cameras}
 
-    def _frames(self, camera: Camera, stop: threading.Event) -> Iterator[Frame | None]:
-        renewal = Renewal()
-        frames = self._opening(camera, stop, renewal)
+    def _past(self, camera: Camera) -> _Past:
+        is_watched = not self._once and (self._watch_all or is_live(camera.uri))
+        return _Past(PictureWatch(repeats=camera.loop) if is_watched else None)
+
+    def _frames(self, camera: Camera, past: _Past, stop: threading.Event) -> Iterator[Frame | None]:
+        frames = self._opening(camera, past, stop)
         if self._once:
             yield from frames()
             return
-        on_fault = partial(self._health.failed, camera.name)
-        yield from self._watched(camera, reopened(frames, stop, on_fault, Backoff()), renewal)
 
-    def _opening(self, camera: Camera, stop: threading.Event, renewal: Renewal) -> Callable[[], Iterator[Frame | None]]:
+        def on_fault(why: str) -> None:
+            past.renewal.lost()
+            self._health.failed(camera.name, why)
+
+        yield from self._watched(camera, past, reopened(frames, stop, on_fault, past.backoff))
+
+    def _opening(self, camera: Camera, past: _Past, stop: threading.Event) -> Callable[[], Iterator[Frame | None]]:
         """What opens the camera, anew at each call, and gives its frames until it fails."""
         if is_live(camera.uri):
             wish = Wish(camera.width, camera.height, camera.fps, camera.decode)
-            return partial(live, camera.name, partial(open_live, camera.uri, wish), stop, count(), renewal.is_due)
+            opened = partial(open_live, camera.uri, wish)
+            return partial(live, camera.name, opened, stop, past.numbers, past.renewal.is_due)
         return partial(
             paced, camera.name, partial(open_camera, camera.uri), stop,
             loop=camera.loop and not self._once, realtime=not self._once,
         )  # fmt: skip
 
-    def _watched(self, camera: Camera, frames: Iterator[Frame | None], renewal: Renewal) -> Iterator[Frame | None]:
+    def _watched(self, camera: Camera, past: _Past, frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
         """Tells of every frame; None in place of one that is not to be trusted."""
-        watch = PictureWatch(repeats=camera.loop) if self._watch_all or is_live(camera.uri) else None
         for frame in frames:
             if frame is not None:
                 self._health.delivered(camera.name)
-                fault = watch.see(frame.image, frame.captured) if watch is not None else None
+                seen = past.watch.see(frame.image, frame.captured) if past.watch is not None else None
+                fault = past.renewal.see(seen, frame.captured)
                 self._health.pictured(camera.name, fault)
-                is_good = renewal.see(fault, frame.captured)
-                yield frame if is_good and not (fault is not None and fault.shuts) else None
+                yield None if fault is not None and fault.shuts else frame
             else:
                 yield None
 

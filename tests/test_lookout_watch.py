@@ -30,7 +30,8 @@ def passed(numbers: list[int], uri: str = "rtsp://camera.invalid/", **how: Any) 
     health = CameraHealth(["entry"], lambda *_: None, lambda: 0.0)
     camera = Camera(name="entry", uri=uri, loop=how.pop("loop", False))
     lookout = Lookout([camera], health, once=False, **how)
-    return [frame is not None for frame in lookout._watched(camera, frames(numbers))], health
+    watched = lookout._watched(camera, lookout._past(camera), frames(numbers))
+    return [frame is not None for frame in watched], health
 
 
 def test_a_still_picture_is_withheld_from_the_third_second_on_and_the_next_one_passes() -> None:
@@ -55,6 +56,16 @@ def test_a_live_source_that_repeats_itself_is_withheld_unless_that_is_meant(loop
     reached, _ = passed([1, 2, 3, 4] * 20, loop=loop)
     assert reached[-1] == loop
     assert all(reached[:12])
+
+
+def test_what_was_seen_is_not_forgotten_when_a_fault_of_ours_ends_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    health = CameraHealth(["entry"], lambda *_: None, lambda: 0.0)
+    lookout = Lookout([Camera(name="entry", uri="rtsp://camera.invalid/")], health, once=False)
+    monkeypatch.setattr("faceedge.lookout.live", lambda *_: frames([2] * 5))
+    source, stop = lookout.sources()["entry"], threading.Event()
+    assert [frame is not None for frame in source(stop)] == [True] * 3 + [False] * 2
+    assert [frame is not None for frame in source(stop)] == [False] * 5
+    assert health.why_shut("entry") != ""
 
 
 def test_a_daemon_that_works_through_a_file_watches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

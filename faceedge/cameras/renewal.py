@@ -6,40 +6,52 @@ from those before and still show what hung: until they have moved for long enoug
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from faceedge.cameras.watch import STILL_S, Fault
+from faceedge.cameras.watch import LONGEST_STEP_S, STILL_S, Fault
 
 RENEW_AFTER_S = 10.0
 """Of pictures that stand still, and again after so many more."""
 PROOF_S = STILL_S + 0.5
+UNPROVEN = Fault(
+    "frozen", "its picture stood still, and it was opened anew: its pictures must move before they count again", True
+)
 
 
 @dataclass(slots=True)
 class Renewal:
-    """Of one camera; one thread. Times are those of its pictures."""
+    """Of one camera, across all its openings; one thread. Times are those of its pictures."""
 
-    _now_s: float = 0.0
+    _captured: float = 0.0
     _still_since_s: float | None = None
     _is_new: bool = False
-    _counts_from_s: float = -math.inf
+    _unproven_s: float = 0.0
+    """Of pictures that are still to be seen before they count."""
 
-    def see(self, fault: Fault | None, captured: float) -> bool:
-        """Whether this picture counts, as far as it depends on openings."""
-        self._now_s = captured
+    def see(self, fault: Fault | None, captured: float) -> Fault | None:
+        """What is wrong with this picture when the openings are taken into account, too."""
         if fault is None or fault.kind != "frozen":
             self._still_since_s = None
         elif self._still_since_s is None:
             self._still_since_s = captured
-        if self._is_new:
-            self._is_new, self._counts_from_s = False, captured + PROOF_S
-        return captured >= self._counts_from_s
+        # As in `watch.py`: time without a picture proves nothing.
+        step_s = 0.0 if self._is_new else min(LONGEST_STEP_S, max(0.0, captured - self._captured))
+        self._captured, self._is_new = captured, False
+        self._unproven_s = max(0.0, self._unproven_s - step_s)
+        is_proven = self._unproven_s < 1e-6  # steps of a float
+        return fault if is_proven or (fault is not None and fault.shuts) else UNPROVEN
 
     def is_due(self) -> bool:
         """Whether to open the camera anew now; True once."""
-        if self._still_since_s is None or self._now_s - self._still_since_s < RENEW_AFTER_S:
+        if self._still_since_s is None or self._captured - self._still_since_s < RENEW_AFTER_S:
             return False
-        self._still_since_s, self._is_new = None, True
-        self._counts_from_s = math.inf
+        self._begin()
         return True
+
+    def lost(self) -> None:
+        """It has failed and will be opened anew for that: no shorter way to be believed again."""
+        if self._still_since_s is not None or self._unproven_s > 0:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._still_since_s, self._is_new, self._unproven_s = None, True, PROOF_S
