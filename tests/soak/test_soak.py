@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from faceedge.demo.ending import stoppable
 from tests.soak import show
 from tests.soak.house import House, Sample
 from tests.soak.samples import COUNTED
@@ -46,11 +47,11 @@ LEAKING_S = 30.0
 
 
 def long_plan(hours: float) -> Plan:
-    """Half an hour, or up to a night, traced beyond it for a third of it, an hour at most."""
+    """Half an hour, or up to a night; then a sixth of it traced, an hour at most."""
     is_night = hours >= 4
-    warm_s = 1800.0 if is_night else min(300.0, 1200 * hours)
+    warm_s = 1800.0 if is_night else min(300.0, 600 * hours)
     return Plan(
-        warm_s, 3600 * hours - warm_s, min(3600.0, 1200 * hours), 1.0 if is_night else 10.0, 0.5 if is_night else 2.0
+        warm_s, 3600 * hours - warm_s, min(3600.0, 600 * hours), 1.0 if is_night else 10.0, 0.5 if is_night else 2.0
     )
 
 
@@ -128,8 +129,8 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    """In a folder with a short name: a path of a socket holds 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="faceedge-soak-") as folder, House(Path(folder)) as house:
+    """In a folder with a short name: a path of a socket holds 107 bytes. A run that is ended leaves no process."""
+    with stoppable(), tempfile.TemporaryDirectory(prefix="faceedge-soak-") as folder, House(Path(folder)) as house:
         yield house
 
 

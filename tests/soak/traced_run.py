@@ -18,7 +18,7 @@ from faceedge import __main__ as program
 
 FOLDER = Path(os.environ["FACEEDGE_SOAK_ORDERS"])
 LOOK_S = 0.5
-TRACE_EVERY_S = 5.0
+TRACE_EVERY_S = 3.0
 LEAST_BYTES = 1024
 """Of a line of code: what holds less is not told."""
 LEAK_EVERY_S, LEAK_BYTES = 10.0, 1 << 20
