@@ -25,6 +25,8 @@ AGAIN_S, AGAIN_MOST_S = 10.0, 600.0
 """Before another try, twice as long after each that failed."""
 CHUNK, MOST_CHUNKS = 1 << 16, 16
 """Of what a child that floods is read at once; the rest waits in the pipe, and so does the child."""
+MOST = 1e6
+"""No temperature, load or power is as much as this."""
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ class JtopReader:
 def _telemetry(line: bytes) -> Telemetry | None:
     try:
         told = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, dict):
         return None
@@ -126,7 +128,7 @@ def _telemetry(line: bytes) -> Telemetry | None:
 
 def _finite(value: Any) -> float | None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    return float(value) if is_number and abs(value) < MOST else None  # false for what is no number
 
 
 def _shut(child: subprocess.Popen[bytes]) -> None:

@@ -63,15 +63,17 @@ class Thermometer:
             self._thread.join(STOP_WITHIN_S)
 
     def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
+        has_failed = False
+        while not self._stop.is_set():
+            try:
                 self.look()
-                self._stop.wait(EVERY_S)
-        except Exception as error:
-            log.error("temperature and power are not read until the next start: %s", error, exc_info=error)
-        finally:
-            if self._jtop is not None:
-                self._jtop.stop()
+            except Exception as error:  # descriptors may run out for a moment; heat must be seen afterwards, too
+                if not has_failed:
+                    log.error("temperature and power cannot be read: %s (said once)", error, exc_info=error)
+                has_failed = True
+            self._stop.wait(EVERY_S)
+        if self._jtop is not None:
+            self._jtop.stop()
 
 
 def _has_jtop(root: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from faceedge.health import jtop_child
-from faceedge.health.jtop_reader import AGAIN_MOST_S, AGAIN_S, CHUNK, FRESH_S, SILENT_S, JtopReader
+from faceedge.health.jtop_reader import AGAIN_MOST_S, AGAIN_S, CHUNK, FRESH_S, SILENT_S, JtopReader, _telemetry
 from faceedge.health.telemetry import Telemetry
 
 LINE = json.dumps({"temperature_c": 51.5, "zone": "cpu", "gpu_load": 0.25, "power_w": 4.2, "strain": ""})
@@ -67,6 +67,14 @@ def bench() -> Iterator[Callable[[str], Bench]]:
     for each in made:
         each.reader.stop()
         assert each.slowest_s < 5  # a busy machine; whoever waited for a stand-in would wait a minute
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"temperature_c": 1' + b"0" * 400 + b', "zone": "cpu"}', b"[" * 100_000], ids=["huge", "deep"]
+)
+def test_no_line_is_too_odd_to_be_read(line: bytes) -> None:
+    told = _telemetry(line)
+    assert told is None or told.temperature_c is None
 
 
 def test_a_line_is_taken_and_grows_old(bench: Callable[[str], Bench]) -> None:

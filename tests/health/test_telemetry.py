@@ -155,3 +155,26 @@ def test_its_thread_reads_and_ends(orin: Path) -> None:
     assert thermometer.newest is not None
     thermometer.stop()
     assert not thermometer._thread.is_alive()
+
+
+def test_a_reading_that_fails_is_said_once_and_the_next_is_made_all_the_same(
+    orin: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("faceedge.health.thermometer.EVERY_S", 0.001)
+    fails = iter([OSError("Too many open files")] * 3)
+
+    class Short(Answers):
+        def read(self) -> Telemetry | None:
+            if (error := next(fails, None)) is not None:
+                raise error
+            return super().read()
+
+    thermometer = Thermometer("jtop", orin, Short(None))
+    thermometer.start()
+    for _ in range(500):
+        if thermometer.newest is not None:
+            break
+        thermometer._stop.wait(0.01)
+    assert thermometer.newest is not None
+    thermometer.stop()
+    assert len([line for line in caplog.messages if "Too many open files" in line]) == 1
