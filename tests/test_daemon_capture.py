@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge.config import Config, EngineSettings
 from faceedge.daemon import Daemon
 from faceedge.gallery.base import Origin
@@ -70,7 +70,7 @@ class FakeNetworks(FakeVision):
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_args, **_more: FakeNetworks())
+    monkeypatch.setattr(houses, "open_vision", lambda *_args, **_more: FakeNetworks())
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_as_delivered_a_daemon_keeps_no_crop_of_anybody(state: Path) -> None:
     daemon, told = run(state)
     assert [event["event"] for event in told].count("decision") == 3
     assert kept(state) == []
-    assert daemon._report.state()["capture"] == {"on": False}
+    assert daemon._house.report.state()["capture"] == {"on": False}
 
 
 def test_with_capture_on_who_was_recognised_is_kept_sealed_and_counted(state: Path) -> None:
@@ -122,7 +122,7 @@ def test_with_capture_on_who_was_recognised_is_kept_sealed_and_counted(state: Pa
         pictures = [cv2.imread(str(file)) for file in (state.parent / camera).iterdir()]
         assert any(np.array_equal(shown[person], picture) for picture in pictures)
     assert {one.build for one in rows} == {"fake0build00"}
-    assert daemon._report.state()["capture"] == {"on": True, "crops": 2, "dropped": 0, "days": 30}
+    assert daemon._house.report.state()["capture"] == {"on": True, "crops": 2, "dropped": 0, "days": 30}
     assert "capture" not in {event["event"] for event in told}
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge.config import Config
 from faceedge.daemon import Daemon
 from faceedge.errors import NoMemory
@@ -54,8 +54,8 @@ class Stage:
         self.folder, self.told = folder, list[dict[str, Any]]()
         self.networks = Networks()
         self.pressure: Pressure | None = SHORT
-        monkeypatch.setattr(daemons, "open_vision", lambda *_args, **_more: self.networks)
-        monkeypatch.setattr(daemons, "PressureGauge", lambda: self)
+        monkeypatch.setattr(houses, "open_vision", lambda *_args, **_more: self.networks)
+        monkeypatch.setattr(houses, "PressureGauge", lambda: self)
         picture = np.random.default_rng(0).integers(0, 255, (112, 112, 3), np.uint8)
         (folder / "entry").mkdir()
         cv2.imwrite(str(folder / "entry" / "0.png"), picture)

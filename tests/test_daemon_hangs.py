@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge.config import Config
-from faceedge.daemon import Daemon
+from faceedge.daemon import BEGIN_ANEW, Daemon
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
 from faceedge.health import heartbeat
@@ -103,7 +103,7 @@ class Living:
 @pytest.fixture
 def networks(monkeypatch: pytest.MonkeyPatch) -> Networks:
     made = Networks()
-    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: made)
+    monkeypatch.setattr(houses, "open_vision", lambda *_, **__: made)
     return made
 
 
@@ -173,7 +173,7 @@ def test_a_part_that_hangs_ends_the_process_with_75_and_says_so_in_the_journal(
 
 def test_last_words_that_hang_too_are_cut_short(start: Start, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceedge.pipeline.SILENCE_S", 0.3)
-    monkeypatch.setattr(daemons, "LEAVE_WITHIN_S", 0.2)
+    monkeypatch.setattr(houses, "LEAVE_WITHIN_S", 0.2)
     gate = threading.Event()
 
     def hang(_at: str) -> None:
@@ -211,7 +211,7 @@ def test_after_three_faults_in_a_row_the_engines_are_opened_anew(start: Start, s
 
     living = start(trouble)
     living.wait(lambda: living.decided() >= 1)
-    faults = living.daemon._pipeline.hearts["recognise"].faults.total()
+    faults = living.daemon._house.pipeline.hearts["recognise"].faults.total()
     assert living.stop() == 0
     assert (networks.renewed, faults) == (["recognizer"], 3)
 
@@ -237,11 +237,11 @@ def test_a_safe_mode_is_told_and_left_when_the_configuration_changes(start: Star
     care = Care(state, config, Starts(state), SafeMode("x is wrong", "last", ("back",)), lambda: file[0])
     living = start(lambda at: None, care)
     living.wait(lambda: living.decided() >= 1)
-    shown = living.daemon._report.state()
+    shown = living.daemon._house.report.state()
     assert shown["safe_mode"] == {"on": True, "why": "x is wrong", "cameras": "last"}
     assert "safe mode: no camera looks at door back, it stays shut" in shown["notices"]
-    assert living.daemon._report.status() == "cameras: 1 of 1; doors: 0; safe mode"
+    assert living.daemon._house.report.status() == "cameras: 1 of 1; doors: 0; safe mode"
     file[0] = "two"
-    assert living.end() == daemons.BEGIN_ANEW
+    assert living.end() == BEGIN_ANEW
     assert [event["on"] for event in living.told if event["event"] == "alert"] == [True]
     assert living.noted("alert") == [{"what": "safe_mode", "on": True, "why": "x is wrong"}]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge.config import Config
 from faceedge.daemon import Daemon
 from faceedge.types import Image, Template
@@ -26,7 +26,7 @@ PICTURES = 60
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
+    monkeypatch.setattr(houses, "open_vision", lambda *_, **__: FakeNetworks())
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_when_a_film_is_worked_through_nothing_is_late_however_slow(
 
     embedded: list[int] = []
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: Slow())
+    monkeypatch.setattr(houses, "open_vision", lambda *_, **__: Slow())
     assert Daemon(config(film, "", loop=False), tmp_path / "state", tmp_path, told.append, once=True).run() == 0
     assert {event["reason"] for event in told if event["event"] == "decision"} == {"unknown"}
     (counters,) = [event["counters"] for event in told if event["event"] == "stopped"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from faceedge.chaos.proxy import SwallowingProxy
 from faceedge.config import Broker
 from faceedge.door.broker import LocalBroker, local_broker
 from faceedge.door.channels import channel_of
@@ -24,7 +25,6 @@ from tests.door.conftest import ADDRESS
 from tests.door.running import Running, until
 from tests.door.sniffer import Sniffer, check
 from tests.fakes.clock import FakeClock
-from faceedge.chaos.proxy import SwallowingProxy
 
 RETURN_S = 5.0
 """Decisions resume within this after the broker's return."""

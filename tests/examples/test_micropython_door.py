@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from faceedge.chaos.proxy import SwallowingProxy
 from faceedge.config import Broker
 from faceedge.door.broker import LocalBroker, local_broker
 from faceedge.door.contract import Address, DoorKey, Status, unseal
@@ -21,7 +22,6 @@ from tests.door.example_broker import example_broker, prepare
 from tests.door.running import until
 from tests.examples.site import Anyone, site
 from tests.fakes.board import KEY_TEXT
-from faceedge.chaos.proxy import SwallowingProxy
 
 pytestmark = pytest.mark.broker
 

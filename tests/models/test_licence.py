@@ -183,11 +183,11 @@ def test_a_daemon_says_once_and_in_its_state_what_runs_because_it_was_accepted(
 
     def tell(event: dict[str, Any]) -> None:
         if event["event"] == "ready":
-            documents.append(daemon._report.state())
+            documents.append(daemon._house.report.state())
             daemon.stop()
 
     daemon = Daemon(config, state, state / "cache", tell)
-    with caplog.at_level(logging.WARNING, logger="faceedge.daemon"):
+    with caplog.at_level(logging.WARNING, logger="faceedge.house"):
         assert daemon.run() == 0
     sentence = f"studied@2 runs under '{RESEARCH}', accepted in [models]"
     assert documents[0]["notices"] == [sentence]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from faceedge.chaos.proxy import SwallowingProxy
 from faceedge.config import Broker, Door, Events, HomeAssistant
 from faceedge.door.broker import LocalBroker
 from faceedge.door.contract import Address, DoorKey
@@ -32,7 +33,6 @@ from faceedge.permit import Permit
 from faceedge.publish import Publisher
 from faceedge.rules.book import Book, Standing
 from faceedge.types import Decision, Evidence
-from faceedge.chaos.proxy import SwallowingProxy
 
 ANNA = "5d0c4b9e-0f6c-4a76-9d3a-0c8f3f1f3a11"
 SOON_S = 10.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge.cameras import open_camera, parse
 from faceedge.cameras.child import ChildCamera, Limits
 from faceedge.config import Config
@@ -115,7 +115,7 @@ def test_no_camera_outlives_a_daemon_that_is_killed_not_even_one_caught_in_its_l
 def test_a_killed_process_is_replaced_and_a_stop_leaves_none(
     stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
+    monkeypatch.setattr(houses, "open_vision", lambda *_, **__: FakeNetworks())
     caplog.set_level(logging.DEBUG)
     told: list[dict[str, Any]] = []
     stream.width = stream.height = 112

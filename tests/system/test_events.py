@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from faceedge.chaos.proxy import SwallowingProxy
 from faceedge.config import Broker
 from faceedge.door.broker import LocalBroker, local_broker
 from faceedge.door.connection import Message
@@ -31,7 +32,6 @@ from faceedge.journal.reading import entries, reading
 from faceedge.journal.signing import public_path, read_public
 from faceedge.journal.verify import verify
 from faceedge.journal.writer import Journal
-from faceedge.chaos.proxy import SwallowingProxy
 
 pytestmark = pytest.mark.system
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from faceedge.door.broker import LocalBroker, mosquitto
 from faceedge.chaos.proxy import SwallowingProxy
+from faceedge.door.broker import LocalBroker, mosquitto
 from tests.system.entrance import Entrance, Listener, at, lost
 from tests.system.failure_table import Row, executes
 

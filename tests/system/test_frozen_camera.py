@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge import lookout
 from faceedge.cameras.base import Picture
 from faceedge.cameras.watch import FROZEN, REPLAY, STILL_S
@@ -98,7 +98,7 @@ class Hall:
 @pytest.fixture
 def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
     camera = HallCamera()
-    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
+    monkeypatch.setattr(houses, "open_vision", lambda *_, **__: FakeNetworks())
     monkeypatch.setattr(lookout, "open_live", lambda *_: camera)
     made = Hall(tmp_path, camera)
     with _running(made.daemon):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from faceedge.door.broker import LocalBroker, local_broker
 from faceedge.chaos.proxy import SwallowingProxy
+from faceedge.door.broker import LocalBroker, local_broker
 from tests.system.at_the_door import TTL_S, Process, door, granted, opened, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.broker]

@@ -8,7 +8,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
-from faceedge import daemon as daemons
+from faceedge import house as houses
 from faceedge.config import Broker
 from faceedge.door.broker import local_broker, mosquitto
 from faceedge.door.channels import CHANNELS, channel_of
@@ -28,7 +28,7 @@ PATIENCE_S = 30.0
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "open_vision", lambda *_, **__: FakeNetworks())
+    monkeypatch.setattr(houses, "open_vision", lambda *_, **__: FakeNetworks())
 
 
 def live(house: House, sniffer: Sniffer) -> None:
