@@ -84,7 +84,10 @@ def _names(package: Package) -> tuple[str, str]:
 def _fit(story: Story) -> Fit | None:
     """The re-fitted thresholds, or the float source's and why they were kept."""
     fit, judged = story.case.package.fit, story.build.judged
-    if fit is None or judged.refit is not None:
+    if fit is None:
         return judged.refit.fit if judged.refit else None
+    quality = fit.quality if fit.quality is not None and fit.quality.head is None else None  # a head knows one build
+    if judged.refit is not None:
+        return judged.refit.fit.model_copy(update={"quality": quality})
     why = f"as the float source has it, for {judged.unfitted or 'nothing was re-fitted'}"
-    return fit.model_copy(update={"evidence": f"{why}: {fit.evidence}"})
+    return fit.model_copy(update={"evidence": f"{why}: {fit.evidence}", "quality": quality})
