@@ -40,6 +40,10 @@ CALM = {
     "OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
 }  # fmt: skip
 
+_HELD: dict[str, subprocess.Popen[bytes]] = {}
+"""By source: a killed process that a driver holds in the kernel. Were another started every few seconds, they would
+hang as well, until there is no memory left for anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -67,6 +71,7 @@ class ChildCamera:
         self._is_open = self._is_asked = self._is_closed = False
         self._started = time.monotonic()
         self._due = self._started + self._limits.open_s
+        _look_for_held(source)
         try:
             self._memory, self._link, self._process = _start(command)
         except OSError as error:
@@ -159,9 +164,10 @@ class ChildCamera:
         self._await_leave(grace_s)
         # The group, for its process may have started others. It cannot be another's: nobody has reaped it yet.
         os.killpg(self._process.pid, signal.SIGKILL)
-        # One caught in the kernel, in a driver, is reaped by `subprocess` when it starts another.
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            _HELD[self._source.what] = self._process
         self._link.close()
         self._memory.close()
 
@@ -171,6 +177,18 @@ class ChildCamera:
         except OSError:
             return
         _polled(self._link, 0, grace_s)  # until its end of the socket is closed
+
+
+def _look_for_held(source: Source) -> None:
+    """Raises CameraError while the last process of this source is still there."""
+    if (held := _HELD.get(source.what)) is None:
+        return
+    if held.poll() is None:
+        raise CameraError(
+            f"{source.shown}: its last process cannot be killed, for a driver holds it; unplug the camera, or restart"
+            " the machine"
+        )
+    del _HELD[source.what]
 
 
 def _polled(link: socket.socket, events: int, wait_s: float) -> bool:

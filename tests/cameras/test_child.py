@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -139,6 +140,34 @@ def test_a_camera_that_cannot_be_started_for_want_of_descriptors_or_memory_may_b
         bad_camera("exits")
     monkeypatch.undo()
     assert held() == before
+
+
+def test_while_a_driver_holds_the_last_process_in_the_kernel_no_other_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def held_up(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        raise subprocess.TimeoutExpired(process.args, timeout or 0.0)
+
+    before = held()
+    with monkeypatch.context() as kernel:
+        kernel.setattr("subprocess.Popen.wait", held_up)
+        kernel.setattr("subprocess.Popen.poll", lambda _: None)
+        bad_camera("never opens").close()
+        for _ in range(2):
+            with pytest.raises(CameraError, match="cannot be killed"):
+                bad_camera("never opens")
+        bad_camera("never opens", uri="rtsp://yard/live").close()
+    for uri in (URI, "rtsp://yard/live"):
+        assert until(lambda: open_again(uri))  # noqa: B023
+    assert held() == before
+
+
+def open_again(uri: str) -> bool:
+    try:
+        bad_camera("never opens", uri=uri).close()
+    except CameraError:
+        return False
+    return True
 
 
 def test_what_the_process_has_started_itself_dies_with_it(tmp_path: Path) -> None:
