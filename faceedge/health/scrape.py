@@ -82,6 +82,14 @@ class _Server(socketserver.TCPServer):
     pause: threading.Event
     _live: socket.socket | None = None
 
+    def get_request(self) -> Any:
+        """Rests after a failure, too: who waits for a descriptor to be free would have us ask without a pause."""
+        try:
+            return super().get_request()
+        except OSError:
+            self.pause.wait(PAUSE_S)
+            raise
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serves it here and now, then rests."""
         self._live = request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
 import socket
@@ -215,4 +216,21 @@ def test_a_collector_that_fails_costs_one_answer(server: MetricsServer, registry
     with pytest.raises(http.client.HTTPException):
         scrape(server.port)
     failing.is_broken = False
+    assert scrape(server.port)[0] == 200
+
+
+def test_without_a_descriptor_for_a_guest_it_does_not_spin(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = []
+
+    def short(_: object) -> None:
+        times.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as full:
+        full.setattr("socketserver.TCPServer.get_request", short)
+        with socket.create_connection(("127.0.0.1", server.port)):
+            time.sleep(0.3)
+    assert 1 <= len(times) <= 10
     assert scrape(server.port)[0] == 200
