@@ -99,6 +99,7 @@ class Governor:
         is too hot or overdrawn, empty when nothing is. now: monotonic s."""
         self._calm.note(not strain, now)
         if pressure is None or not math.isfinite(pressure):
+            self._ample.at = self._bearable.at = None
             return self._relieve(strain, now)
         self._ample.note(pressure < DOUBLE_BELOW, now)
         self._bearable.note(pressure < HALVE_ABOVE, now)

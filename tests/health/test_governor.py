@@ -246,3 +246,11 @@ def test_a_reading_that_is_no_number_changes_nothing(reading: float | None) -> N
     governor = Governor(MOST)
     governor.read(0.85, "memory", "", 0.0)
     assert feed(governor, reading, 600, at=1) == []
+
+
+def test_time_without_readings_is_no_quiet_time() -> None:
+    governor = lowered()
+    governor.read(0.3, "memory", "", 100.0)
+    feed(governor, None, 60, at=101)
+    assert governor.read(0.3, "memory", "", 161.0) is None
+    assert feed(governor, 0.3, CLIMB_S + TICK_S, at=161 + TICK_S) != []
