@@ -7,8 +7,10 @@ mobilefacenet  yunet and mobilefacenet (128 numbers), of FACEEDGE_TEST_ASSETS
 
 from __future__ import annotations
 
+import argparse
 import csv
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,13 +42,30 @@ class Opened:
     state: Path
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """Whether the recogniser says itself how good a picture is. anew: fitted first, on photos of other people. of: a
+    state directory in which `faceedge calibrate quality` has done so."""
+
+    anew: bool = False
+    of: Path | None = None
+
+
+def add_fitting(parser: argparse.ArgumentParser) -> None:
+    """`--fit` and `--fitted`."""
+    parser.add_argument("--fit", action="store_true", help="fit the quality first, on photos of other people")
+    parser.add_argument("--fitted", type=Path, metavar="STATE", help="a state directory where that has been done")
+
+
 @contextmanager
-def opened(pair: str, state: Path, fit_on: Sequence[Path] = ()) -> Iterator[Opened]:
-    """state: an empty folder. fit_on: photos of other people, to fit the quality of the recogniser to first."""
+def opened(pair: str, state: Path, fitting: Fitting = Fitting()) -> Iterator[Opened]:
+    """state: an empty folder."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     models = _models(pair, state)
-    if fit_on:
-        models = _fitted(models, state, fit_on)
+    if fitting.of is not None:
+        models = _taken(models, state, fitting.of)
+    elif fitting.anew:
+        models = _fitted(models, state, others())
     with open_vision(models, EngineSettings(threads=1), state, cache_dir()) as vision:
         yield Opened(vision, models, state)
 
@@ -86,6 +105,18 @@ def _models(pair: str, state: Path) -> Models:
     return Models(detector=detector, recognizer=recognizer, accept_licences=ACCEPTED)
 
 
+def _taken(models: Models, state: Path, other: Path) -> Models:
+    """With the recogniser as it was fitted there; as it is where it was not."""
+    name = models.recognizer.partition("@")[0] or "dlib-resnet-own"
+    there = other / "models" / name
+    if not there.is_dir():
+        print(f"{name}: not fitted in {other}")
+        return models
+    shutil.rmtree(state / "models" / name, ignore_errors=True)
+    shutil.copytree(there, state / "models" / name)
+    return models.model_copy(update={"recognizer": name})
+
+
 def _fitted(models: Models, state: Path, photos: Sequence[Path]) -> Models:
     from faceedge.jobs.calibrate_quality import Order, calibrate_quality
     from faceedge.jobs.site import Site
@@ -93,7 +124,7 @@ def _fitted(models: Models, state: Path, photos: Sequence[Path]) -> Models:
     folder = link(photos, state / "fit-on")
     site = Site(state, cache_dir(), models)
     done = calibrate_quality(Order(images=[folder]), site, EngineSettings(threads=1), lambda _what, _share: None)
-    print(f"quality of {done.source.label}: {done.sentence}")
+    print(f"quality of {done.source.label}: {done.sentence}", *done.judged.faults)
     if done.package is None:
         return models
     return models.model_copy(update={"recognizer": done.package.label})

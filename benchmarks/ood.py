@@ -1,6 +1,6 @@
 """Pictures without a human face, shown to a door and to enrolment: things, places, and what only looks like a face.
 
-    python -m benchmarks.ood [PAIR…] [--fit] [--out ood.json]
+    python -m benchmarks.ood [PAIR…] [--fit | --fitted STATE] [--out ood.json]
 
 The pictures are `dev/ood` of FACEEDGE_TEST_ASSETS. Each is shown for 2 s, slightly moving (`stills.py`), at a door
 where 31 people are enrolled, and offered to enrolment. A plain one makes no track, or no face of it reaches a quality
@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine
-from benchmarks.networks import DEV, PAIRS, Opened, listed, opened, others
+from benchmarks.networks import DEV, PAIRS, Fitting, Opened, add_fitting, listed, opened
 from benchmarks.stills import Desk, enrol, show
 from faceedge.jobs.photos import read_photo
 from faceedge.types import Image
@@ -123,14 +123,14 @@ def main() -> None:
     """Measures, prints, writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ood", description=__doc__.splitlines()[0])
     parser.add_argument("pair", nargs="*", help=f"any of {', '.join(PAIRS)} (default: all)")
-    parser.add_argument("--fit", action="store_true", help="fit the quality first, on photos of other people")
+    add_fitting(parser)
     parser.add_argument("--out", type=Path, default=Path("ood.json"))
     args = parser.parse_args()
     found = {}
     for pair in args.pair or PAIRS:
         with (
             tempfile.TemporaryDirectory() as folder,
-            opened(pair, Path(folder) / "state", others() if args.fit else ()) as site,
+            opened(pair, Path(folder) / "state", Fitting(args.fit, args.fitted)) as site,
         ):
             found[pair] = judged(site, pictures(), Path(folder))
     Console(width=120).print(table(found))

@@ -1,6 +1,6 @@
 """Who is recognised, and who is taken for somebody else, out of everybody enrolled: an open-set run (ISO/IEC 19795-1).
 
-    python -m benchmarks.openset [PAIR…] [--fit] [--out openset.json]
+    python -m benchmarks.openset [PAIR…] [--fit | --fitted STATE] [--out openset.json]
 
 The lists are `dev/ident.csv` and `dev/lfw/ident.csv` of FACEEDGE_TEST_ASSETS: their people are enrolled from the photos
 called `gallery`; `probe` shows one of them, `unknown` somebody else. The largest face of a photo counts. One photo is
@@ -19,6 +19,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine
-from benchmarks.networks import DEV, LISTS, PAIRS, largest, listed, opened, others
+from benchmarks.networks import DEV, LISTS, PAIRS, Fitting, add_fitting, largest, listed, opened
 from faceedge.bands import Limits, limits_of
 from faceedge.config import Decide
 from faceedge.gallery.search import Index
@@ -108,8 +109,8 @@ def figures(probes: Sequence[Attempt], limits: Limits) -> dict[str, Rate]:
     found: dict[str, Rate] = {}
     for level in ("grey", "match", "strict"):
         least = getattr(limits, level)
-        found[f"FPIR at {level}"] = rate(strangers, lambda one, least=least: one.match.similarity >= least)
-        found[f"FNIR at {level}"] = rate(mates, lambda one, least=least: _is_missed(one, least, limits.usable))
+        found[f"FPIR at {level}"] = rate(strangers, partial(_is_near, least=least))
+        found[f"FNIR at {level}"] = rate(mates, partial(_is_missed, least=least, usable=limits.usable))
     found["rank-1 errors"] = rate(mates, lambda one: not one.is_right)
     found["enrolled: granted"] = rate(mates, lambda one: _grants(one) and one.is_right)
     found["enrolled: granted as another"] = rate(mates, lambda one: _grants(one) and not one.is_right)
@@ -148,6 +149,10 @@ def _attempt(
     return Attempt(image, person, is_enrolled, match, seen.assessment.quality, band)
 
 
+def _is_near(one: Attempt, least: float) -> bool:
+    return one.match.similarity >= least
+
+
 def _is_missed(one: Attempt, least: float, usable: float) -> bool:
     return not (one.is_right and one.match.similarity >= least and one.quality >= usable)
 
@@ -173,14 +178,14 @@ def main() -> None:
     """Measures, prints, writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.openset", description=__doc__.splitlines()[0])
     parser.add_argument("pair", nargs="*", help=f"any of {', '.join(PAIRS)} (default: default edgeface)")
-    parser.add_argument("--fit", action="store_true", help="fit the quality first, on photos of other people")
+    add_fitting(parser)
     parser.add_argument("--out", type=Path, default=Path("openset.json"))
     args = parser.parse_args()
     found: dict[str, dict[str, dict[str, Rate]]] = {}
     document = []
     for pair in args.pair or ("default", "edgeface"):
         found[pair] = {}
-        with tempfile.TemporaryDirectory() as state, opened(pair, Path(state), others() if args.fit else ()) as site:
+        with tempfile.TemporaryDirectory() as state, opened(pair, Path(state), Fitting(args.fit, args.fitted)) as site:
             limits = limits_of(Decide(), site.vision.door_thresholds)
             for name in LISTS:
                 probes, enrolment = attempts(site.vision, name)

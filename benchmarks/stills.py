@@ -152,4 +152,4 @@ def _scene(still: Image) -> Iterator[Image]:
 def _sensed(frame: Image, random: np.random.Generator) -> Image:
     """With a little noise, as a camera has it."""
     noise = random.integers(-2, 3, (*frame.shape[:2], 1), np.int16)
-    return np.clip(frame.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(frame.astype(np.int16) + noise, 0, 255), np.uint8)
