@@ -122,7 +122,7 @@ def _telemetry(line: bytes) -> Telemetry | None:
         zone if isinstance(zone, str) else "",
         _finite(told.get("gpu_load")),
         _finite(told.get("power_w")),
-        strain[:100] if isinstance(strain, str) else "",
+        strain if isinstance(strain, str) else "",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from faceedge.errors import one_line
 from faceedge.health.jtop_reader import JtopReader
 from faceedge.health.machine import ROOT
 from faceedge.health.telemetry import SysfsReader, Telemetry
@@ -21,6 +22,7 @@ How = Literal["auto", "jtop", "sysfs", "off"]
 EVERY_S = 2.0
 FRESH_S = 10.0
 STOP_WITHIN_S = 0.5
+MOST_WORDS = 100
 JTOP_SOCKET = "run/jtop.sock"
 
 
@@ -54,6 +56,8 @@ class Thermometer:
         told = self._sysfs.read()
         if self._jtop is not None and (better := self._jtop.read()) is not None:
             told = replace(better, strain=told.strain or better.strain)
+        # Words of drivers and of jtop, which end up in the log, in events and in a terminal.
+        told = replace(told, zone=one_line(told.zone, MOST_WORDS), strain=one_line(told.strain, MOST_WORDS))
         self._told = self._clock(), told
 
     def stop(self) -> None:

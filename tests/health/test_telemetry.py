@@ -122,6 +122,16 @@ def test_without_an_answer_of_jtop_the_kernels_files_serve(orin: Path) -> None:
     assert thermometer.newest == Telemetry("sysfs", 52.5, "gpu", 0.431, 5.0, "")
 
 
+def test_names_of_zones_and_rails_are_plain_words_whoever_gave_them(orin: Path) -> None:
+    odd = Telemetry("jtop", 60.0, "\x1b[2J" + "z" * 999, strain="too \ud800\n much " + "r" * 999)
+    thermometer = Thermometer("jtop", orin, Answers(odd))
+    thermometer.look()
+    assert thermometer.newest is not None
+    for words in (thermometer.newest.zone, thermometer.newest.strain):
+        assert words.isprintable()
+        assert 0 < len(words) <= 100
+
+
 def test_off_a_jetson_jtop_is_not_asked_for(tmp_path: Path) -> None:
     thermometer = Thermometer("auto", tmp_path)
     thermometer.look()
