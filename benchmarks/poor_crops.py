@@ -111,8 +111,8 @@ def spoiled(photo: Image, box: Box, kind: str) -> Image:
     return np.asarray(small if kind == "small" else cv2.resize(small, cut.shape[1::-1]), np.uint8)
 
 
-def shown(site: Opened, folder: Path, most: int) -> list[Shown]:
-    """Every kind of poor probe at the door. most: so many probes, evenly from the list."""
+def shown(site: Opened, folder: Path, most: int, kinds: Sequence[str] = KINDS) -> list[Shown]:
+    """Every kind of probe at the door. most: so many probes, evenly from the list."""
     people: dict[str, list[Path]] = defaultdict(list)
     for image, who, role in listed("ident.csv"):
         if role == "gallery":
@@ -122,7 +122,7 @@ def shown(site: Opened, folder: Path, most: int) -> list[Shown]:
     probes = [(image, who) for image, who, role in listed("ident.csv") if role == "probe" and image in known]
     probes = probes[:: max(1, len(probes) // most)][:most]
     found = []
-    for kind in KINDS:
+    for kind in kinds:
         stills = [spoiled(read_photo(DEV / image), known[image], kind) for image, _ in probes]
         rules = {"min_face_px": 20}  # or all of the small ones are refused for that alone
         came = show(site, stills, folder, rules)
