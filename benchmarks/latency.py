@@ -27,6 +27,7 @@ device = "bench"
 port = {port}
 [decide]
 cooldown_s = 0
+motion = false
 [[camera]]
 name = "entry"
 uri = "file:{clip}"

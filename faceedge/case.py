@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from faceedge.bands import ANYWHERE, size_px
+from faceedge.continuity import Trail
 from faceedge.types import Decision, Evidence, Match, Shot
 from faceedge.votes import RANK, VOTES_LAST_S, Ruling, Vote
 
@@ -20,7 +21,7 @@ HERE_S = 0.5
 
 @dataclass(slots=True)
 class Case:
-    """One segment of one track. votes: those that count, oldest first.
+    """One segment of one track. votes: those that count, oldest first. recent: also those that show nothing new.
 
     shots: all of them; counted: those that were recognised, of which `repeated` showed nothing new.
     poorest: the best of those too poor to vote. late: the newest that came too late to vote, or to decide.
@@ -32,6 +33,8 @@ class Case:
     track: int
     segment: int = 0
     votes: list[Vote] = field(default_factory=list)
+    recent: list[Vote] = field(default_factory=list)
+    trail: Trail = field(default_factory=Trail)
     began: float = math.inf
     seen: float = 0.0
     size_px: float = 0.0
@@ -58,9 +61,10 @@ class Case:
         self.began = min(self.began, now)
         self.seen, self.size_px = now, size_px(shot)
 
-    def young(self, now: float) -> list[Vote]:
-        """The votes that are not too old to count."""
-        return [vote for vote in self.votes if now - vote.shot.captured <= VOTES_LAST_S]
+    def grow_old(self, now: float) -> None:
+        """Forgets what was seen too long ago to count."""
+        self.votes = [vote for vote in self.votes if now - vote.shot.captured <= VOTES_LAST_S]
+        self.recent = [vote for vote in self.recent if now - vote.shot.captured <= VOTES_LAST_S]
 
     def stands_before(self, other: Case, now: float) -> bool:
         """Whether this face is nearer, still there, and will soon be decided itself."""
@@ -71,7 +75,18 @@ class Case:
     def anew(self) -> Case:
         """The same face after a fault: no vote and no question counts any more, what was decided does."""
         last = self.votes[-1].shot if self.votes else self.late
-        return replace(self, votes=[], late=last, ready=None, waits=False, review=None, asked=-math.inf, asked_doors=())
+        return replace(
+            self,
+            votes=[],
+            recent=[],
+            trail=Trail(),
+            late=last,
+            ready=None,
+            waits=False,
+            review=None,
+            asked=-math.inf,
+            asked_doors=(),
+        )
 
     def decision(self, ruling: Ruling, shot: Shot, match: Match | None) -> Decision:
         """A ruling as it is told, with the numbers of the shot that made it."""

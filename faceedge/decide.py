@@ -102,8 +102,9 @@ class Judge:
         """Counts one recognised shot; returns what can be decided now, at most one decision a face."""
         case = self._case(shot, now)
         pixels = hashlib.blake2b(shot.crop.tobytes(), digest_size=16).digest()
-        if any(vote.pixels == pixels for vote in case.votes):
+        if any(vote.pixels == pixels for vote in case.recent):
             case.counted, case.repeated = case.counted + 1, case.repeated + 1
+            case.trail.stand()
             return []
         ended: list[Decision] = []
         if case.votes and not self._are_alike(case.votes[-1].template, template):
@@ -141,7 +142,8 @@ class Judge:
             return GONE
         newest, asked = case.votes[-1], case.review
         asked_about = self._asked_about(review)
-        known = {door: agreeing(case.young(now), limits) for door, limits in asked_about.items()}
+        case.grow_old(now)
+        known = {door: agreeing(case.votes, limits) for door, limits in asked_about.items()}
         people = {vote.match.person for votes in known.values() for vote in votes}
         if asked is None or {asked.person, *people} != {review.person}:
             return OTHER
@@ -184,14 +186,16 @@ class Judge:
 
     def _count(self, case: Case, newest: Vote, now: float) -> None:
         """Only votes that look like the newest count with it, and the picture before the last is no exception."""
-        votes = [vote for vote in case.young(now) if self._are_alike(vote.template, newest.template)]
+        case.grow_old(now)
+        votes = [vote for vote in case.votes if self._are_alike(vote.template, newest.template)]
         case.counted += 1
         if self.continuity is None:
             votes.append(newest)
         else:
-            votes, is_new = self.continuity.joined(votes, newest)
+            votes, is_new = self.continuity.joined(votes, newest, case.trail)
             case.repeated += not is_new
         case.votes = votes[-self.rules.of :]
+        case.recent = [*case.recent, newest][-self.rules.of :]
 
     def _weigh(self, case: Case, now: float) -> list[Decision]:
         newest = case.votes[-1]
@@ -222,7 +226,7 @@ class Judge:
         made = [
             replace(self._unlocked(said, limits, case, now), doors=doors)
             for limits, doors in groups
-            if (said := ruling(case.young(now), limits)) is not None
+            if (said := ruling(case.votes, case.recent, limits)) is not None
         ]
         for outcome in sorted(RANK, key=lambda outcome: -RANK[outcome]):
             same = [one for one in made if one.outcome == outcome]

@@ -17,8 +17,10 @@ STILL = 0.07
 """Less is the same picture again, with the noise of a sensor and a codec."""
 JUMP = 0.40
 """No head changes by more between two shots that follow each other; a cut from one photo to another does."""
-MIXED = 0.07
-"""Less, of what lies between two pictures, is a cross-fade of the two."""
+ABRUPT = 0.10
+"""A single change as large, while the face stands still before and after it, is the next photo."""
+MIXED = 0.5
+"""Share of a change; less than this is left of a cross-fade when the pictures before and after it are taken away."""
 
 SIDE, EDGE = 40, 4
 """Crops are compared on so many px, without this edge, where the background begins."""

@@ -134,7 +134,6 @@ class Publisher:
     def publish(self, decision: Decision) -> Published:
         """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1
-        self.counters[f"judged_{decision.outcome}_{decision.reason}"] += 1
         if self._is_late(decision):
             self.counters["late_publish_old"] += 1
             attempt = _Attempt(decision, 1)
@@ -260,6 +259,7 @@ class Publisher:
         self.retry(decision.camera, decision.track, decision.segment)
 
     def _note_decision(self, attempt: _Attempt, letters: Sequence[Letter] = ()) -> None:
+        self.counters[f"judged_{attempt.decision.outcome}_{attempt.decision.reason}"] += 1
         if self.journal is not None:
             body = decision_body(attempt.id, attempt.decision, self.limits, self._age_ms(attempt.decision))
             self.journal.append("decision", body | self._own(attempt.decision), letters)

@@ -39,25 +39,24 @@ class Ruling:
     doors: tuple[str, ...] = ()
 
 
-def ruling(votes: Sequence[Vote], limits: Limits) -> Ruling | None:
+def ruling(votes: Sequence[Vote], seen: Sequence[Vote], limits: Limits) -> Ruling | None:
     """What these votes, oldest first, say under one door's numbers; None while they do not say enough.
 
-    The newest must be among those that agree.
+    The newest must be among those that agree. seen: also those that show nothing new, enough to refuse a stranger.
     """
-    banded = [(vote, limits.band(vote.shot, vote.match)) for vote in votes if limits.is_usable(vote.shot)]
-    banded = banded[-limits.of :]
-    if not banded or banded[-1][0] is not votes[-1]:
+    newest = votes[-1]
+    if not limits.is_usable(newest.shot):
         return None
-    newest, band = banded[-1]
-    person = newest.match.person
-    same = [here for vote, here in banded if vote.match.person == person and here != "none"]
+    person, band = newest.match.person, limits.band(newest.shot, newest.match)
+    same = [limits.band(vote.shot, vote.match) for vote in agreeing(votes, limits) if vote.match.person == person]
     above = [here for here in same if here != "grey"]
     if band not in ("none", "grey") and len(above) >= limits.votes:
         is_trusted = above.count("trusted") >= limits.votes
         return Ruling("grant", "match", "trusted" if is_trusted else "low_quality", person, len(above))
     if band == "grey" and len(same) >= limits.votes:
         return Ruling("review", limits.doubt(newest.match), "grey", person, len(same))
-    strangers = sum(here == "none" for _, here in banded)
+    usable = [vote for vote in seen if limits.is_usable(vote.shot)]
+    strangers = len(usable) - len(agreeing(usable, limits))
     if band == "none" and strangers >= limits.votes:
         return Ruling("deny", "unknown", votes=strangers)
     return None

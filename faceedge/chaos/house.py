@@ -95,6 +95,7 @@ class House:
             mounts.mount(self.state)
             parts.callback(mounts.unmount, self.state)
         place = stand.build(self.folder, self.camera.uri, self.proxy.port, {
+            **stand.FILM,
             "broker": {"host": self.proxy.host, "port": self.proxy.port, "keepalive_s": KEEPALIVE_S},
             # The reel comes again and again; without the word that this is meant, it would be taken for a replay.
             "camera": [{"name": "entry", "uri": self.camera.uri, "loop": True}],

@@ -41,7 +41,7 @@ def check_film(bench: Bench, tell: Share) -> Finding:
         hand_over(bench, folder / STATE)
         bench.close()
         tell(0.4)
-        place = stand.build(folder, f"file:{path}", broker.port, settings_of(bench))
+        place = stand.build(folder, f"file:{path}", broker.port, {**settings_of(bench), **stand.FILM})
         tell(0.5)
         record = Watch(Console(file=io.StringIO()), place, story).run()
     return told(judge(story, record, place.known), story)

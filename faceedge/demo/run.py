@@ -68,7 +68,8 @@ def run(wishes: Wishes) -> int:
         folder = parts.enter_context(stand.workplace(wishes.keep))
         film = _prepare(wishes, console)
         broker = parts.enter_context(local_broker())
-        place = stand.build(folder, _uri(wishes.camera) if film is None else f"file:{film.path}", broker.port)
+        uri, more = (_uri(wishes.camera), {}) if film is None else (f"file:{film.path}", stand.FILM)
+        place = stand.build(folder, uri, broker.port, more)
         console.print(f"{stand.NAME} is enrolled, the broker is {broker.kind}; watching the door", style="dim")
         if film is None:
             record = Watch(console, place, None, wishes.seconds).run()

@@ -21,6 +21,8 @@ from faceedge.errors import BadInput, FaceedgeError
 NAME = "Eileen Collins"
 DOOR = "main"
 ENROL_LIMIT_S = 120
+FILM: Mapping[str, Any] = {"decide": {"motion": False}}
+"""For a film made of photos: nothing of a photo moves as a living face does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ COUNTED: tuple[tuple[str, str, str, Labels], ...] = (
     (r"late_(detect|crops|recognise|publish)_(old|slow)", "late",
      "Work that was dropped because it could not be decided in time, by place and reason.", ("place", "reason")),
     (r"decision_(\w+)", "decisions", "Decisions, by outcome.", ("outcome",)),
+    (r"judged_(grant|review|deny)_(\w+)", "reasons", "Decisions, by outcome and reason.", ("outcome", "reason")),
     (r"grant_(\w+)", "grants", "Grants, by what became of them.", ("verdict",)),
     (r"governor_(less|more)_(\w+)", "governor_steps", "What was given up or taken back, and how often.",
      ("direction", "step")),

@@ -17,6 +17,9 @@ REASONS = {
     "grey_zone": "it may have been {who}, but not surely enough",
     "low_quality": "the pictures were too poor to be trusted",
     "too_few_shots": "the face was gone before enough pictures agreed",
+    "not_moving": "the pictures of the face hardly changed, or jumped, as those of a photo do",
+    "behind": "somebody stood nearer and was not decided yet when the face was gone",
+    "locked_out": "{who} was recognised, but a face like this has failed too often lately and needs a second factor",
     "too_slow": "the face was gone before this machine, which had too much to do, came to recognise it in time",
     "escort_missing": "{who} was recognised, but may pass only together with somebody who was not seen",
     "clock": "{who} was recognised, but may pass at certain times only and the clock cannot be trusted",
@@ -31,6 +34,17 @@ REASONS = {
     "enrolling": "somebody was being enrolled before this camera",
     "camera": "the pictures of this camera could not be trusted: they stood still, or came again and again",
 }
+LIMITS = {
+    "match": "match from",
+    "grey": "doubt from",
+    "strict": "poor pictures from",
+    "margin": "ahead by at least",
+    "votes": "pictures that agree:",
+    "face_px": "faces from px",
+    "usable": "quality usable from",
+    "trusted": "quality trusted from",
+}
+"""Numbers of a door, by the names of `bands.Limits`."""
 CURES = {
     "too small": "let people come closer, or use a longer lens",
     "too dark": "more light at the door",
@@ -49,6 +63,9 @@ REASON_CURES = {
     "grey_zone": "enrol a photo taken at the door; if the camera sees poorly, better light helps too",
     "low_quality": "a better picture helps, then a photo enrolled at the door",
     "too_few_shots": "stand still before the camera for a second",
+    "not_moving": "stand still no longer than it takes, and look around: a face that never moves is taken for a photo",
+    "behind": "come to the door one after another",
+    "locked_out": "give the second factor, or wait: the lock lasts 30 s, after more failures up to 300 s",
     "too_slow": "see what else runs on the machine; use a smaller detector, smaller pictures or fewer cameras",
     "escort_missing": "come together with the escort: both must be seen within a few seconds",
     "clock": "set the network time of this machine",
@@ -108,7 +125,15 @@ class Matter:
 
 def paragraph(matter: Matter) -> str:
     """A few sentences."""
-    parts = [_headline(matter), _numbers(matter), _picture(matter), *_factor(matter), *_doors(matter), _times(matter)]
+    parts = [
+        _headline(matter),
+        _numbers(matter),
+        _picture(matter),
+        *_own(matter),
+        *_factor(matter),
+        *_doors(matter),
+        _times(matter),
+    ]
     return " ".join(part for part in [*parts, _advice(matter)] if part)
 
 
@@ -164,6 +189,19 @@ def _picture(matter: Matter) -> str:
     levels = f" (usable from {limits['usable']:g}, trusted from {limits['trusted']:g})" if "usable" in limits else ""
     words = f": {', '.join(said['poor'])}" if said.get("poor") else ""
     return f"Quality of the picture {said['quality']:.2f}{levels}{words}."
+
+
+def _own(matter: Matter) -> list[str]:
+    """Doors that are measured otherwise than the numbers above, and whether those numbers were met."""
+    said, usual = matter.decision, matter.decision.get("limits", {})
+    told = []
+    for door, limits in said.get("own_limits", {}).items():
+        words = [f"{LIMITS[name]} {value:g}" for name, value in limits.items() if name in LIMITS]
+        met = (
+            ", and was met" if door in said.get("fit", ()) else "" if said["outcome"] == "deny" else ", and was not met"
+        )
+        told.append(f"Door {door} has its own measure ({', '.join(words)}){met}." if usual and words else "")
+    return told
 
 
 def _factor(matter: Matter) -> list[str]:

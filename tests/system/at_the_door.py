@@ -29,6 +29,7 @@ port = {port}
 keepalive_s = 4
 [decide]
 cooldown_s = 0
+motion = false
 [[camera]]
 name = "entry"
 uri = "file:{clip}"

@@ -106,7 +106,7 @@ class House:
             "broker": self._settings(DEVICE).model_dump(),
             "camera": [{"name": name, "uri": f"images:{folder / name}", "loop": True} for name in ("entry", "yard")],
             "door": [{"name": DOOR, "controllers": CONTROLLERS, "pulse_ms": 100}],
-            "decide": {"cooldown_s": 0},
+            "decide": {"cooldown_s": 0, "motion": False},
             "home_assistant": {"discovery": True},
         })  # fmt: skip
 
