@@ -70,7 +70,7 @@ def judged(site: Opened, images: Sequence[tuple[str, bool]], folder: Path) -> li
     assert enrol(site, people), "nobody could be enrolled"
     stills = [_small(read_photo(DEV / image)) for image, _ in images]
     came = show(site, stills, folder)
-    with Desk(site, folder) as desk:
+    with Desk(site) as desk:
         return [
             Seen(
                 image,

@@ -137,7 +137,7 @@ def _shown(
     faces = [site.vision.portraits(still) for still in stills]
     photo = folder / "crop.png"
     enrolled = 0
-    with Desk(site, folder) as desk:
+    with Desk(site) as desk:
         for still in stills:
             cv2.imwrite(str(photo), still)
             enrolled += not desk.refusal(photo)
@@ -150,11 +150,11 @@ def _shown(
     )  # fmt: skip
 
 
-def good(site: Opened, name: str, photos: Sequence[Path], folder: Path) -> Good:
+def good(site: Opened, name: str, photos: Sequence[Path]) -> Good:
     """How many good photos are called poor, and why enrolment refuses any. The folder of a photo is its person."""
     seen: dict[Path, Portrait] = {}
     poor, refused = [], Counter[str]()
-    with Desk(site, folder) as desk:
+    with Desk(site) as desk:
         for photo in photos:
             found = site.vision.portraits(read_photo(photo))
             if found:
@@ -197,8 +197,8 @@ def measured(pair: str, fitting: Fitting, most: int) -> tuple[list[Shown], list[
             ours = sorted((DEV / "faces").rglob("*.jpg"))
             lfw = [DEV / image for image, _, _ in listed("lfw/ident.csv")]
             return shown(site, folder, most), [
-                good(site, "dev/faces", ours, folder),
-                good(site, "lfw", lfw, folder),
+                good(site, "dev/faces", ours),
+                good(site, "lfw", lfw),
             ]
 
 

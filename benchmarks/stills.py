@@ -6,6 +6,7 @@ count as life here (`decide.motion` off): what keeps a door shut is then the fac
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,14 +65,12 @@ def enrol(site: Opened, people: Mapping[str, Sequence[Path]]) -> dict[str, str]:
 
 
 class Desk:
-    """Where photos are offered to enrolment, each as a person of its own. state: of a gallery that nobody else needs.
+    """Where photos are offered to enrolment, each as a person of its own. Use it in a `with` block."""
 
-    Use it in a `with` block.
-    """
-
-    def __init__(self, site: Opened, state: Path) -> None:
+    def __init__(self, site: Opened) -> None:
         self._vision = site.vision
-        self._gallery = Gallery.open(state)
+        self._folder = tempfile.TemporaryDirectory()
+        self._gallery = Gallery.open(Path(self._folder.name))
         self._offered = 0
 
     def refusal(self, photo: Path) -> str:
@@ -88,6 +87,7 @@ class Desk:
 
     def __exit__(self, *_: object) -> None:
         self._gallery.close()
+        self._folder.cleanup()
 
 
 def show(site: Opened, stills: Sequence[Image], folder: Path, rules: Mapping[str, Any] | None = None) -> list[Came]:
