@@ -56,7 +56,7 @@ class Living:
         self.began = 0.0
         config = Config.model_validate({
             "camera": [{"name": "entry", "uri": f"images:{state.parent / 'entry'}", "loop": True}],
-            "decide": {"cooldown_s": 0},
+            "decide": {"cooldown_s": 0, "motion": False},  # pictures without a texture never move
         })  # fmt: skip
         self._trouble = trouble
         seams = Seams(stage=self._stage, leave=self._leave)

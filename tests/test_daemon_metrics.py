@@ -56,6 +56,7 @@ def running(daemon: Daemon) -> Iterator[None]:
 def config(film: Path, metrics: str, *, loop: bool = True) -> Config:
     return Config.model_validate({
         "camera": [{"uri": f"images:{film}", "loop": loop}], "health": {"metrics": metrics, "telemetry": "off"},
+        "decide": {"motion": False},  # pictures without a texture never move
     })  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Hall:
             gallery.add_template(self.ada.id, template(Sitter(ADA, 99)), Origin(0.9, "photo", "fake0build00"))
         config = Config.model_validate({
             "camera": [{"name": "entry", "uri": "rtsp://camera.invalid/"}],
-            "decide": {"cooldown_s": 0.3},
+            "decide": {"cooldown_s": 0.3, "motion": False},
         })  # fmt: skip
         self.daemon = Daemon(config, folder, folder, lambda event: self.told.append((time.monotonic(), event)))
 
