@@ -47,9 +47,12 @@ hang as well, until there is no memory left for anything else."""
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds a process may be silent. open_s: until the camera is open. first_s: until its first picture, for a stream
-    can be shown only from its next key frame on. read_s: between two pictures. grace_s: to leave when asked to."""
+    """Seconds a process may be silent. load_s: until its libraries are there; a slow disk takes a while, and at its
+    first start GStreamer looks through all its plugins. open_s: from then until the camera is open. first_s: until its
+    first picture, for a stream can be shown only from its next key frame on. read_s: between two pictures. grace_s: to
+    leave when asked to."""
 
+    load_s: float = 30.0
     open_s: float = 5.0
     first_s: float = 5.0
     read_s: float = 2.0
@@ -68,9 +71,9 @@ class ChildCamera:
         self._source = source
         self._wish = wish or Wish()
         self._limits = limits or Limits()
-        self._is_open = self._is_asked = self._is_closed = False
+        self._is_loaded = self._is_open = self._is_asked = self._is_closed = False
         self._started = time.monotonic()
-        self._due = self._started + self._limits.open_s
+        self._due = self._started + self._limits.load_s
         _look_for_held(source)
         try:
             self._memory, self._link, self._process = _start(command)
@@ -109,13 +112,20 @@ class ChildCamera:
                 raise CameraError(f"{self._source.shown}: its process speaks nonsense") from error
             if isinstance(told, str):
                 raise CameraError(self._source.cleaned(one_line(told)))
-            if told is not None:
+            if isinstance(told, wire.Shown):
                 return self._picture(told)
-            if self._is_open:  # again and again, and we would listen for ever
-                raise CameraError(f"{self._source.shown}: its process speaks nonsense")
+            self._progress(told)
+        return None
+
+    def _progress(self, told: bytes) -> None:
+        """LOADED, then OPENED, each once: were they said again and again, we would listen for ever."""
+        if told != (wire.OPENED if self._is_loaded else wire.LOADED) or self._is_open:
+            raise CameraError(f"{self._source.shown}: its process speaks nonsense")
+        if told == wire.LOADED:
+            self._is_loaded, self._due = True, time.monotonic() + self._limits.open_s
+        else:
             self._is_open = True
             self._ask(self._limits.first_s)
-        return None
 
     def _picture(self, shown: wire.Shown) -> Picture:
         if not self._is_asked or not self._started <= shown.received <= time.monotonic():
@@ -151,6 +161,8 @@ class ChildCamera:
         return message
 
     def _silence(self) -> str:
+        if not self._is_loaded:
+            return f"{self._source.shown}: its process is not ready in time; the disk is slow, or much else is going on"
         if not self._is_open:
             return f"{self._source.shown} does not open in time; check its power, cable and address"
         return f"{self._source.shown} stopped delivering"

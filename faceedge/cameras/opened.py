@@ -44,6 +44,14 @@ class Opened(Protocol):
         ...
 
 
+def load(source: Source, wish: Wish) -> None:
+    """What takes long by itself, before the camera is asked. Raises CameraError."""
+    if source.kind == "csi" or (source.kind == "network" and _in_hardware(source, wish)):
+        from faceedge.cameras.gst_library import library
+
+        library()
+
+
 def open_source(source: Source, wish: Wish) -> Opened:
     """By kind of source. Raises CameraError."""
     if source.kind == "device":

@@ -3,7 +3,8 @@
 ours      Order as JSON       once: what to open, how, and which descriptor holds the shared picture
           NEXT                the next picture, please
           end of file         leave
-theirs    OPENED              it delivers
+theirs    LOADED              its libraries are there; from now on the camera is opened
+          OPENED              it delivers
           SHOWN h w received  the picture that was asked for lies in the shared memory
           FAULT text          it does not open, or has ceased to deliver
 """
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass
 from faceedge.cameras.base import Wish
 
 NEXT = b"n"
+LOADED = b"l"
 OPENED = b"o"
 FAULT = b"f"
 _SHOWN = struct.Struct("<cIId")
@@ -58,10 +60,10 @@ def fault(text: str) -> bytes:
     return FAULT + text.encode(errors="replace")[:400]
 
 
-def unpacked(message: bytes) -> Shown | str | None:
-    """A picture, the text of a fault, or None for OPENED. Raises ValueError for anything else."""
-    if message == OPENED:
-        return None
+def unpacked(message: bytes) -> Shown | str | bytes:
+    """A picture, the text of a fault, or LOADED or OPENED as they are. Raises ValueError for anything else."""
+    if message in (LOADED, OPENED):
+        return message
     if message[:1] == FAULT:
         return message[1:].decode(errors="replace")
     if len(message) != _SHOWN.size or message[:1] != b"p":

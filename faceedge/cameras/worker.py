@@ -17,7 +17,7 @@ import numpy as np
 
 from faceedge.cameras import wire
 from faceedge.cameras.complaints import silence
-from faceedge.cameras.opened import Opened, open_source
+from faceedge.cameras.opened import Opened, load, open_source
 from faceedge.cameras.shared import SharedPicture
 from faceedge.cameras.uri import parse
 from faceedge.errors import CameraError, one_line
@@ -33,6 +33,8 @@ def main() -> None:
     order = wire.Order.unpacked(link.recv(wire.MOST_BYTES))
     source = parse(order.uri)
     try:
+        load(source, order.wish)
+        link.send(wire.LOADED)
         camera = open_source(source, order.wish)
         link.send(wire.OPENED)
         try:

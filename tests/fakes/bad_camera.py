@@ -23,7 +23,7 @@ def main(manner: str) -> None:
         return
     if manner == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if manner in ("deaf", "never opens"):
+    if manner in ("deaf", "never loads"):
         time.sleep(60)
     if manner == "refuses":
         link.send(b"f" + f"cannot open {order['uri']}, see rtsp://x:y@z".encode())
@@ -36,6 +36,13 @@ def main(manner: str) -> None:
             time.sleep(60)
         with open(order["uri"].partition("#")[2], "w") as note:
             note.write(str(child))
+    if manner == "loads slowly":
+        time.sleep(0.6)
+    link.send(b"l")
+    if manner == "hangs at opening":
+        time.sleep(60)
+    while manner == "loads for ever":
+        link.send(b"l")
     link.send(b"o")
     if manner == "never shows":
         time.sleep(60)

@@ -27,8 +27,8 @@ from tests.test_daemon_capture import FakeNetworks
 
 pytestmark = pytest.mark.system
 
-QUICK = Limits(open_s=0.15, first_s=0.15, read_s=0.15, grace_s=0.02)
-MANNERS = ("exits", "dies", "noise", "too big", "deaf", "never opens", "never shows", "stops", "floods", "refuses")
+QUICK = Limits(load_s=0.15, open_s=0.15, first_s=0.15, read_s=0.15, grace_s=0.02)
+MANNERS = ("exits", "dies", "noise", "too big", "deaf", "never loads", "never shows", "stops", "floods", "refuses")
 SECRETS = ("admin", "hunter2", "secrettoken")
 
 
