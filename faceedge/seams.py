@@ -22,6 +22,10 @@ def _same_engine(_role: str, engine: Engine) -> Engine:
     return engine
 
 
+def _end_process(code: int) -> None:
+    os._exit(code)
+
+
 @dataclass(frozen=True, slots=True)
 class Seams:
     """stage: receives every stage by name and gives what runs in its place. engine: likewise every engine, by role.
@@ -30,4 +34,4 @@ class Seams:
     stage: Callable[[str, Stage], Stage] = _same_stage
     engine: Callable[[str, Engine], Engine] = _same_engine
     wall: Callable[[], float] = time.time
-    leave: Callable[[int], object] = os._exit
+    leave: Callable[[int], object] = _end_process

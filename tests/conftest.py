@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,9 @@ def default_models() -> Path:
     from faceedge.models.defaults import default_models
 
     return default_models(cache_dir())
+
+
+@pytest.fixture(autouse=True)
+def nobody_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that hangs in a test ends its run, and not the process of all tests."""
+    monkeypatch.setattr("faceedge.seams.os", types.SimpleNamespace(_exit=lambda _code: None))

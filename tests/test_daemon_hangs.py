@@ -173,7 +173,7 @@ def test_a_part_that_hangs_ends_the_process_with_75_and_says_so_in_the_journal(
 
 def test_last_words_that_hang_too_are_cut_short(start: Start, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceedge.pipeline.SILENCE_S", 0.3)
-    monkeypatch.setattr(houses, "LEAVE_WITHIN_S", 0.2)
+    monkeypatch.setattr("faceedge.daemon.LEAVE_WITHIN_S", 0.2)
     gate = threading.Event()
 
     def hang(_at: str) -> None:

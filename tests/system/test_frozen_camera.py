@@ -81,7 +81,7 @@ class Hall:
 
     @property
     def shown(self) -> dict[str, Any]:
-        shown: dict[str, Any] = self.daemon._report.state()["cameras"][0]
+        shown: dict[str, Any] = self.daemon._house.report.state()["cameras"][0]
         return shown
 
     def answer_to_a_grant(self) -> tuple[str, str]:
@@ -89,7 +89,7 @@ class Hall:
         # Shots that were taken before the fault was seen may still be on their way.
         now_s = time.monotonic()
         evidence = Evidence(0.9, 0.5, 0.9, 3, 3, now_s - 0.1)
-        made = self.daemon._recognise._permit(
+        made = self.daemon._house.recognise._permit(
             Decision("entry", 999, 0, "grant", "match", "trusted", self.ada.id, evidence, now_s + 0.5)
         )
         return made.outcome, made.reason
