@@ -71,9 +71,9 @@ class Report:
 
     def status(self) -> str:
         """One line for whoever asks the service manager."""
-        away = [name for name, ok in self.cameras_ok().items() if not ok]
-        said = [f"cameras: {len(self.cameras.names) - len(away)} of {len(self.cameras.names)}"]
-        said += [f"without pictures: {', '.join(away)}"] if away else []
+        troubled = [name for name, ok in self.cameras_ok().items() if not ok]
+        said = [f"cameras: {len(self.cameras.names) - len(troubled)} of {len(self.cameras.names)}"]
+        said += [f"in trouble: {', '.join(troubled)}"] if troubled else []
         said += [f"doors: {len(self.doors)}"]
         said += ["the journal cannot be written"] if self.journal.trouble is not None else []
         said += ["lockdown"] if self.lockdown.is_on else []

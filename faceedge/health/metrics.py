@@ -124,7 +124,9 @@ class _Asked:
         for _, name, meaning, labels in COUNTED:
             yield CounterMetricFamily(f"faceedge_{name}", meaning, labels=labels)
         yield GaugeMetricFamily("faceedge_queue_items", "Items that wait in a queue.", labels=("queue",))
-        yield GaugeMetricFamily("faceedge_camera_ok", "1 while a camera delivers.", labels=("camera",))
+        yield GaugeMetricFamily(
+            "faceedge_camera_ok", "1 while nothing is told to be wrong with a camera.", labels=("camera",)
+        )
         for name, (meaning, labels) in READINGS.items():
             yield GaugeMetricFamily(f"faceedge_{name}", meaning, labels=labels)
 
