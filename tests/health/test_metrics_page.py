@@ -18,8 +18,8 @@ from faceedge.health.scrape import MetricsServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
 SECTION = re.compile(r"^## Metrics\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-COUNTERS = ("frames_passed", "late_detect_old", "decision_deny", "grant_opened", "detect_faults", "governor_less_batch",
-            "commands")  # fmt: skip
+COUNTERS = ("frames_passed", "late_detect_old", "decision_deny", "judged_deny_unknown", "grant_opened",
+            "detect_faults", "governor_less_batch", "commands")  # fmt: skip
 
 
 def section() -> str:
