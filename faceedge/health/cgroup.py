@@ -6,6 +6,7 @@ a Jetson holds is not counted in any cgroup; `pressure.py` sees it in MemAvailab
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,8 @@ def _below(path: str, top: str) -> tuple[str, ...]:
 def _upwards(place: Path, steps: tuple[str, ...]) -> Iterator[Path]:
     """From the innermost folder that exists up to the mount."""
     for length in range(len(steps), -1, -1):
-        if (folder := place.joinpath(*steps[:length])).is_dir():
+        # Not Path.is_dir, which fails on a folder that may not be looked into.
+        if os.path.isdir(folder := place.joinpath(*steps[:length])):
             yield folder
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,19 @@ def test_a_garbled_membership_has_no_say(tmp_path: Path, mess: str) -> None:
 def test_garbled_mounts_have_no_say(tmp_path: Path, mess: str) -> None:
     put(v2(tmp_path), proc__self__mountinfo=mess)
     assert OwnGroup(tmp_path).share() is None
+
+
+def test_a_mount_that_may_not_be_looked_into_has_no_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    v2(tmp_path)
+    group(tmp_path, "/system.slice/faceedge.service", **limits(90, 100))
+
+    def forbidden(path: object, **_: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    gauge = PressureGauge(tmp_path)
+    with monkeypatch.context() as kernel:
+        kernel.setattr(os, "stat", forbidden)
+        assert gauge.read() is None
 
 
 def test_this_very_machine_can_be_read() -> None:
