@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
+from faceedge.bands import Limits
 from faceedge.config import Decide
 from faceedge.decide import GONE, Judge
 from faceedge.fit import Thresholds
@@ -23,8 +25,8 @@ def cosine(a: Template, b: Template) -> float:
 class Door:
     """A judge with a clock of its own; every shot is 0.1 s after the one before."""
 
-    def __init__(self, **rules: float) -> None:
-        self.judge = Judge(Decide(**rules), THRESHOLDS, cosine)
+    def __init__(self, doors: Mapping[str, Limits] | None = None, **rules: float) -> None:
+        self.judge = Judge(Decide(**rules), THRESHOLDS, cosine, {"entry": doors or {}})
         self.now = 100.0
         self.seq = 0
 
@@ -242,3 +244,88 @@ def test_who_was_seen_only_before_a_fault_is_refused_and_not_forgotten() -> None
     door.sees(ANNA)
     door.judge.reopen()
     assert [outcome for outcome, _ in outcomes(door.waits(2))] == ["deny"]
+
+
+def test_after_a_split_a_lost_grant_of_the_first_face_changes_nothing_for_the_second() -> None:
+    door = Door()
+    [door.sees(ANNA, face=0) for _ in range(3)]
+    refused = [d for _ in range(3) for d in door.sees(BORIS, 0.2, face=1)]
+    door.judge.forget("entry", 1, 0)
+    assert outcomes(refused, *[door.sees(BORIS, 0.2, face=1) for _ in range(8)]) == [("deny", "unknown")]
+
+
+def test_votes_count_only_with_a_newest_that_looks_like_them() -> None:
+    """Each picture is like the one before, and the last no longer like the first: somebody turned into somebody."""
+    door = Door()
+    turning = [np.array([math.cos(a), math.sin(a), 0, 0], np.float32) for a in (0.0, 0.9, 1.8)]
+    said: list[Decision] = []
+    for embedding in turning:
+        door.now, door.seq = door.now + 0.1, door.seq + 1
+        where = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
+        shot = Shot("entry", 1, door.seq, door.now, where, np.full((4, 4, 3), door.seq, np.uint8), Assessment(0.9))
+        said += door.judge.vote(shot, Template(embedding, 1.0, "space"), Match(ANNA, 0.9, 0.3), door.now)
+    assert said == []
+
+
+def test_votes_of_long_ago_do_not_count() -> None:
+    door = Door()
+    door.sees(ANNA)
+    door.sees(ANNA)
+    [door.sees(ANNA, quality=0.3) for _ in range(60)]
+    assert outcomes(door.sees(ANNA)) == []
+
+
+def test_whoever_stands_nearer_is_decided_first_and_the_other_right_after() -> None:
+    door = Door()
+    behind = [d for _ in range(3) for d in (*door.sees(BORIS, face=1, track=2), *door.sees(ANNA, size=200))]
+    assert [(d.track, d.outcome) for d in behind] == [(1, "grant"), (2, "grant")]
+
+
+def test_a_stranger_in_front_is_refused_before_the_door_opens_for_somebody_behind() -> None:
+    door = Door()
+    seen = [d for _ in range(4) for d in (*door.sees(BORIS, face=1, track=2), *door.sees(None, 0.1, size=200))]
+    assert [(d.track, d.outcome) for d in seen] == [(1, "deny"), (2, "grant")]
+
+
+def test_nobody_waits_longer_than_a_second_for_a_face_that_gives_no_decision() -> None:
+    door = Door()
+    waited = 0.0
+    while not (granted := door.sees(BORIS, face=1, track=2)):
+        door.sees(ANNA, quality=0.2, size=200)
+        waited = door.now - 100.0
+    assert granted[0].outcome == "grant"
+    assert 1.0 <= waited <= 2.0
+
+
+def test_a_poster_in_front_holds_nobody_up_for_ever() -> None:
+    door = Door()
+    [door.sees(ANNA, quality=0.2, size=200) for _ in range(40)]
+    seen = [d for _ in range(3) for d in (*door.sees(ANNA, quality=0.2, size=200), *door.sees(BORIS, face=1, track=2))]
+    assert [(d.track, d.outcome) for d in seen] == [(2, "grant")]
+
+
+def test_who_left_while_somebody_nearer_came_first_is_told_so() -> None:
+    door = Door()
+    for _ in range(3):
+        door.sees(ANNA, quality=0.2, size=200)
+        door.sees(BORIS, face=1, track=2)
+    ended = door.waits(2)
+    assert ("deny", "behind") in outcomes(ended)
+
+
+def test_who_fails_again_and_again_needs_a_second_factor_and_then_none() -> None:
+    door = Door(cooldown_s=0)
+    [door.sees(None, 0.1) for _ in range(7)]
+    asked = [d for _ in range(3) for d in door.sees(ANNA, 0.65)]
+    assert outcomes(asked) == [("review", "locked_out")]
+    grant = door.judge.confirm(asked[0], door.now)
+    assert isinstance(grant, Decision)
+    assert (grant.outcome, grant.reason) == ("grant", "second_factor")
+
+
+def test_a_lock_out_is_over_after_half_a_minute() -> None:
+    door = Door(cooldown_s=0)
+    [door.sees(None, 0.1) for _ in range(7)]
+    assert outcomes(*[door.sees(ANNA, 0.65) for _ in range(3)]) == [("review", "locked_out")]
+    door.waits(31)
+    assert outcomes(*[door.sees(ANNA, 0.65) for _ in range(3)]) == [("grant", "match")]
