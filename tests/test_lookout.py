@@ -105,17 +105,38 @@ def test_a_camera_that_stands_still_is_opened_anew_and_must_move_before_it_count
     assert good[-1] > began + PROOF_S
 
 
+def test_a_camera_that_fails_while_it_stands_still_must_move_before_it_counts(
+    health: CameraHealth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[HungCamera] = []
+
+    def fresh(_uri: str, _wish: Wish) -> LiveCamera:
+        opened.append(HungCamera(5.0 * len(opened), moves=bool(opened), fails_at=4.0))
+        return opened[-1]
+
+    monkeypatch.setattr(lookout, "open_live", fresh)
+    monkeypatch.setattr("faceedge.cameras.backoff.LONGEST_S", 0.0)
+    frames = frames_of("csi:0", health, threading.Event())
+    good = [frame.captured for frame, _ in zip(frames, range(90), strict=False) if frame is not None]
+    assert len(opened) == 2
+    assert not [when for when in good if STILL_S + 0.2 < when < 5.0 + PROOF_S]
+    assert good[-1] > 5.0 + PROOF_S
+
+
 class HungCamera:
     """Ten pictures a second; the same one each time, but another than the one before it was opened."""
 
     fps = 0.0
 
-    def __init__(self, now: float, moves: bool) -> None:
+    def __init__(self, now: float, moves: bool, fails_at: float | None = None) -> None:
         self.began = self.now = now
         self.is_closed, self._moves = False, moves
+        self._fails_at = fails_at if not moves else None
 
     def take(self, _wait_s: float) -> Picture | None:
         self.now += 0.1
+        if self._fails_at is not None and self.now > self._fails_at:
+            raise CameraError("csi:0 stopped delivering")
         number = round(self.now * 10) if self._moves else round(self.began * 10)
         return Picture(np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8), self.now)
 
