@@ -42,6 +42,8 @@ UNSURE, DONE = "not recognised well enough now", "decided already"
 
 PARTING = frozenset({"too_few_shots", "low_quality", "too_slow", "not_moving", "behind"})
 """Reasons of refusals that are made when a track ends; they come late by nature."""
+MOST_LEFT = 256
+"""Tracks that are remembered after they have ended."""
 NO_LOOK: Floats = np.empty(0, np.float32)
 
 Key = tuple[str, int]
@@ -63,6 +65,7 @@ class Judge:
     _usual: Limits = field(init=False)
     _lockout: Lockout = field(init=False)
     _cases: dict[Key, Case] = field(default_factory=dict)
+    _left: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._usual = limits_of(self.rules, self.thresholds)
@@ -123,7 +126,7 @@ class Judge:
         waited = [] if everything else self._weigh_waiting(now, camera)
         mine = [(key, case) for key, case in self._cases.items() if camera in (None, key[0])]
         gone = [key for key, case in mine if everything or now - case.seen > TRACK_ENDS_AFTER_S]
-        return [*waited, *(decision for key in gone for decision in self._end(self._cases.pop(key)))]
+        return [*waited, *(decision for key in gone for decision in self._leave(key))]
 
     def forget(self, camera: str, track: int, segment: int) -> None:
         """A grant was lost on its way: after a short pause the next best shot of that face may decide anew."""
@@ -170,9 +173,11 @@ class Judge:
         return {door: limits for door, limits in named.items() if door == ANYWHERE or door in review.doors}
 
     def _case(self, shot: Shot, now: float) -> Case:
-        case = self._cases.setdefault((shot.camera, shot.track), Case(shot.camera, shot.track))
-        case.see(shot, now)
-        return case
+        key = (shot.camera, shot.track)
+        if key not in self._cases:
+            self._cases[key] = Case(*key, self._left.pop(key, -1) + 1)
+        self._cases[key].see(shot, now)
+        return self._cases[key]
 
     def _split(self, shot: Shot, case: Case, now: float) -> Case:
         """Another face: nothing of the first counts for it, neither votes nor what was decided, asked or lost."""
@@ -263,6 +268,14 @@ class Judge:
         elif made.reason != "locked_out":
             self._lockout.failed(newest.template, now)
         return decision
+
+    def _leave(self, key: Key) -> list[Decision]:
+        """Should the tracker find the face again after all, it is another segment, which gets an outcome of its own."""
+        case = self._cases.pop(key)
+        self._left[key] = case.segment
+        if len(self._left) > MOST_LEFT:
+            del self._left[next(iter(self._left))]
+        return self._end(case)
 
     def _end(self, case: Case) -> list[Decision]:
         parting = case.parting(self.rules.votes)
