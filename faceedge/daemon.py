@@ -13,7 +13,7 @@ from faceedge import __version__
 from faceedge.config import Config
 from faceedge.errors import ConfigError, FaceedgeError
 from faceedge.health.systemd import Systemd
-from faceedge.health.watchdog import Vital, ailments
+from faceedge.health.watchdog import Vital, ailments, excuse
 from faceedge.house import ROLES, House, Plan, Tell
 from faceedge.safe_mode import Care
 from faceedge.seams import Seams
@@ -126,6 +126,7 @@ class Daemon:
             self._house.pipeline, ticks, chores, lambda: self._is_leaving, lambda: self._house.publisher.is_waiting,
             patience_s=max((door.ttl_ms / 1000 for door in self._config.door), default=0.0),
             ailments=lambda: ailments(self._vitals()), on_ailing=self._leave_at_once,
+            on_pause=lambda seconds: excuse(self._vitals(), seconds),
         )  # fmt: skip
 
     def _vitals(self) -> list[Vital]:

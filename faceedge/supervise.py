@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 TICK_S = 0.05
 """How often grants without a verdict, and threads that make no progress, are looked at."""
 CHORES_S = 1.0
+PAUSE_S = 0.5
+"""Who wakes so much too late was not let run, and nor were the others: the process was stopped, its machine paused,
+its memory on the disk. That is no hang, and three of them are no reason for a safe mode."""
 STUCK_EXIT = 75
 """Exit code of a daemon that only a new process mends; systemd starts it again."""
 
@@ -25,7 +28,7 @@ class Supervisor:
 
     ailments: what only a new process mends, in words. on_ailing: told once, before the run ends for it. is_leaving:
     somebody asks for the end. is_waiting: a grant is still on its way, which the end of a film waits for, at most for
-    patience_s.
+    patience_s. on_pause: told for how many seconds the whole process stood still, before ailments are asked again.
     """
 
     pipeline: Pipeline
@@ -36,6 +39,9 @@ class Supervisor:
     patience_s: float
     ailments: Callable[[], Sequence[str]] = tuple
     on_ailing: Callable[[Sequence[str]], None] = lambda _: None
+    on_pause: Callable[[float], None] = lambda _: None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self, *, once: bool) -> int:
         """The exit code. once: until the last frame of every file. Raises what ended a file before its time."""
@@ -48,8 +54,8 @@ class Supervisor:
             if once and self.pipeline.is_finished:
                 return self._finished()
             self._tick()
-            if time.monotonic() >= chores_at:
-                chores_at = time.monotonic() + CHORES_S
+            if self.clock() >= chores_at:
+                chores_at = self.clock() + CHORES_S
                 for chore in self.chores:
                     chore()
         return 0
@@ -63,11 +69,17 @@ class Supervisor:
         return 0
 
     def _tick(self) -> None:
-        time.sleep(TICK_S)
+        """Only the sleep is measured: a tick that takes long is a fault of ours, and excuses nobody."""
+        before = self.clock()
+        self.sleep(TICK_S)
+        paused_s = self.clock() - before - TICK_S
+        if paused_s >= PAUSE_S:
+            log.warning("the process stood still for %.1f s", paused_s)
+            self.on_pause(paused_s)
         for tick in self.ticks:
             tick()
 
     def _await_verdicts(self) -> None:
-        deadline = time.monotonic() + self.patience_s + TICK_S
-        while self.is_waiting() and time.monotonic() < deadline and not self.is_leaving():
+        deadline = self.clock() + self.patience_s + TICK_S
+        while self.is_waiting() and self.clock() < deadline and not self.is_leaving():
             self._tick()

@@ -8,8 +8,11 @@ from typing import Any, cast
 import pytest
 
 from faceedge.errors import DeviceLost
+from faceedge.health.heartbeat import Heart
+from faceedge.health.watchdog import Vital, ailments, excuse
 from faceedge.pipeline import Pipeline
 from faceedge.supervise import STUCK_EXIT, Supervisor
+from tests.fakes.clock import FakeClock
 
 
 class Finished:
@@ -50,3 +53,25 @@ def test_a_film_whose_stage_has_died_is_no_success() -> None:
         cast(Pipeline, pipeline), (), (), lambda: False, lambda: False, 0.0, lambda: ["detect has died"]
     )
     assert supervisor.run(once=True) == STUCK_EXIT
+
+
+def code_after(naps: list[float]) -> tuple[int, float]:
+    """Exit code of a run whose sleeps last so long, and the seconds of it; its one stage does nothing meanwhile."""
+    clock = FakeClock()
+    heart = Heart("detect", 3.0, clock)
+    began, pipeline = clock(), cast(Any, Finished())
+    vitals = [Vital(heart, lambda: True)]
+    supervisor = Supervisor(
+        cast(Pipeline, pipeline), (), (), lambda: not naps, lambda: False, 0.0, lambda: ailments(vitals),
+        on_pause=lambda seconds: excuse(vitals, seconds), clock=clock, sleep=lambda _: clock.advance(naps.pop(0)),
+    )  # fmt: skip
+    return supervisor.run(once=False), clock() - began
+
+
+def test_a_process_that_was_stopped_for_a_while_does_not_take_its_stages_for_stuck() -> None:
+    assert code_after([0.05, 3.8, 0.05, 60.0, 0.05]) == (0, pytest.approx(63.95))
+
+
+def test_a_stage_that_hangs_is_seen_as_soon_after_a_pause_as_without() -> None:
+    assert code_after([10.0, *[0.05] * 100]) == (STUCK_EXIT, pytest.approx(13.0, abs=0.2))
+    assert code_after([0.4] * 100) == (STUCK_EXIT, pytest.approx(3.2)), "a busy machine excuses nobody"

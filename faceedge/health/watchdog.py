@@ -38,3 +38,9 @@ class Vital:
 def ailments(vitals: Iterable[Vital]) -> list[str]:
     """Of all of them, worded for the log, the journal and an event."""
     return [ailment for vital in vitals if (ailment := vital.ailment)]
+
+
+def excuse(vitals: Iterable[Vital], seconds: float) -> None:
+    """The whole process stood still for so long: nobody's silence of that time means anything."""
+    for vital in vitals:
+        vital.heart.excuse(seconds)

@@ -24,6 +24,20 @@ def test_a_heart_is_stuck_only_after_its_silence() -> None:
     assert not heart.is_stuck
 
 
+def test_a_pause_of_the_process_excuses_its_silence_and_none_to_come() -> None:
+    now = 10.0
+    heart = Heart("detect", 5.0, lambda: now)
+    now = 100.0
+    heart.excuse(88.0)
+    assert not heart.is_stuck
+    now = 103.1
+    assert heart.is_stuck
+    heart.beat()  # it woke before whoever excuses it
+    heart.excuse(3600.0)
+    now = 108.2
+    assert heart.is_stuck
+
+
 def test_a_stage_that_does_nothing_but_fail_is_told_from_one_that_fails_now_and_then() -> None:
     now = 0.0
     heart = Heart("detect", 5.0, lambda: now)
