@@ -42,16 +42,16 @@ SPEAKERS = {"grid_01": ("grid_01__brbk7n.mpg",), "grid_03": ("grid_03__lwbsza.mp
 EVERYBODY = {**SIGNERS, **SPEAKERS}
 """Nobody of them is in the films of strangers."""
 
-NO_LIVENESS = "a moved photo is as good as its face; only liveness tells, and a door that requires it stays shut"
+STILL = "far away and hardly moving: a face of 62 px does not change enough to be told from a picture of it"
 
 CASES = (
     Case("demo", DEMO, "default", {"astronaut": ()}),
     Case("talking_heads", "talking_heads.mp4", "default", SPEAKERS),
     Case("talking_heads_fast", "talking_heads.mp4", "fast", SPEAKERS),
-    Case("door_loop", "door_loop.mp4", "fast", SIGNERS, SMALL),
+    Case("door_loop", "door_loop.mp4", "fast", SIGNERS, SMALL, {414: STILL}),
     Case("head_pose", "head_pose_male.mp4", "fast", EVERYBODY, SMALL),
     Case("crowd", "crowd_720p.mp4", "fast", EVERYBODY, SMALL),
     Case("stage", "stage_two_people.mp4", "fast", EVERYBODY, SMALL),
     Case("from_behind", "no_face_people_from_behind.mp4", "fast", EVERYBODY, SMALL),
-    Case("held_photo", "spoof_held_photo.mp4", "fast", SPEAKERS, misses={0: NO_LIVENESS}),
+    Case("held_photo", "spoof_held_photo.mp4", "fast", SPEAKERS),
 )
