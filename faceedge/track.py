@@ -135,7 +135,7 @@ class ShotPicker:
 
     def overdue(self, now: float) -> list[Shot]:
         """Held shots of whoever has not come again: without them nobody would know that somebody was there."""
-        gone = [track for track, (since, _) in self._held.items() if now - since >= LOST_AFTER_S]
+        gone = [track for track, (since, _) in self._held.items() if now - since >= self._patience_s]
         return [self._held.pop(track)[1] for track in gone]
 
     def _forget_old(self, now: float) -> None:

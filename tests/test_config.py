@@ -52,6 +52,10 @@ def test_a_file_is_read_and_defaults_fill_the_rest(tmp_path: Path) -> None:
         ('[broker]\npassword_credential="a/b"\n', ["broker.password_credential: use up to 64 of a-z, A-Z"]),
         ('[home_assistant]\nprefix="a/b"\n', ["home_assistant.prefix: use up to 64 of a-z, A-Z"]),
         ('[camera]\nuri="a"\n', ["camera: is a list: write [[camera]]"]),
+        ('[[camera]]\nuri="a"\nroi=[0.8,0,0.2,1]\n', ["camera.0", "roi is x0, y0, x1, y1 with x0 < x1"]),
+        ('[[camera]]\nuri="a"\nroi=[0,0,100,200]\n', ["camera.0.roi"]),
+        ('[[door]]\nname="a"\n[door.decide]\nmatsch=0.9\n', ["door.0.decide.matsch: unknown key"]),
+        ('[[door]]\nname="a"\n[door.decide]\nusable=0.2\n', ["door.0.decide.usable", "0.4"]),
         ("device = \n", ["faceedge.toml", "not valid TOML", "line 1"]),
     ],
 )
@@ -107,3 +111,11 @@ def test_a_huge_file_is_no_configuration(tmp_path: Path) -> None:
         file.truncate(10**9)
     with pytest.raises(ConfigError, match=r"huge\.toml: more than 1 MB"):
         load(tmp_path / "huge.toml", {})
+
+
+def test_a_door_may_have_numbers_of_its_own(tmp_path: Path) -> None:
+    config = read(tmp_path, '[[door]]\nname="lab"\n[door.decide]\nmatch=0.9\nvotes=4\n[[door]]\nname="main"\n')
+    lab, main = config.door
+    assert lab.decide is not None
+    assert (lab.decide.match, lab.decide.votes, lab.decide.margin) == (0.9, 4, None)
+    assert main.decide is None

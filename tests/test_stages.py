@@ -143,3 +143,17 @@ def test_two_files_are_decided_alike_however_their_frames_interleave() -> None:
     expected = [("entry", "grant"), ("yard", "grant")]
     assert decided([*early, *late]) == expected
     assert decided(list(chain(*zip(early, late, strict=True)))) == expected
+
+
+def test_a_face_outside_the_region_of_its_camera_makes_no_track() -> None:
+    faces = [Face(np.array([x, 0, x + 80, 80], np.float32), 1.0, np.zeros((5, 2), np.float32)) for x in (0, 110)]
+    vision = SimpleNamespace(
+        detector=SimpleNamespace(detect=lambda images, scale: [faces for _ in images]),
+        crops=lambda image, found: [image[:4, :4] for _ in found],
+        assess=lambda image, found, cut: [Assessment(0.9) for _ in found],
+    )  # fmt: skip
+    told: list[dict[str, Any]] = []
+    stage = DetectStage(cast(Any, vision), told.append, regions={"entry": (0.5, 0.0, 1.0, 1.0)})
+    shots = [one for seq in range(3) for one in stage([standing(seq, 10 + seq / 5)])]
+    assert {float(one.face.box[0]) for one in shots} == {110.0}
+    assert [event["track"] for event in told] == [1]

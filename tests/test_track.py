@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from faceedge.track import ShotPicker, Tracker
+from faceedge.track import ShotPicker, Tracker, within
 from faceedge.types import Assessment, Face, Shot
 
 
@@ -77,3 +77,20 @@ def test_passers_by_who_are_never_recognised_are_forgotten() -> None:
         poor = Shot("entry", track, track, 2.0 * track, face(0), np.zeros((2, 2, 3), np.uint8), Assessment(0.2))
         assert picker.offer(poor) is None
     assert len(picker._held) < 100
+
+
+def test_a_poor_shot_of_somebody_who_has_gone_is_not_kept_back() -> None:
+    picker = ShotPicker()
+    poor = Shot("entry", 1, 0, 10.0, face(0), np.zeros((4, 4, 3), np.uint8), Assessment(0.3))
+    assert picker.offer(poor) is None
+    assert picker.overdue(10.1) == []
+    assert picker.overdue(10.3) == [poor]
+    assert picker.overdue(10.4) == []
+
+
+def test_only_faces_whose_middle_lies_in_the_region_are_there() -> None:
+    picture = np.zeros((200, 400, 3), np.uint8)
+    left, right, low = face(20, 0, 60), face(300, 0, 60), face(180, 150, 40)
+    assert within([left, right, low], picture, (0.0, 0.0, 0.5, 1.0)) == [left, low]
+    assert within([left, right, low], picture, (0.5, 0.0, 1.0, 0.5)) == [right]
+    assert within([], picture, (0.5, 0.0, 1.0, 0.5)) == []

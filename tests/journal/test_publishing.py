@@ -202,3 +202,23 @@ def test_with_the_real_journal(tmp_path: Path, is_broken: bool) -> None:
             kinds = [entry.draft.kind for entry in entries(connection)]
         assert kinds == ["decision", "grant", "verdict", "checkpoint"]
         Chain.open(state).close()
+
+
+def test_numbers_of_a_door_are_written_down_beside_the_usual_ones_and_whether_they_were_met() -> None:
+    desk = Desk(doors=(Door(name="main"), Door(name="lab")))
+    desk.publisher.own_limits = {"lab": {"match": 0.8}, "shed": {"match": 0.5}}
+    desk.publisher.publish(replace(GRANT, outcome="deny", reason="unknown", doors=()))
+    desk.publisher.publish(replace(GRANT, fit=("main",), doors=("main",)))
+    first, second = [body for kind, body in desk.order if kind == "decision"]
+    assert (first["own_limits"], first["fit"]) == ({"lab": {"match": 0.8}}, [])
+    assert (second["own_limits"], second["fit"], second["limits"]) == (
+        {"lab": {"match": 0.8}},
+        ["main"],
+        {"match": 0.6},
+    )
+
+
+def test_decisions_are_counted_by_the_reason_that_was_told() -> None:
+    desk = Desk(doors=(Door(liveness="required"),))
+    desk.publisher.publish(GRANT)
+    assert desk.publisher.counters["judged_deny_no_liveness"] == 1

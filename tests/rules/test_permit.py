@@ -61,6 +61,21 @@ def test_without_rules_a_grant_is_good_for_every_door_of_its_camera() -> None:
     assert Gate(Book({"anna": STAFF}), ("main", "lab"))("anna") == ("grant", "match", ("main", "lab"))
 
 
+@pytest.mark.parametrize("outcome", ["grant", "review"])
+def test_rules_are_asked_only_about_doors_whose_own_numbers_are_met(outcome: str) -> None:
+    gate = Gate(Book({"anna": STAFF}), ("main", "lab"))
+    for fit, left in ((("lab",), ("lab",)), (None, ("main", "lab")), ((), ())):
+        made = gate.permit(replace(decision("anna", outcome), fit=fit))
+        assert made.doors == left
+        assert (made.outcome == "deny") == (left == ())
+
+
+def test_nobody_is_an_escort_at_a_door_whose_numbers_they_did_not_meet() -> None:
+    gate = Gate(replace(ESCORTED, rules=(Rule("1", "s", "main"), Rule("2", "g", "main", None, "s"))), ("main", "lab"))
+    gate.permit(replace(decision("anna"), fit=("lab",)))
+    assert "main" not in gate("guest", track=2, at_s=101.0)[2]
+
+
 def test_a_grant_is_left_to_the_doors_whose_rules_allow_it() -> None:
     gate = Gate(replace(ESCORTED, rules=(Rule("1", "g", "main"), Rule("2", "s", "lab"))), ("main", "lab"))
     assert gate("anna") == ("grant", "match", ("lab",))
