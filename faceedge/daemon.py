@@ -86,7 +86,8 @@ class Daemon:
         self._is_leaving = True
 
     def _begin_anew(self) -> None:
-        """Ends this run so that another begins with the configuration as it is then. Raises ConfigError."""
+        """Ends this run so that another begins with the configuration as it is then. Raises FaceedgeError."""
+        self._house.lockdown.hand_over()
         self._check()
         self._begins_anew = self._is_leaving = True
 

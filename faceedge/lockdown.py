@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from faceedge.errors import StoreError
@@ -54,13 +55,15 @@ def switch(state: Path, on: bool) -> None:
 class Lockdown:
     """The lockdown as a running daemon knows it; any thread.
 
-    on_change: called once a switch, whoever made it. A lockdown that cannot be stored still holds until the end.
+    on_change: called once a switch, whoever made it. A lockdown that cannot be stored still holds until the end, and
+    is stored as soon as it can be.
     """
 
     def __init__(self, state: Path, on_change: Callable[[bool], None] = lambda _: None) -> None:
         self._state = state
         self._on_change = on_change
         self._lock = threading.Lock()
+        self._storing = threading.Lock()
         self._is_held = False
         self._told = is_on(state)
 
@@ -70,18 +73,36 @@ class Lockdown:
         return self._is_held or is_on(self._state)
 
     def switch(self, on: bool) -> None:
-        """Raises StoreError when it cannot be stored, and then holds until the daemon ends, or cannot be lifted."""
-        self._is_held = self._is_held or on
+        """Raises StoreError when it cannot be stored, and then holds all the same, or cannot be lifted."""
         try:
-            switch(self._state, on)
-            self._is_held = False
+            with self._storing:
+                self._is_held = self._is_held or on
+                switch(self._state, on)
+                self._is_held = False
         finally:
             self.follow()
+
+    def hand_over(self) -> None:
+        """Call it before another daemon takes over. Raises StoreError when that one would know of no lockdown."""
+        if self._is_held:
+            self.switch(True)
 
     def follow(self) -> None:
         """Notices what others have switched. Call it every second or so."""
         with self._lock:
+            self._try_again()
             on = self.is_on
             if on != self._told:
                 self._told = on
                 self._on_change(on)
+
+    def _try_again(self) -> None:
+        """Waits for nothing, and so without a sync: whoever calls has to be quick."""
+        if not self._is_held or not self._storing.acquire(blocking=False):
+            return
+        try:
+            with suppress(OSError):
+                (self._state / NAME).touch(0o600)
+                self._is_held = False
+        finally:
+            self._storing.release()

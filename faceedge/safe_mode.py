@@ -32,7 +32,9 @@ SECTIONS = ("camera", "engine", "batch")
 FALLBACK = {"backend": "onnx", "providers": ["cpu"]}
 """What runs everywhere; of the engine that worked only the number of threads is kept."""
 WORKED_S = 60.0
-"""A configuration has worked when frames came and no stage failed for so long."""
+"""A configuration has worked when frames came and no stage failed for so long. Where another one has worked before,
+it must have lasted for longer than a crash loop is counted, too: else a configuration that ends every two minutes would
+be what the safe mode falls back on."""
 GAP_S = 5.0
 RETRY_S = 3600.0
 
@@ -59,8 +61,7 @@ class SafeMode:
 
 def remember(state: Path, config: Config) -> None:
     """Keeps what has worked; for the service alone, as addresses of cameras hold passwords. Raises OSError."""
-    kept = config.model_dump(mode="json", include=set(SECTIONS))
-    write_whole(state / NAME, json.dumps(kept).encode(), 0o600)
+    write_whole(state / NAME, json.dumps(_kept(config)).encode(), 0o600)
 
 
 def recall(state: Path) -> dict[str, Any] | None:
@@ -121,10 +122,12 @@ class Care:
     _tried: float = field(init=False)
     _seen: str = field(init=False)
     _counts: tuple[int, int] = (0, 0)
+    _lasts_s: float = field(init=False)
     _is_kept: bool = False
     _is_settled: bool = False
 
     def __post_init__(self) -> None:
+        self._lasts_s = WORKED_S if recall(self.state) in (None, _kept(self.config)) else WINDOW_S
         self._began = self._well_since = self._moved = self._tried = self.clock()
         self._seen = self.now() if self.safe is not None else ""
 
@@ -133,7 +136,7 @@ class Care:
         safe mode, because the configuration has changed, or for another try."""
         now = self.clock()
         self._note(now, frames, faults)
-        if not self._is_kept and self.safe is None and now - self._well_since >= WORKED_S:
+        if not self._is_kept and self.safe is None and now - self._well_since >= self._lasts_s:
             self._is_kept = True
             self._aside(lambda: remember(self.state, self.config))
         if not self._is_settled and now - self._began >= WINDOW_S:
@@ -167,6 +170,10 @@ class Care:
                 log.warning("safe mode: what works cannot be kept (%s)", error.strerror)
 
         threading.Thread(target=run, name="safe mode", daemon=True).start()
+
+
+def _kept(config: Config) -> dict[str, Any]:
+    return config.model_dump(mode="json", include=set(SECTIONS))
 
 
 _OURS = tuple(f"{ENV_PREFIX}{name.upper()}__" for name in SECTIONS)

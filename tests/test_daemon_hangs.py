@@ -15,6 +15,7 @@ import pytest
 from faceedge import house as houses
 from faceedge.config import Config
 from faceedge.daemon import BEGIN_ANEW, Daemon
+from faceedge.errors import StoreError
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
 from faceedge.health import heartbeat
@@ -245,3 +246,28 @@ def test_a_safe_mode_is_told_and_left_when_the_configuration_changes(start: Star
     assert living.end() == BEGIN_ANEW
     assert [event["on"] for event in living.told if event["event"] == "alert"] == [True]
     assert living.noted("alert") == [{"what": "safe_mode", "on": True, "why": "x is wrong"}]
+
+
+def test_a_safe_mode_is_not_left_while_that_would_lift_a_lockdown(
+    start: Start, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    file, asked = ["one"], list[str]()
+    config = Config.model_validate({"camera": [{"uri": "0"}]})
+    care = Care(state, config, Starts(state), SafeMode("x is wrong", "last"), lambda: asked.append("") or file[0])
+    living = start(lambda at: None, care)
+    living.wait(lambda: living.decided() >= 1)
+    with monkeypatch.context() as disk:
+        disk.setattr("faceedge.lockdown.write_whole", refuse)
+        disk.setattr(Path, "touch", refuse)
+        with pytest.raises(StoreError):
+            living.daemon._house.lockdown.switch(True)
+        file[0], asked[:] = "two", []
+        living.wait(lambda: len(asked) >= 2)
+        assert living.code is None
+        with pytest.raises(StoreError):
+            living.daemon._begin_anew()  # as the command reload does
+        assert living.daemon._house.lockdown.is_on
+    assert living.stop() == 0

@@ -102,6 +102,27 @@ def test_a_lockdown_that_cannot_be_stored_holds_all_the_same(tmp_path: Path, mon
     assert told == [True, False]
 
 
+def test_a_lockdown_that_could_not_be_stored_is_stored_as_soon_as_there_is_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    lock = Lockdown(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(lockdown, "write_whole", refuse)
+        disk.setattr(Path, "touch", refuse)
+        with pytest.raises(StoreError):
+            lock.switch(True)
+        lock.follow()
+        assert not (tmp_path / "lockdown").exists()
+    lock.follow()
+    assert Lockdown(tmp_path).is_on, "for the next daemon, however this one ends"
+    lockdown.switch(tmp_path, False)
+    lock.follow()
+    assert not lock.is_on, "lifted like any other"
+
+
 def test_a_lockdown_that_cannot_be_lifted_stays(tmp_path: Path) -> None:
     (tmp_path / "lockdown").mkdir()
     lock = Lockdown(tmp_path)

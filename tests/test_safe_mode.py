@@ -169,6 +169,18 @@ def test_a_configuration_has_worked_after_a_minute_of_frames_without_a_fault(tmp
     assert watched.has_worked
 
 
+def test_what_has_worked_gives_way_only_to_what_lasts_longer_than_a_crash_loop(tmp_path: Path) -> None:
+    """Else a configuration that ends after two minutes, each time, would be the one that a safe mode falls back on."""
+    worked = Config.model_validate({"camera": [{"uri": "1"}]})
+    remember(tmp_path, worked)
+    kept = recall(tmp_path)
+    for _ in range(3):
+        Watched(tmp_path).run(120)
+    assert recall(tmp_path) == kept
+    Watched(tmp_path).run(int(WINDOW_S) + 2)
+    assert recall(tmp_path) != kept
+
+
 @pytest.mark.parametrize(("fps", "faults"), [(0, 0), (25, 1)])
 def test_without_frames_or_with_faults_nothing_has_worked(tmp_path: Path, fps: int, faults: int) -> None:
     watched = Watched(tmp_path)

@@ -24,8 +24,6 @@ def handlers(lockdown: Lockdown, site: Site, reload: Callable[[], None]) -> dict
         return ""
 
     def begin_anew(_args: Values, _key: str) -> str:
-        if lockdown.is_on:
-            lockdown.switch(True)  # one that could not be stored would end with this daemon
         reload()
         return ""
 

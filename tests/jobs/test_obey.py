@@ -10,7 +10,7 @@ import pytest
 from faceedge import lockdown
 from faceedge.config import Models
 from faceedge.door.orders import ORDERS
-from faceedge.errors import BadInput, ConfigError, StoreError
+from faceedge.errors import BadInput, ConfigError
 from faceedge.jobs import choose_model
 from faceedge.jobs.obey import Handler, handlers
 from faceedge.jobs.site import Site
@@ -54,23 +54,6 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 
 def test_every_handler_is_of_a_command_of_the_contract(house: House) -> None:
     assert set(house.do) <= set(ORDERS)
-
-
-def test_a_reload_does_not_lift_a_lockdown_that_could_not_be_stored(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as disk:
-        disk.setattr(lockdown, "write_whole", full)
-        for command, args in (("lockdown", {"on": 1}), ("reload", {})):
-            with pytest.raises(StoreError, match="cannot be stored"):
-                house.do[command](args, "")
-        assert house.reloads == 0
-    assert house.lockdown.is_on
-    assert house.do["reload"]({}, "") == ""
-    assert lockdown.is_on(tmp_path), "for the daemon that comes"
 
 
 def test_a_lockdown_is_on_the_disk_when_it_is_done(house: House, tmp_path: Path) -> None:
