@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.replay.cases import Case
+from tests.replay.cases import CASES, Case
+from tests.replay.hold import GOLDEN as GOLDEN_PAGES
 from tests.replay.play import Played, Row
 from tests.replay.table import differences, page
 from tests.replay.truth import Scene, outcomes
@@ -89,3 +90,7 @@ def test_a_grant_for_somebody_who_is_not_there_is_wrong_also_beside_a_right_one(
 def test_where_the_door_is_to_stay_shut_even_a_right_grant_is_wrong() -> None:
     (one,) = outcomes([Scene(0, 59, "ann", "shut")], [GRANT])
     assert not one.is_right
+
+
+def test_every_film_has_its_page_and_no_page_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN_PAGES.glob("*.md")} == {case.name for case in CASES}
