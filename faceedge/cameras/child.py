@@ -1,25 +1,20 @@
-"""Our side of a live camera: starts its process (`worker.py`), asks for pictures, and kills it when it does not answer.
+"""Our side of a live camera: has its process (`worker.py`) started, asks for pictures, and ends it when none come.
 
 Used by one thread at a time; each call returns within the time that it is given.
 """
 
 from __future__ import annotations
 
-import math
-import os
 import select
-import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from faceedge.cameras import wire
 from faceedge.cameras.base import Picture, Wish
-from faceedge.cameras.shared import SharedPicture
+from faceedge.cameras.process import polled, start
 from faceedge.cameras.uri import Source
 from faceedge.errors import CameraError, one_line
 from faceedge.types import Image
@@ -27,22 +22,6 @@ from faceedge.types import Image
 COMMAND = (sys.executable, "-m", "faceedge.cameras.worker")
 STEP_S = 0.1
 """How long `read` waits at a time, and the most that a caller of `take` should."""
-KEPT_OUT = ("FACEEDGE", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "LISTEN_")
-"""Of our environment: addresses with passwords, and what only the daemon may tell systemd."""
-CALM = {
-    "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "PYTHONSAFEPATH": "1",
-    # Warnings, for `complaints.py` to look through. TCP, for over UDP a lost packet spoils pictures for seconds.
-    # By itself FFmpeg looks at twenty pictures before it opens, 4 s at 5 a second; without a buffer it then throws them
-    # away, and the next key frame may be seconds off. Measured from opening to the first picture: 2.1 and 5.2 s with
-    # `fflags;nobuffer` at 25 and 5 pictures a second, 0.4 and 0.6 s so.
-    # Sound is not asked for: nobody is listened to.
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|analyzeduration;300000|allowed_media_types;video",
-    "OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
-}  # fmt: skip
-
-_HELD: dict[str, subprocess.Popen[bytes]] = {}
-"""By source: a killed process that a driver holds in the kernel. Were another started every few seconds, they would
-hang as well, until there is no memory left for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +53,8 @@ class ChildCamera:
         self._is_loaded = self._is_open = self._is_asked = self._is_closed = False
         self._started = time.monotonic()
         self._due = self._started + self._limits.load_s
-        _look_for_held(source)
-        try:
-            self._memory, self._link, self._process = _start(command)
-        except OSError as error:
-            raise CameraError(f"{source.shown}: its process does not start: {error.strerror}") from error
-        self._say(wire.Order(uri, self._wish, self._memory.fd).packed())
+        self._process = start(source, command)
+        self._say(wire.Order(uri, self._wish, self._process.memory.fd).packed())
 
     def take(self, wait_s: float) -> Picture | None:
         """See LiveCamera. After a CameraError there is nothing left of the process, and no use in a further call."""
@@ -138,7 +113,7 @@ class ChildCamera:
             )
         self._is_asked = False
         # Our own copy: from the next question on, the memory belongs to the other side.
-        return Picture(self._memory.view(shown.height, shown.width).copy(), shown.received)
+        return Picture(self._process.memory.view(shown.height, shown.width).copy(), shown.received)
 
     def _ask(self, patience_s: float) -> None:
         self._is_asked = True
@@ -148,12 +123,12 @@ class ChildCamera:
     def _message(self, until: float) -> bytes | None:
         """None when nothing came. Raises CameraError when the process has ended or was silent for too long."""
         wait_s = max(0.0, min(until, self._due) - time.monotonic())
-        if not _polled(self._link, select.POLLIN, wait_s):
+        if not polled(self._process.link, select.POLLIN, wait_s):
             if time.monotonic() >= self._due:
                 raise CameraError(self._silence())
             return None
         try:
-            message = self._link.recv(wire.MOST_BYTES)
+            message = self._process.link.recv(wire.MOST_BYTES)
         except OSError:
             message = b""
         if not message:
@@ -169,62 +144,8 @@ class ChildCamera:
 
     def _say(self, message: bytes) -> None:
         with suppress(OSError):  # it has ended, or does not listen: the next answer, or its absence, says so
-            self._link.send(message)
+            self._process.link.send(message)
 
     def _end(self, grace_s: float) -> None:
         self._is_closed = True
-        self._await_leave(grace_s)
-        # The group, for its process may have started others. It cannot be another's: nobody has reaped it yet.
-        os.killpg(self._process.pid, signal.SIGKILL)
-        try:
-            self._process.wait(1.0)
-        except subprocess.TimeoutExpired:
-            _HELD[self._source.what] = self._process
-        self._link.close()
-        self._memory.close()
-
-    def _await_leave(self, grace_s: float) -> None:
-        try:
-            self._link.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
-        _polled(self._link, 0, grace_s)  # until its end of the socket is closed
-
-
-def _look_for_held(source: Source) -> None:
-    """Raises CameraError while the last process of this source is still there."""
-    if (held := _HELD.get(source.what)) is None:
-        return
-    if held.poll() is None:
-        raise CameraError(
-            f"{source.shown}: its last process cannot be killed, for a driver holds it; unplug the camera, or restart"
-            " the machine"
-        )
-    del _HELD[source.what]
-
-
-def _polled(link: socket.socket, events: int, wait_s: float) -> bool:
-    """Whether one of the events, or the end of the other side, came in time; never too early."""
-    poll = select.poll()
-    poll.register(link, events)
-    return bool(poll.poll(math.ceil(wait_s * 1000)))
-
-
-def _start(command: Sequence[str]) -> tuple[SharedPicture, socket.socket, subprocess.Popen[bytes]]:
-    with ExitStack() as undo:
-        memory = SharedPicture()
-        undo.callback(memory.close)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        undo.callback(ours.close)
-        ours.setblocking(False)
-        with theirs:
-            process = subprocess.Popen(
-                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=(memory.fd,), env=_environment(os.environ), start_new_session=True,
-            )  # fmt: skip
-        undo.pop_all()
-    return memory, ours, process
-
-
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in ours.items() if not key.startswith(KEPT_OUT)} | CALM
+        self._process.end(grace_s)
