@@ -194,6 +194,7 @@ class House:
         if self.pipeline.hearts[stage].streak % ENGINES_AFTER == 0:
             for role in ROLES[stage]:
                 self.vision.renew(role)
+                self.pipeline.hearts[stage].beat()
 
     def _open_keeper(self, parts: ExitStack) -> Keeper:
         thermometer = Thermometer(self._config.health.telemetry)

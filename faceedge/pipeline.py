@@ -261,6 +261,7 @@ class Pipeline:
         return made
 
     def _anew(self, heart: Heart) -> None:
+        heart.beat()  # it has come to its end, if a bad one
         try:
             self.reopen(heart.name)
         except Exception as error:

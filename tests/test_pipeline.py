@@ -250,6 +250,31 @@ def test_a_stage_that_raises_is_made_anew_and_works_again(stage: str) -> None:
     assert (pipeline.hearts[stage].streak, pipeline.hearts[stage].faults.total()) == (0, 1)
 
 
+def test_a_stage_that_failed_late_has_its_whole_time_to_be_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a driver that gives up after seconds, whose engine then takes seconds to open."""
+    monkeypatch.setattr("faceedge.pipeline.SILENCE_S", 0.5)
+    done = threading.Event()
+
+    def trouble(frames: Sequence[Frame]) -> None:
+        if not done.is_set():
+            time.sleep(0.35)
+            raise RuntimeError("the driver gave up")
+
+    def anew(_stage: str) -> None:
+        time.sleep(0.35)
+        done.set()
+
+    pipeline = Stages(trouble).pipeline(lossless=False, entry=20)
+    pipeline.reopen = anew
+    pipeline.start()
+    found = []
+    while not done.is_set():
+        found += ailments(pipeline.vitals())
+        time.sleep(0.01)
+    pipeline.stop()
+    assert found == []
+
+
 def test_a_stage_that_cannot_be_made_anew_counts_that_as_a_fault_too_and_goes_on() -> None:
     def trouble(frames: Sequence[Frame]) -> None:
         if any(frame.seq == 7 for frame in frames):

@@ -101,10 +101,11 @@ class EnrolMode:
             if self._run is not None or self._is_leaving:
                 return RUNNING
             start_s = self._clock()
-            self._run = _Run(camera, meant, start_s + seconds, LonePerson(self._registrar.eyes, start_s))
+            run = _Run(camera, meant, start_s + seconds, LonePerson(self._registrar.eyes, start_s))
+            thread = threading.Thread(target=self._work, args=(run,), name="enrol", daemon=True)
+            thread.start()  # first of all: without it nobody would ever end what shuts the camera
+            self._run, self._thread = run, thread
             self._shades[camera] = Shade(self._shades.get(camera, Shade()).through)
-            self._thread = threading.Thread(target=self._work, args=(self._run,), name="enrol", daemon=True)
-            self._thread.start()
         self._tell({"event": "enrolling", "camera": camera, "seconds": seconds})
         self._hurry()
         return ""

@@ -247,6 +247,19 @@ def test_only_the_camera_of_the_command_is_shut_and_looked_at(porch: Porch) -> N
     assert (porch.is_open(), porch.is_open(camera="yard")) == (False, True)
 
 
+def test_an_enrolment_that_cannot_even_begin_shuts_no_camera(porch: Porch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as machine:
+        machine.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            porch.mode.begin({"camera": "entry", "name": "Ada"})
+    assert porch.mode.shut(decision("entry", 1, "grant")).outcome == "grant"
+    assert porch.mode.as_json() == {"on": False}
+    assert porch.mode.begin({"camera": "entry", "name": "Ada"}) == ""
+
+
 def test_a_refusal_stays_what_it_is(porch: Porch) -> None:
     porch.begin()
     refusal = decision("entry", 1, "deny")
