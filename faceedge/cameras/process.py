@@ -8,16 +8,15 @@ import select
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from faceedge.cameras.shared import SharedPicture
 from faceedge.cameras.uri import Source
+from faceedge.environment import for_others
 from faceedge.errors import CameraError
 
-KEPT_OUT = ("FACEEDGE", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "LISTEN_")
-"""Of our environment: addresses with passwords, and what only the daemon may tell systemd."""
 CALM = {
     "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "PYTHONSAFEPATH": "1",
     # Warnings, for `complaints.py` to look through. TCP, for over UDP a lost packet spoils pictures for seconds.
@@ -101,11 +100,7 @@ def _started(command: Sequence[str]) -> tuple[SharedPicture, socket.socket, subp
         with theirs:
             child = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=(memory.fd,), env=_environment(os.environ), start_new_session=True,
+                pass_fds=(memory.fd,), env=for_others() | CALM, start_new_session=True,
             )  # fmt: skip
         undo.pop_all()
     return memory, ours, child
-
-
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in ours.items() if not key.startswith(KEPT_OUT)} | CALM

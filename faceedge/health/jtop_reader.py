@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from faceedge.environment import for_others
 from faceedge.health.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -65,8 +66,9 @@ class JtopReader:
         self._heard_at, self._newest = now, None
         try:
             self._child = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=for_others(),
+            )  # fmt: skip
         except OSError as error:
             self._failed(now, error.strerror or "cannot be started")
             return

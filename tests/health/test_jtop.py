@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +76,16 @@ def bench() -> Iterator[Callable[[str], Bench]]:
 def test_no_line_is_too_odd_to_be_read(line: bytes) -> None:
     told = _telemetry(line)
     assert told is None or told.temperature_c is None
+
+
+def test_it_sees_no_address_and_nothing_that_speaks_for_the_daemon(
+    bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEEDGE__CAMERA__0__URI", "rtsp://admin:hunter2@porch")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/hunter2")
+    jtop = bench(SPEAKS)
+    jtop.until(lambda told: told == TOLD)
+    assert b"hunter2" not in Path(f"/proc/{jtop.pid}/environ").read_bytes()
 
 
 def test_a_line_is_taken_and_grows_old(bench: Callable[[str], Bench]) -> None:
