@@ -86,8 +86,8 @@ class House:
     def traces(self) -> list[tuple[float, dict[str, float]]]:
         """What the daemon has told of its lines of code."""
         told = self.orders / "traces.jsonl"
-        lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
-        return [(one["at"], one["lines"]) for one in map(json.loads, lines)]
+        whole = told.read_text(encoding="utf-8").rpartition("\n")[0] if told.exists() else ""  # the last may be half
+        return [(one["at"], one["lines"]) for one in map(json.loads, whole.splitlines())]
 
     def _build(self, parts: ExitStack) -> None:
         self.orders.mkdir()
