@@ -74,6 +74,10 @@ class Deadlines:
         if items := self._timely.pop(stage, 0):
             self._pace[stage].note(seconds, items, now)
 
+    def failed(self, stage: str) -> None:
+        """A batch of this stage came to nothing: what was let through for it says nothing of how fast it is."""
+        self._timely.pop(stage, None)
+
     def is_late(self, place: Place, captured: float, now: float) -> bool:
         """Whether a picture taken at `captured` comes to a decision too late from here. Ask once, it is counted."""
         left_s = captured + self.deadline_s - now

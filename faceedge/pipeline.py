@@ -253,6 +253,8 @@ class Pipeline:
             made = work(items)
         except Exception as error:
             self._fault(heart, error)
+            if self.deadlines is not None:
+                self.deadlines.failed(heart.name)
             self._anew(heart)
             return []
         if items:

@@ -15,6 +15,7 @@ from faceedge.batching import Batching
 from faceedge.channel import Channel
 from faceedge.deadlines import Deadlines
 from faceedge.effort import Effort
+from faceedge.health.heartbeat import Heart
 from faceedge.health.watchdog import ailments
 from faceedge.pipeline import Pipeline
 from faceedge.types import Assessment, Decision, Face, Frame, Shot
@@ -394,6 +395,26 @@ def test_no_more_is_taken_than_an_engine_runs_at_once_nor_than_the_effort_allows
     assert stages.finished.wait(10)
     assert max(sizes) <= 2
     assert sum(sizes) == 36
+
+
+def test_what_failed_does_not_make_the_next_batch_look_fast() -> None:
+    deadlines = Deadlines(("detect", "recognise"), 0.5)
+    fails = [True] * 20
+
+    def detect(_frames: Sequence[Frame]) -> None:
+        if fails:
+            fails.pop()
+            raise RuntimeError("no luck")
+        time.sleep(0.2)
+
+    stages = Stages(detect)
+    pipeline = stages.pipeline(lossless=False)
+    pipeline.deadlines = deadlines
+    heart = Heart("detect", 3.0)
+    for _ in range(21):
+        frame = Frame("entry", 0, IMAGE, time.monotonic())
+        pipeline._guarded(heart, stages.detect, pipeline._timely([frame]))
+    assert deadlines.most("detect", 16) == 1
 
 
 def test_while_the_device_is_busy_a_batch_waits_until_it_is_full_or_its_oldest_has_waited_long_enough() -> None:
