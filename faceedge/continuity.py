@@ -39,13 +39,15 @@ class Trail:
 @dataclass(frozen=True, slots=True)
 class Continuity:
     """still: changes below are the same picture again. abrupt: one above, with none before and after it, is a cut, and
-    so is any above `jump`. mixed: a picture is faded when the two around it leave less than this share of what changes
-    between it and the nearer of them. See `motion`."""
+    so is any above `jump`. mixed: a picture does not count when the two around it leave less than this share of what
+    changes between it and the nearer of them; when these two differ by `faded`, that was a cross-fade, which is a cut.
+    See `motion`."""
 
     still: float = motion.STILL
     abrupt: float = motion.ABRUPT
     jump: float = motion.JUMP
     mixed: float = motion.MIXED
+    faded: float = motion.FADED
     settles_s: float = SETTLES_S
 
     def joined(self, votes: Sequence[Vote], newest: Vote, trail: Trail) -> tuple[list[Vote], bool]:
@@ -66,9 +68,8 @@ class Continuity:
         others = [vote for vote, change in zip(votes, changes, strict=True) if change >= self.still]
         if same:
             return [*others, replace(newest, look=same[-1].look)], False
-        if len(votes) >= 2 and self._is_faded(votes[-2].look, votes[-1].look, look):
-            trail.cut = newest.shot.captured
-            return [newest], True
+        if len(votes) >= 2 and self._is_between(votes[-2].look, votes[-1].look, look):
+            others = others[:-1] if changes[-2] <= self.jump else []
         return [*others, newest], True
 
     def _is_cut(self, trail: Trail, look: Floats, step: float) -> bool:
@@ -77,8 +78,11 @@ class Continuity:
         if len(trail.steps) == 2 and step < self.still:
             before, last = trail.steps
             return before < self.still and last >= self.abrupt
-        return len(trail.looks) == 2 and self._is_faded(trail.looks[0], trail.looks[1], look)
+        if len(trail.looks) < 2 or motion.change(trail.looks[0], look) < self.faded:
+            return False
+        return self._is_between(trail.looks[0], trail.looks[1], look)
 
-    def _is_faded(self, before: Floats, between: Floats, after: Floats) -> bool:
+    def _is_between(self, before: Floats, between: Floats, after: Floats) -> bool:
+        """Whether a picture shows nothing but a mixture of those around it."""
         change = min(motion.change(before, between), motion.change(after, between))
         return change >= self.still and motion.mixed(before, between, after) < self.mixed * change

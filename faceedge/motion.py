@@ -22,6 +22,9 @@ ABRUPT = 0.10
 MIXED = 0.5
 """Share of a change; less than this is left of a cross-fade when the pictures before and after it are taken away."""
 
+FADED = 0.25
+"""Small movement is such a mixture, too; two pictures that differ by more than this are other photos then."""
+
 SIDE, EDGE = 40, 4
 """Crops are compared on so many px, without this edge, where the background begins."""
 ROUNDS = 3

@@ -30,7 +30,7 @@ def noisy(image: Image, sigma: float = 5.0) -> Image:
 def bent(image: Image, px: float) -> Image:
     """Parts of the picture move against each other, as those of a face do."""
     down, right = np.mgrid[0:112, 0:112].astype(np.float32)
-    return np.asarray(cv2.remap(image, right + px * np.sin(down / 9), down, cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.remap(image, right + np.float32(px) * np.sin(down / 9), down, cv2.INTER_LINEAR), np.uint8)
 
 
 @pytest.mark.parametrize("seed", range(4))
