@@ -17,7 +17,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from faceedge.errors import ConfigError
-from faceedge.health.scrape import READ_WITHIN_S, MetricsServer
+from faceedge.health.scrape import MOST_BYTES, READ_WITHIN_S, MetricsServer
 
 
 @pytest.fixture
@@ -234,3 +234,15 @@ def test_without_a_descriptor_for_a_guest_it_does_not_spin(
             time.sleep(0.3)
     assert 1 <= len(times) <= 10
     assert scrape(server.port)[0] == 200
+
+
+def test_a_request_without_an_end_is_cut_by_its_length_too(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceedge.health.scrape.READ_WITHIN_S", 20.0)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n" + b"x" * 2 * MOST_BYTES)
+        start = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            assert client.recv(1) == b""
+    assert time.monotonic() - start < 5
