@@ -45,12 +45,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Result:
-    """What was decided of a scene; of each decision whether it was made by pictures of the person it names.
+    """What was decided of a scene: who was there first, and who came; of each decision whether it was made by pictures
+    of the person it names.
 
     shown: who the shots showed, in order: each is nearer to the photo of A or of B that was rendered.
     """
 
-    scene: Scene
+    way: str
+    first: str
+    second: str
     shown: Sequence[str]
     decisions: Sequence[tuple[Decision, bool]]
 
@@ -110,7 +113,9 @@ def judged(scene: Scene, vision: Vision, identifier: Identifier, alike: Alike, p
         for one in judge.vote(shot, template, identifier.identify(template), shot.captured):
             resting_on = shown[one.track][-one.evidence.votes :]
             decisions.append((one, set(resting_on) == {one.person}))
-    return Result(scene, [person for track in shown.values() for person in track], decisions)
+    return Result(
+        scene.way, scene.first, scene.second, [person for track in shown.values() for person in track], decisions
+    )
 
 
 def template_of(vision: Vision, photo: Sitter) -> Template:
@@ -156,11 +161,11 @@ def main() -> None:
     args = parser.parse_args()
     results = run(args.dev, args.count)
     for way in WAYS:
-        mine = [one for one in results if one.scene.way == way]
+        mine = [one for one in results if one.way == way]
         told = {
             "show both": sum(len(set(one.shown)) == 2 for one in mine),
-            "A let in": sum(one.granted(one.scene.first) for one in mine),
-            "B let in": sum(one.granted(one.scene.second) for one in mine),
+            "A let in": sum(one.granted(one.first) for one in mine),
+            "B let in": sum(one.granted(one.second) for one in mine),
             "wrong": sum(bool(one.wrong) for one in mine),
         }
         print(f"{way:9s} {len(mine):4d} scenes; {told}")
