@@ -113,6 +113,19 @@ def test_a_camera_faster_than_the_wait_is_not_held_back_for_ever_by_a_busy_devic
     assert taken[0] >= 1
 
 
+def test_what_a_full_batch_leaves_behind_waits_from_its_own_coming_on() -> None:
+    clock = [0.0]
+    channel: Channel[str] = Channel("frames", 1, batching=Batching(0.02, lambda: False), clock=lambda: clock[0])
+    channel.put("entry", "entry")
+    clock[0] = 0.015
+    channel.put("yard", "yard")
+    assert channel.take(1, 0) == ["entry"]
+    clock[0] = 0.025
+    assert not channel._leaves(2)
+    clock[0] = 0.036
+    assert channel._leaves(2)
+
+
 def test_without_loss_items_leave_in_the_order_they_came() -> None:
     channel: Channel[int] = Channel("shots", 9, lossless=True)
     for number in range(9):

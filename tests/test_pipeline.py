@@ -397,6 +397,19 @@ def test_no_more_is_taken_than_an_engine_runs_at_once_nor_than_the_effort_allows
     assert sum(sizes) == 36
 
 
+def test_a_camera_that_is_to_be_slower_has_frames_passed_over() -> None:
+    def fast(stop: threading.Event) -> Iterator[Frame | None]:
+        for seq in range(25):
+            yield Frame("entry", seq, IMAGE, seq / 25)
+
+    stages = Stages()
+    pipeline = Pipeline({"entry": fast}, stages.detect, stages.recognise, stages.finished.set, lossless=True)
+    pipeline.effort = lambda: Effort(frame_gap_s=0.1)
+    pipeline.start()
+    assert stages.finished.wait(5)
+    assert [seq for _, seq in stages.arrived] == [0, 3, 6, 9, 12, 15, 18, 21, 24]
+
+
 def test_what_failed_does_not_make_the_next_batch_look_fast() -> None:
     deadlines = Deadlines(("detect", "recognise"), 0.5)
     fails = [True] * 20
