@@ -19,7 +19,7 @@ import numpy as np
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput
-from faceedge.fit import RecogniserQuality
+from faceedge.fit import Fit, RecogniserQuality
 from faceedge.jobs.calibration.case import SEARCHED_PX
 from faceedge.jobs.calibration.eyes import Eyes, open_engine
 from faceedge.jobs.calibration.quality_fit import Rows, fit_head, fit_output, rows_of
@@ -82,7 +82,7 @@ def calibrate_quality(order: Order, site: Site, settings: EngineSettings, tell: 
         with closing(Eyes(detector, settings, memory, pixels=SEARCHED_PX)) as eyes:
             part: Progress = lambda text, share: tell(text, GATHERING * share)  # noqa: E731
             looks = _looks(package, eyes, photos, settings, order.seed, unreadable, part)
-            rows = rows_of(looks, _match(package, looks), order.seed)
+            rows = rows_of(looks, _cosine(package, looks, _fit(package).door_thresholds.match), order.seed)
             fitted = _fitted(order, rows, package, detector, tell)
         judged = judge(rows, fitted)
         words = sentence(judged)
@@ -111,22 +111,24 @@ def _looks(
         return Gatherer(eyes, recognizer, manifest.alignment, seed).looks(photos, unreadable, tell)
 
 
-def _match(package: Package, looks: Sequence[Look]) -> float:
-    """The match threshold of a door as a cosine."""
+def _fit(package: Package) -> Fit:
     assert package.fit is not None, "read_package refuses a recogniser without fit.toml"
-    match = package.fit.door_thresholds.match
+    return package.fit
+
+
+def _cosine(package: Package, looks: Sequence[Look], similarity: float) -> float:
+    """What a similarity of the recogniser's metric is as a cosine."""
     if package.manifest.metric != "euclidean" or not looks:
-        return match
+        return similarity
     power = float(np.mean([look.template.norm**2 for look in looks if look.clean]))
-    return 1 - (1 - match) / max(power, 1e-9)
+    return 1 - (1 - similarity) / max(power, 1e-9)
 
 
 def _fitted(order: Order, rows: Rows, package: Package, detector: Package, tell: Progress) -> RecogniserQuality:
     if order.output:
         return fit_output(rows, order.output)
-    assert package.fit is not None, "read_package refuses a recogniser without fit.toml"
-    how = Training(units=8, decay=2e-4, epochs=60, seed=order.seed)
-    middle = _match(package, rows.looks)
+    how = Training(seed=order.seed)
+    middle = _cosine(package, rows.looks, _fit(package).thresholds.grey)
 
     def training(share: float) -> None:
         tell("fitting", GATHERING + (1 - GATHERING) * share)
@@ -138,7 +140,6 @@ def _write(
     source: Package, detector: Package, fitted: RecogniserQuality, judged: Judged, order: Order, site: Site
 ) -> Package:
     """The package anew with the quality in its fit.toml, whole or not at all; graph, build and space stay the same."""
-    assert source.fit is not None, "read_package refuses a recogniser without fit.toml"
     name = source.manifest.name + (OWN if source.manifest.name in DEFAULTS else "")
     manifest, label = source.manifest.model_copy(update={"name": name}), f"{name}@{source.manifest.version}"
     weights = len(fitted.head.table) if fitted.head else 0
@@ -149,7 +150,7 @@ def _write(
     with scratch_folder(site.state) as scratch:
         fresh = scratch / "package"
         shutil.copytree(source.folder, fresh)
-        write_parts(fresh, manifest, source.fit.model_copy(update={"quality": fitted}))
+        write_parts(fresh, manifest, _fit(source).model_copy(update={"quality": fitted}))
         (fresh / REPORT).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (fresh / PAGE).write_text(page(report), encoding="utf-8")
         if read_package(fresh).build != source.build:

@@ -100,8 +100,8 @@ def test_a_head_that_saw_nothing_of_the_harm_is_refused() -> None:
     blind = rows_of(looks(shows_harm=False), MATCH, 1)
     flat = blind.embeddings * 0 + unit(np.ones(DIMENSION, np.float32))
     same = Rows(
-        [_flattened(look) for look in blind.looks], blind.seen, blind.norms * 0 + 1, flat, blind.likeness, blind.fails,
-        blind.held, blind.typical, blind.mates,
+        [_flattened(look) for look in blind.looks], blind.seen, blind.norms * 0 + 1, flat, blind.likeness, blind.best,
+        blind.fails, blind.held, blind.typical, blind.mates,
     )  # fmt: skip
     judged = judge(same, fit_head(same, MATCH, "0123456789ab", "s", QUICK, lambda _done: None))
     assert not judged.passed

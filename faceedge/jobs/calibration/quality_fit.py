@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,28 +19,36 @@ from faceedge.jobs.calibration.quality_train import Net, Training, train
 from faceedge.quality_head import NO_FACE, Head, Source, groups, inputs
 from faceedge.types import Floats
 
-HELD_OUT = 0.2
+HELD_OUT, MOST_HELD_OUT = 0.2, 200
+"""Share of the photos, and most photos, that judge."""
 TYPICAL = 0.65
 """Cosine of two good photos of one person, where the photos show nobody twice."""
 ENOUGH_MATES = 30
 HALF_STEP = 0.5
 """The target falls from likely to unlikely over so many deviations of the likeness."""
-NAMED = 0.3
-"""What naming a cover or a missing face weighs beside the forecast."""
+NAMING_UNITS = 2
+"""Of the hidden units, beside those of the forecast: they only name a cover and what is no face."""
+MATES = 0.5
+"""What the best comparison with the person's other photos weighs in the target, where there are any."""
+COVERED, MIRRORED, NO_FACE_WEIGHT = 0.5, 0.5, 0.3
+"""What a look weighs: there are three covers for each other fault, nobody comes mirrored, no face is easily told."""
 LOST_FACES, FALSE_COVERS = 0.002, 0.05
 """Faces that may be called none, and free ones that may be called covered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """The looks as arrays. likeness: cosine to the own clean picture, NaN for what is no face. fails: the best genuine
-    comparison is no match; of things that are no face it is always so. held: judges, and did not fit."""
+    """The looks as arrays. likeness: cosine to the own clean picture, NaN for what is no face; best: to the person's
+    other photos, NaN where there are none. fails: the best genuine comparison is no match; of things that are no face
+    it is always so. held: judges, and did not fit. typical: cosine of two clean photos of one person, the median of so
+    many `mates`."""
 
     looks: Sequence[Look]
     seen: Floats
     norms: Floats
     embeddings: Floats
     likeness: Numbers
+    best: Numbers
     fails: Flags
     held: Flags
     typical: float
@@ -67,25 +75,32 @@ def rows_of(looks: Sequence[Look], match: float, seed: int) -> Rows:
     mates = _mates(kept)
     typical = float(np.median(mates)) if len(mates) >= ENOUGH_MATES else TYPICAL
     people = {look.photo: look.person for look in kept}
-    is_out = dict(zip(photos, held_out([people[photo] for photo in photos], HELD_OUT, seed), strict=True))
+    share = min(HELD_OUT, MOST_HELD_OUT / len(photos))
+    is_out = dict(zip(photos, held_out([people[photo] for photo in photos], share, seed), strict=True))
+    best = _best(kept)
+    fails = np.where(np.isnan(best), np.nan_to_num(likeness, nan=-1) < match / typical, best < match)
     features = [look.before.features for look in kept]
     assert all(row is not None for row in features), "shot() measures every crop"
     return Rows(
         kept, np.array(features, np.float32), np.array([look.template.norm for look in kept], np.float32), embeddings,
-        likeness, _fails(kept, likeness, match, match / typical), np.array([is_out[look.photo] for look in kept]),
+        likeness, best, fails, np.array([is_out[look.photo] for look in kept]),
         typical, len(mates),
     )  # fmt: skip
 
 
 def fit_head(
-    rows: Rows, match: float, detector: str, scheme: str, how: Training, tell: Callable[[float], None]
+    rows: Rows, middle: float, detector: str, scheme: str, how: Training, tell: Callable[[float], None]
 ) -> RecogniserQuality:
-    """The light head. detector: build of it."""
+    """The light head. middle: cosine at which a comparison is as likely to be worth something as not. detector: its
+    build."""
     learns = ~rows.held
     means, scales = _standard(rows, learns)
     fed = inputs(rows.seen, rows.norms, rows.embeddings, means, scales)
-    targets, weights = _targets(rows, match / rows.typical)
-    net = train(fed[learns], targets[learns], weights[learns], how, tell)
+    targets, weights = _targets(rows, middle)
+    net = _both(
+        train(fed[learns], targets[learns, :1], weights[learns, :1], how, tell),
+        train(fed[learns], targets[learns, 1:], weights[learns, 1:], replace(how, units=NAMING_UNITS)),
+    )
     head = _packed(net, means, scales, detector, scheme)
     draft = RecogniserQuality(output="head", knots=((0.0, 0.0), (1.0, 1.0)), head=head, evidence="in the making")
     limited = _limited(rows, head)
@@ -138,18 +153,18 @@ def _mates(looks: Sequence[Look]) -> list[float]:
     ]  # fmt: skip
 
 
-def _fails(looks: Sequence[Look], likeness: Numbers, match: float, alone: float) -> Flags:
-    """Against the other photos of the person; where there is none, against the own clean picture and `alone`."""
+def _best(looks: Sequence[Look]) -> Numbers:
+    """The best comparison of each with the other clean photos of its person; NaN where there are none."""
     by_person: dict[str, list[Look]] = defaultdict(list)
     for look in looks:
         if look.clean and not look.mirrored and look.person:
             by_person[look.person].append(look)
-    fails = []
-    for look, own in zip(looks, likeness, strict=True):
+    found = np.full(len(looks), np.nan)
+    for at, look in enumerate(looks):
         others = [mate.template.embedding for mate in by_person[look.person] if mate.photo != look.photo]
-        best = float((np.array(others) @ look.template.embedding).max()) if others else None
-        fails.append(not look.is_face or (own < alone if best is None else best < match))
-    return np.array(fails)
+        if others:
+            found[at] = float((np.array(others) @ look.template.embedding).max()) if look.is_face else -1.0
+    return found
 
 
 def _standard(rows: Rows, learns: Flags) -> tuple[Floats, Floats]:
@@ -161,13 +176,33 @@ def _standard(rows: Rows, learns: Flags) -> tuple[Floats, Floats]:
 
 
 def _targets(rows: Rows, middle: float) -> tuple[Floats, Floats]:
-    """See `quality_head.OUTPUTS`. A face goes well by how near it stays to its clean picture."""
-    spread = HALF_STEP * float(np.nanstd(rows.likeness))
-    well = np.nan_to_num(1 / (1 + np.exp(-(rows.likeness - middle) / max(spread, 1e-3))), nan=0.0)
-    covered = np.array([look.covered for look in rows.looks])
-    targets = np.column_stack([well, covered, rows.is_face]).astype(np.float32)
-    weights = np.column_stack([np.ones(len(well)), NAMED * rows.is_face, np.full(len(well), NAMED)]).astype(np.float32)
-    return targets, weights
+    """See `quality_head.OUTPUTS`. A face goes well by how near it stays to its clean picture, and to others of its
+    person."""
+    is_face, is_covered = rows.is_face, np.array([look.covered for look in rows.looks])
+    near = _likely(rows.likeness, middle / rows.typical, is_face)
+    mates = is_face & ~np.isnan(rows.best)
+    if mates.any():
+        near[mates] = (1 - MATES) * near[mates] + MATES * _likely(rows.best, middle, mates)[mates]
+    weigh = np.where(is_covered, COVERED, 1.0) * np.where([look.mirrored for look in rows.looks], MIRRORED, 1.0)
+    weigh = np.where(is_face, weigh, NO_FACE_WEIGHT)
+    targets = np.column_stack([near, is_covered, is_face]).astype(np.float32)
+    return targets, np.column_stack([weigh, is_face, np.ones(len(near))]).astype(np.float32)
+
+
+def _likely(cosines: Numbers, middle: float, counted: Flags) -> Numbers:
+    """0..1, a half at the middle; 0 for what does not count."""
+    spread = max(HALF_STEP * float(cosines[counted].std()), 1e-3)
+    return np.where(counted, 1 / (1 + np.exp(-(np.where(counted, cosines, 0) - middle) / spread)), 0.0)
+
+
+def _both(one: Net, other: Net) -> Net:
+    """Two networks over the same inputs as one, the outputs of the second after those of the first."""
+    apart = (np.zeros((one.out.shape[0], other.out.shape[1])), np.zeros((other.out.shape[0], one.out.shape[1])))
+    out = np.block([[one.out, apart[0]], [apart[1], other.out]]).astype(np.float32)
+    return Net(
+        np.hstack([one.hidden, other.hidden]), np.concatenate([one.bias, other.bias]), out,
+        np.concatenate([one.out_bias, other.out_bias]),
+    )  # fmt: skip
 
 
 def _packed(net: Net, means: Floats, scales: Floats, detector: str, scheme: str) -> LightHead:

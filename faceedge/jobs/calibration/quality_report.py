@@ -20,6 +20,7 @@ from faceedge.quantize.report_style import STYLE
 
 WORTH = 0.95
 """The errors left must be at most so many times those that plain features leave; else the head is not worth it."""
+LEAST_FAILURES = 20
 MOST_REFUSED = 0.02
 """Clean pictures that may be called unusable."""
 
@@ -90,7 +91,7 @@ def judge(rows: Rows, fitted: RecogniserQuality) -> Judged:
 def _faults(fails: Flags, areas: dict[str, float], refused: float) -> tuple[str, ...]:
     """Why it must not serve."""
     found = []
-    if fails.sum() < 20:
+    if fails.sum() < LEAST_FAILURES:
         return (f"only {int(fails.sum())} comparisons of the people held out failed, which proves nothing",)
     if areas["fitted"] > WORTH * min(areas["plain"], areas["detector"]):
         found.append("it foretells failures hardly better than plain features and the detector do")

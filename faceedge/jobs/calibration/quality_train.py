@@ -21,10 +21,10 @@ BETAS, TINY = (0.9, 0.999), 1e-8
 class Training:
     """units: of the hidden layer. decay: of all weights but biases. rate: the first step; it falls to nothing."""
 
-    units: int = 16
-    decay: float = 3e-4
-    rate: float = 4e-3
-    epochs: int = 40
+    units: int = 8
+    decay: float = 2e-4
+    rate: float = 8e-3
+    epochs: int = 80
     seed: int = 1
 
 
