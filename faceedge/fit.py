@@ -26,6 +26,11 @@ class Thresholds(Part):
             raise ValueError(f"grey ({self.grey}), match ({self.match}) and strict ({self.strict}) must not fall")
         return self
 
+    def calibrated(self, similarity: float) -> float:
+        """How sure a raw similarity is, 0..1, half at `match`: to put people in an order, never to decide."""
+        width = max(self.strict - self.grey, 1e-6) / 4
+        return float(1 / (1 + np.exp(-np.clip((similarity - self.match) / width, -60, 60))))
+
 
 class QualityHead(Part):
     """Raw output of a network to quality 0..1: straight lines between the knots (raw, quality), level outside."""

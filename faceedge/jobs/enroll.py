@@ -90,7 +90,7 @@ class LookAlike:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """The person afterwards. is_new: not in the gallery before. look_alikes: nearest first; they were not refused."""
+    """The person afterwards. is_new: not in the gallery before. look_alikes: surest first; they were not refused."""
 
     person: Person
     is_new: bool
@@ -207,6 +207,11 @@ def _check_same_person(eyes: Eyes, sittings: Sequence[Sitting]) -> None:
     )
 
 
+def _sureness(item: tuple[str, tuple[float, float]]) -> tuple[float, float, str]:
+    key, (sure, score) = item
+    return -sure, -score, key
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clerk:
     """Weighs photos against the gallery and writes them into it; lives inside one transaction."""
@@ -237,13 +242,15 @@ class _Clerk:
         )
 
     def look_alikes(self, everyone: Index, sittings: Sequence[Sitting]) -> tuple[LookAlike, ...]:
-        """Everybody else who comes near one of the faces."""
-        nearest: dict[str, float] = {}
+        """Everybody else who comes near one of the faces, surest first: a poor photo resembles many."""
+        nearest: dict[str, tuple[float, float]] = {}
         for sitting in sittings:
+            quality = sitting.portrait.assessment.quality
             for key, score in everyone.nearest(sitting.template):
-                nearest[key] = max(score, nearest.get(key, score))
-        close = [(score, key) for key, score in nearest.items() if score >= self.eyes.look_alike]
-        found = [(self.gallery.find(key), score) for score, key in sorted(close, reverse=True) if key != self.person.id]
+                if score >= self.eyes.look_alike and key != self.person.id:
+                    sure = self.eyes.thresholds.calibrated(score) * quality
+                    nearest[key] = max((sure, score), nearest.get(key, (sure, score)))
+        found = [(self.gallery.find(key), score) for key, (_, score) in sorted(nearest.items(), key=_sureness)]
         return tuple(LookAlike(person, score) for person, score in found if person is not None)
 
     def add(self, sittings: Sequence[Sitting]) -> tuple[Shown, ...]:

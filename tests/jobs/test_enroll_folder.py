@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from faceedge.errors import BadInput, DeviceLost, EngineError
+from faceedge.fit import Thresholds
+from faceedge.gallery.search import Index
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.enroll import Wish, admit, enroll
+from faceedge.jobs.enroll import Wish, _Clerk, admit, enroll
 from faceedge.jobs.enroll_folder import Answer, candidates, enroll_folder
-from faceedge.types import Image
+from faceedge.types import Assessment, Image, Template
 from tests.fakes.vision import FakePortrait, FakeVision, Sitter, save
 
 
@@ -131,3 +136,19 @@ def test_nobody_is_admitted_without_a_face(gallery: Gallery) -> None:
     with pytest.raises(BadInput, match="no faces given"):
         admit(gallery, FakeVision(), Wish("Ada"), [])
     assert gallery.people() == []
+
+
+def test_who_looks_alike_is_listed_by_how_sure_that_is_and_not_by_the_poorest_photo(gallery: Gallery) -> None:
+    """A blurred photo comes nearer to Bob than the good one to Ada; the good one counts for more."""
+    ada, bob, new = (gallery.add_person(name) for name in ("Ada", "Bob", "New"))
+    good, poor = (Template(np.eye(4, dtype=np.float32)[at], 1.0, "space") for at in (0, 1))
+    rows = np.array([[0.5, 0, 0.866, 0], [0, 0.55, 0.835, 0]], np.float32)
+    everyone = Index([ada.id, bob.id], rows, np.ones(2, np.float32), "cosine", "space")
+    sittings = [
+        SimpleNamespace(template=template, portrait=SimpleNamespace(assessment=Assessment(quality)))
+        for template, quality in ((good, 0.9), (poor, 0.4))
+    ]
+    eyes = SimpleNamespace(look_alike=0.3, thresholds=Thresholds(grey=0.4, match=0.6, strict=0.8))
+    clerk = _Clerk(gallery, cast(Any, eyes), Wish("New", ()), new)
+    found = clerk.look_alikes(everyone, cast(Any, sittings))
+    assert [(one.person.name, round(one.similarity, 2)) for one in found] == [("Ada", 0.5), ("Bob", 0.55)]
