@@ -27,14 +27,18 @@ class Generations:
     """A new configuration that does not even start gives way to the one before.
 
     make: a daemon of a configuration; it calls its second argument before it ends to begin anew. read: the
-    configuration as it is now, checked; raises FaceedgeError.
+    configuration as it is now, checked; raises FaceedgeError. again: what is made of the one before in place of it.
     """
 
-    def __init__(self, settings: Config, make: Callable[[Config, Check], Daemon], read: Callable[[], Config]) -> None:
+    def __init__(
+        self, settings: Config, make: Callable[[Config, Check], Daemon], read: Callable[[], Config],
+        again: Callable[[Config], Config] = lambda before: before,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._next = settings
         self._make = make
         self._read = read
+        self._again = again
         self._daemon: Daemon | None = None
         self._is_leaving = False
 
@@ -49,7 +53,7 @@ class Generations:
                 if before is None:
                     raise
                 log.error("the new configuration does not start: %s; going on with the one before", error)
-                self._settings, before = before, None
+                self._settings, before = self._again(before), None
                 continue
             if code != BEGIN_ANEW:
                 return code

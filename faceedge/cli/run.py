@@ -78,7 +78,9 @@ def _generations(
             raise ConfigError("this daemon works through files once and does not begin anew; start another")
         return read_startable(args.config, state)
 
-    return Generations(settings, make, read if careful is None else partial(careful.checked, read))
+    if careful is None:
+        return Generations(settings, make, read)
+    return Generations(settings, make, partial(careful.checked, read), careful.again)
 
 
 def log_event(event: dict[str, Any]) -> None:

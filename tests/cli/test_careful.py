@@ -82,6 +82,55 @@ def test_a_file_that_is_still_wrong_is_refused_and_the_safe_mode_goes_on(file: P
     assert read(file.parent / NAME).mode == "safe"
 
 
+def test_doors_are_the_current_ones_though_the_cameras_are_still_wrong(file: Path) -> None:
+    careful = loop(file)
+    first = careful.begin()
+    careful.care(first)
+    file.write_text(WRONG + "[decide]\nvotes = 5\n")
+    config = careful.checked(lambda: load(file))
+    assert (config.decide.votes, [camera.uri for camera in config.camera]) == (5, ["0"])
+    care = careful.care(config)
+    assert care.safe is not None
+    assert read(file.parent / NAME).mode == "safe"
+    assert careful.care(first).safe is not None, "where the newer one does not start"
+    with pytest.raises(ConfigError):
+        careful.checked(lambda: load(file))
+
+
+def test_doors_are_the_current_ones_when_a_mended_file_does_not_start(file: Path) -> None:
+    careful = loop(file)
+    first = careful.begin()
+    careful.care(first)
+    file.write_text(GOOD + "[decide]\nvotes = 5\n")
+    careful.care(careful.checked(lambda: load(file)))
+    again = careful.again(first)
+    assert again.decide.votes == 5
+    assert careful.care(again).safe is not None
+    assert read(file.parent / NAME).mode == "safe"
+    ordinary = load(file)
+    assert careful.again(ordinary) is ordinary
+
+
+def test_once_the_safe_mode_is_over_a_wrong_file_does_not_bring_it_back(file: Path) -> None:
+    careful = loop(file)
+    careful.care(careful.begin())
+    file.write_text(GOOD)
+    careful.care(careful.checked(lambda: load(file)))
+    file.write_text(WRONG + "[decide]\nvotes = 5\n")
+    with pytest.raises(ConfigError):
+        careful.checked(lambda: load(file))
+
+
+def test_what_cannot_be_read_at_all_leaves_the_safe_mode_as_it_is(file: Path) -> None:
+    careful = loop(file)
+    first = careful.begin()
+    careful.care(first)
+    file.write_text(WRONG + "[decide]\nvotes = 500\n")
+    with pytest.raises(ConfigError):
+        careful.checked(lambda: load(file))
+    assert careful.again(first) is first
+
+
 def test_a_state_directory_that_a_wrong_file_names_is_found(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -76,6 +76,13 @@ def test_a_new_configuration_that_does_not_start_gives_way_to_the_one_before() -
     assert life.made == ["first", "second", "first"]
 
 
+def test_the_one_before_may_be_made_anew_before_it_is_gone_back_to() -> None:
+    life = Life(reload, fail, lambda _: 0)
+    life.generations = Generations(FIRST, life._make, lambda: life.on_disk, lambda before: THIRD)
+    assert life.generations.run() == 0
+    assert life.made == ["first", "second", "third"]
+
+
 def test_a_configuration_that_did_not_start_can_be_mended_and_loaded() -> None:
     life = Life(reload, fail, reload, lambda _: 0)
     assert life.generations.run() == 0
