@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from faceedge.demo.stand import FILM
+
 DEMO = "demo"
 """In place of a film below `dev/video`: the clip that the demo renders, which needs no assets."""
 SMALL = {"min_face_px": 45}
@@ -42,10 +44,12 @@ SPEAKERS = {"grid_01": ("grid_01__brbk7n.mpg",), "grid_03": ("grid_03__lwbsza.mp
 EVERYBODY = {**SIGNERS, **SPEAKERS}
 """Nobody of them is in the films of strangers."""
 
+PHOTOS: Mapping[str, Any] = FILM["decide"]
+"""The figures of the demo are cut out of photos, and say so in its configuration."""
 STILL = "far away and hardly moving: a face of 62 px does not change enough to be told from a picture of it"
 
 CASES = (
-    Case("demo", DEMO, "default", {"astronaut": ()}),
+    Case("demo", DEMO, "default", {"astronaut": ()}, PHOTOS),
     Case("talking_heads", "talking_heads.mp4", "default", SPEAKERS),
     Case("talking_heads_fast", "talking_heads.mp4", "fast", SPEAKERS),
     Case("door_loop", "door_loop.mp4", "fast", SIGNERS, SMALL, {414: STILL}),

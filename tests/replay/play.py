@@ -82,6 +82,7 @@ def play(case: Case, shared: Callable[[], Path], folder: Path) -> Played:
     begun = [event["track"] for event in told if event["event"] == "track"]
     fps, frames = _length(film)
     rule = f"{config.decide.votes} of {config.decide.of} votes, faces of {config.decide.min_face_px} px"
+    rule += "" if config.decide.motion else ", photos count as living faces"
     rows.sort(key=lambda row: (row.frame, row.track, row.segment))  # those that end in one sweep have no order
     undecided = tuple(sorted(set(begun) - {row.track for row in rows}))
     called = "the demo's" if case.film == DEMO else f"`{film.name}`"
