@@ -58,8 +58,8 @@ BOUNDS = {
     "frozen-frame": Bound(5.0, 6.5, 6, shut=True),
     "detect-raises": Bound(2.0, 5.0, 2),
     "recognise-raises": Bound(2.0, 5.0, 2),
-    "detect-hangs": Bound(5.0, 11.5, 7),
-    "recognise-hangs": Bound(5.0, 11.5, 7),
+    "detect-hangs": Bound(5.0, 10.0, 7),
+    "recognise-hangs": Bound(5.0, 10.0, 7),
     "engine-error": Bound(3.0, 5.0, 4, shut=True),
     "out-of-memory": Bound(4.0, 5.0, 4),
     "broker-killed": Bound(4.0, 8.0, 6, shut=True),
@@ -71,8 +71,8 @@ BOUNDS = {
     "journal-damaged": Bound(10.0, 10.0, 10, shut=True),
     "clock-ahead": Bound(4.0, 5.0, 5, shut=True),
     "clock-behind": Bound(4.0, 5.0, 5, shut=True),
-    "stopped": Bound(6.0, 12.5, 8),
-    "killed": Bound(1.0, 6.5, 5),
+    "stopped": Bound(6.0, 10.0, 7),
+    "killed": Bound(1.0, 5.0, 4),
     "memory-70": Bound(None, 5.0, 1),
     "memory-80": Bound(None, 5.0, 1),
     "memory-90": Bound(5.0, 10.0, 4),
@@ -126,12 +126,17 @@ def wrong(
 
 
 def late(opens: Sequence[Opened], decided: Sequence[Decided], ttl_s: float) -> list[Opened]:
-    """Opens that no grant explains which was still good, after one that was lost: it has arrived too late.
+    """Opens that no grant explains which was still good, after one without an open in time: it has arrived too late,
+    whether the daemon took it for lost or not. opens: with those that earlier grants have led to.
 
     One that no decision at all is known of (a daemon was killed before it could tell) is judged by `wrong`.
     """
-    grants = [one for one in decided if one.outcome == "grant"]
-    return [one for one in opens if not _is_good(one, grants, ttl_s) and _is_old(one, grants)]
+    grants = [one for one in decided if one.outcome == "grant" and one.verdict in ("opened", "lost")]
+    unmet = [
+        one for one in grants
+        if one.verdict == "lost" or not any(_is_good(opened, [one], ttl_s) for opened in opens)
+    ]  # fmt: skip
+    return [one for one in opens if not _is_good(one, grants, ttl_s) and _is_old(one, unmet)]
 
 
 def _is_good(opened: Opened, grants: Sequence[Decided], ttl_s: float) -> bool:
@@ -139,8 +144,8 @@ def _is_good(opened: Opened, grants: Sequence[Decided], ttl_s: float) -> bool:
     return any(grant.person == opened.person and -SLACK_S <= opened.at - grant.captured <= most_s for grant in grants)
 
 
-def _is_old(opened: Opened, grants: Sequence[Decided]) -> bool:
-    return any(grant.verdict == "lost" and 0 <= opened.at - grant.captured <= REMEMBERED_S for grant in grants)
+def _is_old(opened: Opened, unmet: Sequence[Decided]) -> bool:
+    return any(0 <= opened.at - grant.captured <= REMEMBERED_S for grant in unmet)
 
 
 def _within(what: str, seconds: float | None, most_s: float) -> list[str]:

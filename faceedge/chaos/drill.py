@@ -18,6 +18,8 @@ SETTLES_S = 40.0
 """A door that does not work within this time before any fault is a row that failed."""
 PATIENCE = 2.0
 """So many times its bound is waited for a sign, so that the table can say how late it came."""
+WHOLE_S = 10.0
+"""From the first proper answer until both have got theirs: who refuses everybody refuses the stranger, too."""
 LINGERS_S = 1.0
 """After the recovery: whatever still lay on the way must not open."""
 
@@ -76,10 +78,16 @@ def _observed(house: House, fault: Fault, bound: Bound) -> tuple[Outcome, str, s
             fault.mend(house)
     mended = began if fault.ends_itself else time.monotonic()
     house.observer.note("fault", fault.name, "is over")
-    answer = _answer(house, bound, mended)
-    house.observer.wait(lambda: False, time.monotonic() + LINGERS_S)
-    seen = _seen(house, began, answer.told if answer is not None else time.monotonic(), over if bound.shut else None)
+    # An answer to what was seen before the fault took hold is no recovery.
+    since = max(mended, sign.at) if sign is not None else mended
+    answer = _answer(house, bound, since)
+    ended = answer.told if answer is not None else time.monotonic()
+    is_whole = answer is not None and house.observer.wait(lambda: house.is_answering(since), ended + WHOLE_S)
+    house.observer.wait(lambda: False, ended + LINGERS_S)
+    seen = _seen(house, began, ended, over if bound.shut else None)
     objection = fault.objects(house, began)
+    if answer is not None and not is_whole:
+        objection = objection or f"after it the door did not answer both of them within {WHOLE_S:g} s"
     detected_s = sign.at - began if sign is not None else None
     recovered_s = answer.told - mended if answer is not None else None
     return Outcome(detected_s, recovered_s, *seen, said=sign.text if sign is not None else ""), objection, log
@@ -114,10 +122,11 @@ def _seen(house: House, began: float, ended: float, shut_until: float | None) ->
     now = time.monotonic()
     decided = house.observer.decisions(began - bounds.REMEMBERED_S, now)
     opens = house.observer.opens(began, now)
+    opens_before = house.observer.opens(began - bounds.REMEMBERED_S, began)
     shown = house.camera.appearances(began - 2 * BEAT_S - TTL_S, now + 2 * BEAT_S)
     shut = None if shut_until is None else (began, shut_until)
     wrong = bounds.wrong(opens, shown, house.known, TTL_S, shut)
-    late = bounds.late(opens, decided, TTL_S)
+    late = [one for one in bounds.late([*opens_before, *opens], decided, TTL_S) if one.at >= began]
     lost = bounds.lost(house.camera.appearances(began, ended), decided, house.known)
     return lost, len(late), len(wrong), len(opens)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from faceedge.chaos.camera import Mode
-from faceedge.chaos.faults import Do, Fault, event
+from faceedge.chaos.faults import Do, Fault
+from faceedge.chaos.observer import Sign
 
 HOLDS_S = 3.0
 
@@ -12,12 +13,17 @@ def _turn(mode: Mode) -> Do:
     return lambda house: house.camera.turn(mode)
 
 
-def _fault(name: str, what: str, mode: Mode) -> Fault:
-    return Fault(name, what, _turn(mode), event("camera_fault"), _turn("plays"), holds_s=HOLDS_S)
+def _fault(name: str, what: str, mode: Mode, *about: str) -> Fault:
+    """about: what the daemon must say that it is; another trouble with the camera is no sign of this one."""
+
+    def notices(sign: Sign) -> bool:
+        return sign.kind == "event" and sign.name == "camera_fault" and sign.body.get("about") in about
+
+    return Fault(name, what, _turn(mode), notices, _turn("plays"), holds_s=HOLDS_S)
 
 
 FAULTS = (
-    _fault("camera-cut", "the camera hangs up and refuses", "cut"),
-    _fault("camera-half-open", "the camera stays connected and sends nothing", "half-open"),
-    _fault("frozen-frame", "the camera repeats one picture of her", "frozen"),
+    _fault("camera-cut", "the camera hangs up and refuses", "cut", "away"),
+    _fault("camera-half-open", "the camera stays connected and sends nothing", "half-open", "away"),
+    _fault("frozen-frame", "the camera repeats one picture of her", "frozen", "frozen", "replay"),
 )

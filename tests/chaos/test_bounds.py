@@ -90,6 +90,12 @@ def test_a_grant_that_was_held_back_and_opens_is_late() -> None:
     assert late([Opened(14.0, HER)], [grant(10.5, "lost")], TTL_S) == [Opened(14.0, HER)]
 
 
+def test_an_open_that_comes_late_is_late_even_where_the_daemon_takes_it_for_good() -> None:
+    assert late([Opened(11.9, HER)], [grant(10.5)], TTL_S) == [Opened(11.9, HER)]
+    good = [Opened(10.7, HER), Opened(16.0, HER)]
+    assert late(good, [grant(10.5)], TTL_S) == [], "that of the grant was in time; of the other nothing is known"
+
+
 def test_a_later_grant_explains_an_open_after_a_lost_one() -> None:
     assert late([Opened(14.0, HER)], [grant(10.5, "lost"), grant(13.6)], TTL_S) == []
 
