@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Final
 
 from faceedge.config import Decide, DoorDecide
-from faceedge.fit import Thresholds
+from faceedge.fit import Judging, Thresholds
 from faceedge.types import Band, Match, Shot
 
-USABLE_QUALITY = 0.4
-TRUSTED_QUALITY = 0.6
+PRODUCT = Judging()
+USABLE_QUALITY = PRODUCT.usable
+TRUSTED_QUALITY = PRODUCT.trusted
 ANYWHERE: Final = ""
 """In place of a door, where none has numbers of its own."""
 
@@ -68,14 +69,18 @@ def size_px(shot: Shot) -> float:
     return min(shot.face.width_px, shot.face.height_px)
 
 
-def limits_of(rules: Decide, thresholds: Thresholds, own: DoorDecide | None = None) -> Limits:
-    """The numbers of the model and the device, and a door's own in their place.
+def limits_of(
+    rules: Decide, thresholds: Thresholds, own: DoorDecide | None = None, judging: Judging = PRODUCT
+) -> Limits:
+    """The numbers of the model, in their place those of the device, and in their place a door's own.
 
     Raises ValueError when they do not go together.
     """
+    margin = judging.margin if rules.margin is None else rules.margin
     usual = Limits(
-        thresholds.grey, thresholds.match, thresholds.strict, rules.margin, rules.votes, rules.of, rules.min_face_px
-    )
+        thresholds.grey, thresholds.match, thresholds.strict, margin, rules.votes, rules.of, rules.min_face_px,
+        judging.usable, judging.trusted,
+    )  # fmt: skip
     if own is None:
         return usual
     named = own.model_dump(exclude_none=True)

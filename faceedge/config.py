@@ -158,12 +158,13 @@ class Door(Section):
 
 class Decide(Section):
     """N (`votes`) of the last M (`of`) shots must agree; the newest is among them and younger than `max_age_ms`.
-    motion: only shots between which the face has moved, and not jumped, count as several."""
+    margin: over the second person, raw; the model's own when it is left out. motion: only shots between which the face
+    has moved, and not jumped, count as several."""
 
     votes: int = Field(3, ge=1, le=20)
     of: int = Field(5, ge=1, le=20)
     max_age_ms: int = Field(500, ge=50, le=5000)
-    margin: float = Field(0.02, ge=0, le=1)
+    margin: float | None = Field(None, ge=0, le=1)
     min_face_px: int = Field(80, ge=20, le=2000)
     cooldown_s: float = Field(5.0, ge=0, le=600)
     motion: bool = True

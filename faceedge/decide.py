@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from faceedge import motion
-from faceedge.bands import ANYWHERE, TRUSTED_QUALITY, USABLE_QUALITY, Limits, grouped, limits_of
+from faceedge.bands import ANYWHERE, PRODUCT, TRUSTED_QUALITY, USABLE_QUALITY, Limits, grouped, limits_of
 from faceedge.case import DEADLINE_S, Case
 from faceedge.config import Decide
 from faceedge.continuity import Continuity
-from faceedge.fit import Thresholds
+from faceedge.fit import Judging, Thresholds
 from faceedge.lockout import Lockout
 from faceedge.types import SECOND_FACTOR_S, Decision, Floats, Match, Shot, Template
 from faceedge.votes import RANK, Ruling, Similarity, Vote, agreeing, ruling
@@ -62,13 +62,14 @@ class Judge:
     similarity: Similarity
     doors: Mapping[str, Mapping[str, Limits]] = field(default_factory=dict)
     continuity: Continuity | None = None
+    judging: Judging = PRODUCT
     _usual: Limits = field(init=False)
     _lockout: Lockout = field(init=False)
     _cases: dict[Key, Case] = field(default_factory=dict)
     _left: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._usual = limits_of(self.rules, self.thresholds)
+        self._usual = limits_of(self.rules, self.thresholds, judging=self.judging)
         self._lockout = Lockout(self.similarity, self.thresholds.match)
 
     def reopen(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from faceedge.bands import Limits, limits_of, looser
+from faceedge.bands import PRODUCT, Limits, limits_of, looser
 from faceedge.config import Decide, Door
 from faceedge.errors import ConfigError
-from faceedge.fit import Thresholds
+from faceedge.fit import Judging, Thresholds
 
 STANDS_STILL = "[decide] motion is off: a photo that stands still before a camera counts as a living face does"
 
@@ -23,11 +23,14 @@ class Numbers:
     notices: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, doors: Iterable[Door], rules: Decide, thresholds: Thresholds) -> Numbers:
+    def of(cls, doors: Iterable[Door], rules: Decide, thresholds: Thresholds, judging: Judging = PRODUCT) -> Numbers:
         """Raises ConfigError when numbers of a door do not go together."""
-        usual = limits_of(rules, thresholds)
-        own = {door.name: _own(door, rules, thresholds) for door in doors if door.decide is not None}
-        said = [
+        usual = limits_of(rules, thresholds, judging=judging)
+        own = {door.name: _own(door, rules, thresholds, judging) for door in doors if door.decide is not None}
+        said = [f"[decide] margin {usual.margin:g} is less than the model's {judging.margin:g}"] * (
+            usual.margin < judging.margin
+        )
+        said += [
             f"door {name} lets in more than its model and [decide] would: {', '.join(words)}"
             for name, limits in own.items()
             if (words := looser(limits, usual))
@@ -51,8 +54,8 @@ class Numbers:
         }
 
 
-def _own(door: Door, rules: Decide, thresholds: Thresholds) -> Limits:
+def _own(door: Door, rules: Decide, thresholds: Thresholds, judging: Judging) -> Limits:
     try:
-        return limits_of(rules, thresholds, door.decide)
+        return limits_of(rules, thresholds, door.decide, judging)
     except ValueError as error:
         raise ConfigError(f"door {door.name!r}: {error}; mend its [door.decide], or leave keys out") from error

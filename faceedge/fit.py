@@ -32,6 +32,22 @@ class Thresholds(Part):
         return float(1 / (1 + np.exp(-np.clip((similarity - self.match) / width, -60, 60))))
 
 
+class Judging(Part):
+    """What a decision asks for beside the thresholds: the lead over the second person, raw, and the qualities from
+    which a picture may vote and is trusted. What is left out is the product's own."""
+
+    margin: float = Field(0.02, ge=0, le=1)
+    usable: float = Field(0.4, ge=0.4, le=1)
+    trusted: float = Field(0.6, ge=0.4, le=1)
+    evidence: str = ""
+
+    @model_validator(mode="after")
+    def _levels_rise(self) -> Judging:
+        if self.usable > self.trusted:
+            raise ValueError(f"usable ({self.usable}) cannot exceed trusted ({self.trusted})")
+        return self
+
+
 class QualityHead(Part):
     """Raw output of a network to quality 0..1: straight lines between the knots (raw, quality), level outside."""
 
@@ -137,6 +153,7 @@ class Fit(Part):
     thresholds: Thresholds
     evidence: str
     quality: RecogniserQuality | None = None
+    judging: Judging = Judging()
     door: Literal["match", "strict"] = "match"
     """What a door demands. A search compares with everybody enrolled, so a threshold fitted on single pairs whose
     false matches are not rare leaves doors to `strict`."""

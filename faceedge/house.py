@@ -150,10 +150,10 @@ class House:
     def _build_flow(self, parts: ExitStack) -> None:
         watched = doors_by_camera(self._config.camera, self._config.door)
         rules, thresholds = self._config.decide, self.vision.door_thresholds
-        self._numbers = Numbers.of(self._config.door, rules, thresholds)
+        self._numbers = Numbers.of(self._config.door, rules, thresholds, self.vision.judging)
         judge = Judge(
             rules, thresholds, partial(similarity, metric=self.vision.metric), self._numbers.by_camera(watched),
-            Continuity() if rules.motion else None,
+            Continuity() if rules.motion else None, self.vision.judging,
         )  # fmt: skip
         link, ask = (self.exchange.link, self.exchange.ask) if self.exchange is not None else (None, None)
         self.publisher = Publisher(

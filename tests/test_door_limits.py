@@ -11,6 +11,7 @@ from faceedge.config import Decide, Door, DoorDecide
 from faceedge.decide import DONE
 from faceedge.door_limits import Numbers
 from faceedge.errors import ConfigError
+from faceedge.fit import Judging
 from faceedge.types import Decision
 from tests.test_decide import ANNA, THRESHOLDS, outcomes
 from tests.test_decide import Door as Hall
@@ -113,3 +114,14 @@ def test_what_differs_is_written_down_by_door() -> None:
 def test_numbers_that_do_not_go_together_are_refused_by_door(numbers_of: dict[str, float], word: str) -> None:
     with pytest.raises(ConfigError, match=f"door 'lab': .*{word}"):
         numbers(Door(name="lab", decide=DoorDecide(**numbers_of)))  # type: ignore[arg-type]
+
+
+def test_numbers_come_from_the_model_unless_the_device_or_the_door_says_otherwise() -> None:
+    judging = Judging(margin=0.05, usable=0.45, trusted=0.7, evidence="measured")
+    model = Numbers.of([], Decide(), THRESHOLDS, judging)
+    assert (model.usual.margin, model.usual.usable, model.usual.trusted, model.notices) == (0.05, 0.45, 0.7, ())
+    device = Numbers.of([], Decide(margin=0.01), THRESHOLDS, judging)
+    assert (device.usual.margin, device.notices) == (0.01, ("[decide] margin 0.01 is less than the model's 0.05",))
+    lab = Door(name="lab", decide=DoorDecide(margin=0.2, trusted=0.8))
+    (limits,) = Numbers.of([lab], Decide(), THRESHOLDS, judging).own.values()
+    assert (limits.margin, limits.usable, limits.trusted) == (0.2, 0.45, 0.8)

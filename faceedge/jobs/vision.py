@@ -19,7 +19,7 @@ from faceedge.config import EngineSettings, Models
 from faceedge.detect import Detector
 from faceedge.errors import PackageError
 from faceedge.families import detector_family
-from faceedge.fit import Fit, Thresholds
+from faceedge.fit import Fit, Judging, Thresholds
 from faceedge.grade import Grader
 from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.engines import Engines, engines_of
@@ -101,6 +101,10 @@ class Vision:
     @property
     def door_thresholds(self) -> Thresholds:
         return self._fit.door_thresholds
+
+    @property
+    def judging(self) -> Judging:
+        return self._fit.judging
 
     @property
     def look_alike(self) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceedge.fit import Thresholds
+from faceedge.fit import Judging, Thresholds
 from faceedge.types import Assessment, Face, Image, Template
 
 CELL_PX = 40
@@ -67,6 +67,7 @@ class FakeVision:
 
     thresholds = Thresholds(grey=0.6, match=0.7, strict=0.8)
     door_thresholds = thresholds
+    judging = Judging()
     look_alike = 0.6
     metric = "cosine"
     space = SPACE
