@@ -15,6 +15,8 @@ from faceedge.types import Match, Template
 
 TRIES = 5
 """Failures before the first lock; after it, each one more locks again, for twice as long."""
+APART_S = 10.0
+"""Failures that come sooner count as one: who waits in view, looking elsewhere, is refused every few seconds."""
 FIRST_S, LONGEST_S = 30.0, 300.0
 FORGOTTEN_AFTER_S = 600.0
 """Since the last failure, or the end of the lock."""
@@ -29,6 +31,7 @@ class _Failing:
     template: Template
     failures: int = 0
     until: float = -math.inf
+    counted: float = -math.inf
     newest: float = -math.inf
 
 
@@ -44,8 +47,9 @@ class Lockout:
         """A face was refused as unknown, or asked for a second factor."""
         one = self._like(template, now) or self._new(template)
         one.template, one.newest = template, now
-        if now < one.until:
+        if now < one.until or now - one.counted < APART_S:
             return
+        one.counted = now
         one.failures += 1
         if one.failures >= TRIES:
             one.until = now + min(LONGEST_S, FIRST_S * 2 ** min(one.failures - TRIES, 10))
