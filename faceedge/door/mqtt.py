@@ -29,8 +29,9 @@ RETRY_MIN_S, RETRY_MAX_S = 0.25, 2.0
 LOOP_S = 0.1
 SLOW_S, STUCK_S = 0.25, 2.0
 """With unsent bytes for this long nothing more is accepted; for that long, the connection is given up."""
-SILENCE_S, OFFLINE_SILENCE_S = 3.0, 60.0
-"""Of the thread: looking up the name of a broker may take half a minute where no name server answers."""
+SILENCE_S, OFFLINE_SILENCE_S = 3.0, 180.0
+"""Of the thread: looking up a name takes a minute where three name servers do not answer and two names are tried, and a
+broker that is away is no reason for another start."""
 FAREWELL_S = 0.4
 """For the last word to be acknowledged, and again for leaving."""
 
