@@ -78,7 +78,7 @@ def attempts(vision: Vision, name: str) -> tuple[list[Attempt], dict[str, int]]:
     """Every probe of a list, and what became of the photos to enrol from."""
     rows = listed(name)
     seen = {image: largest(vision, DEV / image) for image, _, _ in rows}
-    limits = limits_of(Decide(min_face_px=20), vision.door_thresholds)
+    limits = _limits(vision)
     identifier, enrolment = _enrolled([(seen[image], who) for image, who, role in rows if role == "gallery"], vision)
     probes = [
         _attempt(image, who, role == "probe", seen[image], identifier, limits)
@@ -120,8 +120,13 @@ def figures(probes: Sequence[Attempt], limits: Limits) -> dict[str, Rate]:
     return found
 
 
+def _limits(vision: Vision) -> Limits:
+    """Of a door without numbers of its own; faces of photos may be of any size."""
+    return limits_of(Decide(min_face_px=20), vision.door_thresholds, judging=vision.judging)
+
+
 def _enrolled(shown: Sequence[tuple[Portrait | None, str]], vision: Vision) -> tuple[Identifier, dict[str, int]]:
-    usable = limits_of(Decide(), vision.door_thresholds).usable
+    usable = _limits(vision).usable
     good = [(one, who) for one, who in shown if one is not None and one.assessment.quality >= usable]
     index = Index(
         [who for _, who in good],
@@ -186,7 +191,7 @@ def main() -> None:
     for pair in args.pair or ("default", "edgeface"):
         found[pair] = {}
         with tempfile.TemporaryDirectory() as state, opened(pair, Path(state), Fitting(args.fit, args.fitted)) as site:
-            limits = limits_of(Decide(), site.vision.door_thresholds)
+            limits = _limits(site.vision)
             for name in LISTS:
                 probes, enrolment = attempts(site.vision, name)
                 found[pair][name] = figures(probes, limits)
