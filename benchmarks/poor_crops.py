@@ -161,14 +161,18 @@ def good(site: Opened, name: str, photos: Sequence[Path]) -> Good:
                 seen[photo] = found[0]
             if found and not found[0].assessment.quality >= USABLE_QUALITY:
                 assessment = found[0].assessment
-                poor.append((photo.name, round(assessment.quality, 3), ", ".join(assessment.reasons)))
+                poor.append(
+                    (f"{photo.parent.name}/{photo.name}", round(assessment.quality, 3), ", ".join(assessment.reasons))
+                )
                 refused["poor"] += 1
             elif len(found) != 1:
                 refused["several faces" if found else "no face"] += 1
             elif why := desk.refusal(photo):
                 refused[why] += 1
     known = _recognised(site, seen)
-    lost = tuple(photo.name for photo in known if not seen[photo].assessment.quality >= USABLE_QUALITY)
+    lost = tuple(
+        f"{photo.parent.name}/{photo.name}" for photo in known if not seen[photo].assessment.quality >= USABLE_QUALITY
+    )
     return Good(name, len(photos), len(photos) - len(seen), tuple(poor), len(known), lost, dict(refused))
 
 
