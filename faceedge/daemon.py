@@ -12,9 +12,11 @@ from pathlib import Path
 from faceedge import __version__
 from faceedge.config import Config
 from faceedge.errors import ConfigError, FaceedgeError
+from faceedge.flow import ROLES
 from faceedge.health.systemd import Systemd
 from faceedge.health.watchdog import Vital, ailments, excuse
-from faceedge.house import ROLES, House, Plan, Tell
+from faceedge.house import House
+from faceedge.plan import Plan, Tell
 from faceedge.safe_mode import Care
 from faceedge.seams import Seams
 from faceedge.supervise import STUCK_EXIT, Supervisor
@@ -116,7 +118,7 @@ class Daemon:
             self._say_status,
             self._look_after,
             self._house.roster.follow,
-            self._house.sync.look,
+            self._house.flow.sync.look,
             self._house.lockdown.follow,
         ]
         chores.append(self._house.vision.opener.check)

@@ -1,0 +1,168 @@
+"""The flow of one daemon, put together: judge, permit, publisher, the two stages, and the pipeline that runs them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from faceedge.batching import Batching
+from faceedge.continuity import Continuity
+from faceedge.deadlines import Deadlines, Place
+from faceedge.decide import DEADLINE_S, PARTING, Judge
+from faceedge.door_limits import Numbers
+from faceedge.exchange import Exchange
+from faceedge.gallery.search import similarity
+from faceedge.health.cameras import CameraHealth
+from faceedge.health.clock import SyncWatch, WallClock
+from faceedge.health.keeper import Keeper
+from faceedge.health.metrics import Metrics
+from faceedge.jobs.collector import Collector
+from faceedge.jobs.enrol_mode import EnrolMode
+from faceedge.jobs.roster import Roster
+from faceedge.jobs.vision import Vision
+from faceedge.journal.reading import last_time
+from faceedge.journal.writer import Journal
+from faceedge.lockdown import Lockdown
+from faceedge.lookout import Lookout, doors_by_camera
+from faceedge.manifest import Role
+from faceedge.permit import Permit
+from faceedge.pipeline import Pipeline
+from faceedge.plan import Plan, Tell
+from faceedge.publish import Publisher
+from faceedge.rules.clock import RELEASED
+from faceedge.stages import DetectStage, Onlookers, RecogniseStage
+from faceedge.types import Decision, Shot, Template
+
+ENGINES_AFTER = 3
+"""Faults in a row of one stage."""
+ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
+"""Whose engines each stage uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the flow stands on. tell: receives each event. exchange: None without a door."""
+
+    plan: Plan
+    tell: Tell
+    vision: Vision
+    roster: Roster
+    keeper: Keeper
+    cameras: CameraHealth
+    lockdown: Lockdown
+    journal: Journal
+    enrol_mode: EnrolMode
+    collector: Collector
+    metrics: Metrics
+    exchange: Exchange | None
+
+
+class Flow:
+    """From cameras to decisions; no thread runs before `pipeline.start`. parts: closes what it opens."""
+
+    def __init__(self, ground: Ground, parts: ExitStack) -> None:
+        self._ground = ground
+        self._config, self._once = ground.plan.config, ground.plan.once
+        self._watched = doors_by_camera(self._config.camera, self._config.door)
+        self._deadlines = None if self._once else Deadlines(("detect", "recognise"), DEADLINE_S)
+        self.sync = SyncWatch()
+        parts.callback(self.sync.close)
+        thresholds, judging = ground.vision.door_thresholds, ground.vision.judging
+        self.numbers = Numbers.of(self._config.door, self._config.decide, thresholds, judging)
+        judge = self._judge()
+        self.publisher = self._publisher(judge)
+        self.detect = self._detect()
+        self.recognise = self._recognise(judge)
+        self.pipeline = self._pipeline()
+
+    def _judge(self) -> Judge:
+        rules, vision = self._config.decide, self._ground.vision
+        return Judge(
+            rules, vision.door_thresholds, partial(similarity, metric=vision.metric),
+            self.numbers.by_camera(self._watched), Continuity() if rules.motion else None, vision.judging,
+        )  # fmt: skip
+
+    def _publisher(self, judge: Judge) -> Publisher:
+        ground, exchange = self._ground, self._ground.exchange
+        link, ask = (exchange.link, exchange.ask) if exchange is not None else (None, None)
+        return Publisher(
+            link, self._watched, ground.tell, self._retry, realtime=not self._once,
+            journal=ground.journal, limits=judge.limits(), own_limits=self.numbers.own_json(), ask=ask,
+            is_locked=lambda: ground.lockdown.is_on,
+        )  # fmt: skip
+
+    def _detect(self) -> DetectStage:
+        ground = self._ground
+        return DetectStage(
+            ground.vision, ground.tell, self._late_at("crops"), lambda: ground.keeper.effort().detector_scale,
+            {camera.name: camera.roi for camera in self._config.camera if camera.roi is not None},
+        )  # fmt: skip
+
+    def _recognise(self, judge: Judge) -> RecogniseStage:
+        ground = self._ground
+        return RecogniseStage(
+            ground.vision, ground.roster.identifier, judge, self.publisher, None if self._once else time.monotonic,
+            self._permit(), Onlookers(ground.collector.offer, self._watch), is_late=self._late_at("recognise"),
+        )  # fmt: skip
+
+    def _pipeline(self) -> Pipeline:
+        ground, seams = self._ground, self._ground.plan.seams
+        watch_all = self._config.health.pictures == "all"
+        lookout = Lookout(self._config.camera, ground.cameras, once=self._once, watch_all=watch_all)
+        return Pipeline(
+            lookout.sources(),
+            ground.keeper.minding(seams.stage("detect", self.detect)),
+            ground.keeper.minding(seams.stage("recognise", self.recognise)),
+            self.recognise.finish,
+            lossless=self._once,
+            on_ended=lambda camera: ground.tell({"event": "ended", "camera": camera}),
+            effort=ground.keeper.effort,
+            most={"detect": lambda: ground.vision.detector.most, "recognise": lambda: ground.vision.recognizer.most},
+            batching=Batching(self._config.batch.max_wait_ms / 1000, ground.vision.opener.is_idle),
+            deadlines=self._deadlines,
+            gauge=ground.metrics,
+            reopen=self._reopen,
+        )
+
+    def _permit(self) -> Callable[[Decision], Decision]:
+        """What every decision must pass: no enrolment before its camera, no lockdown, pictures to trust, the rules."""
+        ground = self._ground
+        not_before = last_time(ground.plan.state / "journal.db") or RELEASED
+        wall = WallClock(self.sync, self._config.clock.require_sync, not_before, ground.plan.seams.wall)
+        doors = {camera: [door.name for door in doors] for camera, doors in self._watched.items()}
+        permit = Permit(
+            lambda: ground.roster.book, doors, wall.now, self._retry, lambda: ground.lockdown.is_on,
+            ground.cameras.why_shut,
+        )  # fmt: skip
+        return lambda decision: permit(ground.enrol_mode.shut(self._timed(decision)))
+
+    def _reopen(self, stage: str) -> None:
+        """A stage that has raised begins anew, and when that does not help, with engines that were opened anew."""
+        (self.detect if stage == "detect" else self.recognise).reopen()
+        heart = self.pipeline.hearts[stage]
+        if heart.streak % ENGINES_AFTER == 0:
+            for role in ROLES[stage]:
+                self._ground.vision.renew(role)
+                heart.beat()
+
+    def _late_at(self, place: Place) -> Callable[[float], bool]:
+        """Whether a picture of this moment is too late there. A film that is worked through is never late."""
+        deadlines = self._deadlines
+        return lambda captured: deadlines is not None and deadlines.is_late(place, captured, time.monotonic())
+
+    def _watch(self, shot: Shot, template: Template | None) -> None:
+        if shot.is_cut:
+            self._ground.cameras.graded(shot.camera, shot.assessment.quality, shot.track)
+        self._ground.enrol_mode.see(shot, template)
+
+    def _timed(self, decision: Decision) -> Decision:
+        if not self._once:
+            outcome = "left" if decision.reason in PARTING else decision.outcome
+            self._ground.metrics.decided(outcome, time.monotonic() - decision.evidence.captured)
+        return decision
+
+    def _retry(self, camera: str, track: int, segment: int) -> None:
+        self.recognise.retry(camera, track, segment)
