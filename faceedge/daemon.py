@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from faceedge import __version__
+from faceedge.care import Care
 from faceedge.config import Config
 from faceedge.errors import ConfigError, FaceedgeError
 from faceedge.flow import ROLES
@@ -17,7 +18,6 @@ from faceedge.health.systemd import Systemd
 from faceedge.health.watchdog import Vital, ailments, excuse
 from faceedge.house import House
 from faceedge.plan import Plan, Tell
-from faceedge.safe_mode import Care
 from faceedge.seams import Seams
 from faceedge.supervise import STUCK_EXIT, Supervisor
 

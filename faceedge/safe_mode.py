@@ -1,8 +1,9 @@
 """Safe mode: after a crash loop, cameras and batches of the configuration that worked last, and the plain engine.
 
-Only `[camera]`, `[engine]` and `[batch]` are taken back: they decide whether there are pictures and networks at all.
-Doors, rules, thresholds, keys and people are always the current ones, so nothing old opens a door. A door whose
-cameras are not among the old ones has none, and stays shut.
+Only `[camera]`, `[engine]` and `[batch]` are taken back: they decide whether there are pictures and networks at all. A
+camera's region, and whether films may be shown to it, are the current ones where the file can be understood. Doors,
+rules, thresholds, keys and people are always the current ones, so nothing old opens a door. A door whose cameras are
+not among the old ones has none, and stays shut.
 """
 
 from __future__ import annotations
@@ -11,19 +12,18 @@ import hashlib
 import json
 import logging
 import os
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from faceedge import config as configuration
+from faceedge.cameras import is_live
 from faceedge.config import Config
-from faceedge.errors import ConfigError
+from faceedge.errors import CameraError, ConfigError
 from faceedge.files import write_whole
-from faceedge.health.starts import WINDOW_S, Starts
 from faceedge.overrides import ENV_PREFIX
+from faceedge.toml import read_toml
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,6 @@ NAME = "worked.json"
 SECTIONS = ("camera", "engine", "batch")
 FALLBACK = {"backend": "onnx", "providers": ["cpu"]}
 """What runs everywhere; of the engine that worked only the number of threads is kept."""
-WORKED_S = 60.0
-"""A configuration has worked when frames came and no stage failed for so long. Where another one has worked before,
-it must have lasted for longer than a crash loop is counted, too: else a configuration that ends every two minutes would
-be what the safe mode falls back on."""
-GAP_S = 5.0
-RETRY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ class SafeMode:
 
 def remember(state: Path, config: Config) -> None:
     """Keeps what has worked; for the service alone, as addresses of cameras hold passwords. Raises OSError."""
-    write_whole(state / NAME, json.dumps(_kept(config)).encode(), 0o600)
+    write_whole(state / NAME, json.dumps(sections(config)).encode(), 0o600)
 
 
 def recall(state: Path) -> dict[str, Any] | None:
@@ -83,11 +77,13 @@ def safe_settings(path: Path | None, state: Path, environ: Mapping[str, str] = o
         why = f"the configuration is wrong ({error})"
     if (kept := recall(state)) is not None:
         kept["engine"] = {**_threads(kept["engine"]), **FALLBACK}
-        try:
-            config = configuration.load(path, others, kept)
-            return config, SafeMode(why, "last", _blind(config))
-        except ConfigError as error:
-            log.error("safe mode: what worked last cannot be used (%s)", error)
+        for current in (_as_written(path, environ), {}):
+            try:
+                config = configuration.load(path, others, {**kept, "camera": _limited(kept["camera"], current)})
+                return config, SafeMode(why, "last", _blind(config))
+            except ConfigError as error:
+                refusal = error
+        log.error("safe mode: what worked last cannot be used (%s)", refusal)
     config = configuration.load(path, others, {"engine": FALLBACK})
     return config, SafeMode(why, "current", _blind(config))
 
@@ -101,78 +97,8 @@ def fingerprint(path: Path | None, environ: Mapping[str, str] = os.environ) -> s
     return digest.hexdigest()[:32]
 
 
-@dataclass(slots=True)
-class Care:
-    """What a daemon that is watched by systemd does for the next start. The main thread calls `look` every second.
-
-    safe: that this one runs in safe mode. is_over: a run before it did, and this one tries without. now: tells the
-    configuration as it is on disk from others. clock: monotonic.
-    """
-
-    state: Path
-    config: Config
-    starts: Starts
-    safe: SafeMode | None
-    now: Callable[[], str]
-    clock: Callable[[], float] = time.monotonic
-    is_over: bool = False
-    _began: float = field(init=False)
-    _well_since: float = field(init=False)
-    _moved: float = field(init=False)
-    _tried: float = field(init=False)
-    _seen: str = field(init=False)
-    _counts: tuple[int, int] = (0, 0)
-    _lasts_s: float = field(init=False)
-    _is_kept: bool = False
-    _is_settled: bool = False
-
-    def __post_init__(self) -> None:
-        self._lasts_s = WORKED_S if recall(self.state) in (None, _kept(self.config)) else WINDOW_S
-        self._began = self._well_since = self._moved = self._tried = self.clock()
-        self._seen = self.now() if self.safe is not None else ""
-
-    def look(self, frames: int, faults: int) -> bool:
-        """Keeps the configuration once it has worked. frames, faults: since the start. True: it is time to leave the
-        safe mode, because the configuration has changed, or for another try."""
-        now = self.clock()
-        self._note(now, frames, faults)
-        if not self._is_kept and self.safe is None and now - self._well_since >= self._lasts_s:
-            self._is_kept = True
-            self._aside(lambda: remember(self.state, self.config))
-        if not self._is_settled and now - self._began >= WINDOW_S:
-            self._is_settled = True
-            self._aside(self.starts.settle)
-        return self.safe is not None and self._is_time(now)
-
-    def _note(self, now: float, frames: int, faults: int) -> None:
-        if frames != self._counts[0]:
-            self._moved = now
-        if faults != self._counts[1] or frames == 0 or now - self._moved > GAP_S:
-            self._well_since = now
-        self._counts = frames, faults
-
-    def _is_time(self, now: float) -> bool:
-        config = self.now()
-        has_changed, self._seen = config != self._seen, config
-        if has_changed or now - self._tried >= RETRY_S:
-            self._tried = now
-            return True
-        return False
-
-    @staticmethod
-    def _aside(work: Callable[[], None]) -> None:
-        """A disk that is slow must not hold up the main thread."""
-
-        def run() -> None:
-            try:
-                work()
-            except OSError as error:
-                log.warning("safe mode: what works cannot be kept (%s)", error.strerror)
-
-        threading.Thread(target=run, name="safe mode", daemon=True).start()
-
-
-def _kept(config: Config) -> dict[str, Any]:
+def sections(config: Config) -> dict[str, Any]:
+    """What of it is kept."""
     return config.model_dump(mode="json", include=set(SECTIONS))
 
 
@@ -181,6 +107,29 @@ _OURS = tuple(f"{ENV_PREFIX}{name.upper()}__" for name in SECTIONS)
 
 def _threads(engine: Any) -> dict[str, Any]:
     return {"threads": engine["threads"]} if isinstance(engine, dict) and "threads" in engine else {}
+
+
+def _limited(cameras: Any, current: Mapping[str, dict[str, Any]]) -> Any:
+    """With the region and the word on films of the current file, where it has a camera of that name: they say who is
+    seen, not whether pictures come. Of others no live one may show films."""
+    if not isinstance(cameras, list) or not all(isinstance(one, dict) for one in cameras):
+        return cameras
+    return [{**one, **current.get(str(one.get("name")), {"loop": _may_repeat(one)})} for one in cameras]
+
+
+def _may_repeat(camera: Mapping[str, Any]) -> bool:
+    try:
+        return bool(camera.get("loop")) and not is_live(str(camera.get("uri")))
+    except CameraError:
+        return False
+
+
+def _as_written(path: Path | None, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Region and word on films of every camera of the file, by name, right or wrong."""
+    chosen = configuration.chosen_path(path, environ)
+    found = read_toml(chosen, ConfigError, "").get("camera") if chosen is not None else None
+    cameras = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return {str(one.get("name", "entry")): {"roi": one.get("roi"), "loop": one.get("loop", False)} for one in cameras}
 
 
 def _blind(config: Config) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from faceedge import house as houses
+from faceedge.care import Care
 from faceedge.config import Config
 from faceedge.daemon import BEGIN_ANEW, Daemon
 from faceedge.errors import StoreError
@@ -22,7 +23,7 @@ from faceedge.health import heartbeat
 from faceedge.health.starts import Starts
 from faceedge.journal.chain import Chain
 from faceedge.journal.reading import entries, reading
-from faceedge.safe_mode import Care, SafeMode
+from faceedge.safe_mode import SafeMode
 from faceedge.seams import Seams, Stage
 from tests.fakes.vision import Sitter, template
 from tests.test_daemon_capture import FakeNetworks

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 
 import pytest
 
-from faceedge.config import Config, load
+from faceedge.config import load
 from faceedge.errors import ConfigError
-from faceedge.health.starts import WINDOW_S, Moment, Starts, read
 from faceedge.lookout import doors_by_camera
-from faceedge.safe_mode import NAME, RETRY_S, WORKED_S, Care, SafeMode, fingerprint, recall, remember, safe_settings
-from tests.fakes.clock import FakeClock
+from faceedge.safe_mode import NAME, SafeMode, fingerprint, remember, safe_settings
 
 GOOD = """
 [engine]
@@ -81,6 +78,49 @@ def test_a_door_whose_cameras_are_not_there_is_watched_by_none_and_that_is_said(
     assert safe.notices()[1:] == ["safe mode: no camera looks at door back, it stays shut"]
 
 
+EYES = """
+[[camera]]
+name = "entry"
+uri = "rtsp://10.0.0.7/door"
+loop = true
+[[camera]]
+name = "yard"
+uri = "rtsp://10.0.0.8/"
+loop = true
+[[camera]]
+name = "film"
+uri = "file:film.mp4"
+loop = true
+"""
+
+
+def eyes(file: Path, now: str) -> dict[str, tuple[object, bool]]:
+    file.write_text(EYES)
+    remember(file.parent, load(file, {}))
+    file.write_text(now)
+    config, safe = safe_settings(file, file.parent, {})
+    assert safe.cameras == "last"
+    return {camera.name: (camera.roi, camera.loop) for camera in config.camera}
+
+
+def test_where_faces_count_and_whether_films_may_be_shown_is_as_the_file_says_now(file: Path) -> None:
+    """A region was drawn around a poster, and films are no longer for test: neither is undone by a safe mode."""
+    now = '[[camera]]\nname = "entry"\nuir = "x"\nroi = [0.0, 0.0, 0.5, 1.0]\n'
+    assert eyes(file, now) == {
+        "entry": ((0.0, 0.0, 0.5, 1.0), False), "yard": (None, False), "film": (None, True),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("roi", ["[0.9, 0.0, 0.5, 1.0]", '"left"'])
+def test_a_region_that_cannot_be_understood_does_not_keep_the_cameras_that_worked_away(file: Path, roi: str) -> None:
+    assert eyes(file, f'[[camera]]\nname = "entry"\nuri = "0"\nroi = {roi}\n')["entry"] == (None, False)
+
+
+@pytest.mark.parametrize("now", ["camera = 1", "camera = [1]", '[[camera]]\nname = ["entry"]\n', ""])
+def test_a_camera_section_of_any_shape_is_no_hindrance(file: Path, now: str) -> None:
+    assert set(eyes(file, now)) == {"entry", "yard", "film"}
+
+
 def test_variables_of_the_environment_do_not_bring_the_wrong_cameras_back(file: Path) -> None:
     environ = {"FACEEDGE__CAMERA__0__URI": "", "FACEEDGE__ENGINE__BACKEND": "tensorrt", "FACEEDGE__DECIDE__VOTES": "4"}
     config, _ = safe_settings(file, file.parent, environ)
@@ -95,7 +135,17 @@ def test_where_nothing_has_worked_yet_only_the_engine_is_taken_back(file: Path) 
     assert safe == SafeMode("the daemon ended three times in ten minutes", "current")
 
 
-@pytest.mark.parametrize("kept", [b"", b"[]", b'{"camera":[{"uri":1}],"engine":{},"batch":{}}', b'{"camera":[]}'])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"[]",
+        b'{"camera":[{"uri":1}],"engine":{},"batch":{}}',
+        b'{"camera":[]}',
+        b'{"camera":[1],"engine":{},"batch":{}}',
+        b'{"camera":[{"name":[],"uri":"no","loop":1}],"engine":{},"batch":{}}',
+    ],
+)
 def test_what_worked_and_cannot_be_read_is_passed_over(file: Path, kept: bytes) -> None:
     (file.parent / NAME).write_bytes(kept)
     file.write_text(GOOD)
@@ -130,91 +180,3 @@ def test_another_file_or_another_variable_is_another_configuration(tmp_path: Pat
     prints.append(fingerprint(path, {"FACEEDGE__DEVICE": "x"}))
     assert len(set(prints)) == 4
     assert fingerprint(path, {"HOME": "/"}) == prints[2]
-
-
-class Watched:
-    """A daemon that says once a second how it is."""
-
-    def __init__(self, folder: Path, safe: SafeMode | None = None) -> None:
-        self.folder, self.clock, self.file = folder, FakeClock(), "one"
-        self.starts = Starts(folder, lambda: Moment("boot", self.clock()))
-        self.starts.begin("one")
-        self.config = Config.model_validate({"camera": [{"uri": "0"}]})
-        self.care = Care(folder, self.config, self.starts, safe, lambda: self.file, self.clock)
-        self.frames = self.faults = 0
-
-    def run(self, seconds: int, fps: int = 25, faults: int = 0) -> int:
-        """How often it was time to leave the safe mode."""
-        times = 0
-        for _ in range(seconds):
-            self.clock.advance(1.0)
-            self.frames += fps
-            self.faults += faults
-            times += self.care.look(self.frames, self.faults)
-        for thread in threading.enumerate():
-            if thread.name == "safe mode":
-                thread.join()
-        return times
-
-    @property
-    def has_worked(self) -> bool:
-        return recall(self.folder) is not None
-
-
-def test_a_configuration_has_worked_after_a_minute_of_frames_without_a_fault(tmp_path: Path) -> None:
-    watched = Watched(tmp_path)
-    watched.run(int(WORKED_S) - 1)
-    assert not watched.has_worked
-    watched.run(2)
-    assert watched.has_worked
-
-
-def test_what_has_worked_gives_way_only_to_what_lasts_longer_than_a_crash_loop(tmp_path: Path) -> None:
-    """Else a configuration that ends after two minutes, each time, would be the one that a safe mode falls back on."""
-    worked = Config.model_validate({"camera": [{"uri": "1"}]})
-    remember(tmp_path, worked)
-    kept = recall(tmp_path)
-    for _ in range(3):
-        Watched(tmp_path).run(120)
-    assert recall(tmp_path) == kept
-    Watched(tmp_path).run(int(WINDOW_S) + 2)
-    assert recall(tmp_path) != kept
-
-
-@pytest.mark.parametrize(("fps", "faults"), [(0, 0), (25, 1)])
-def test_without_frames_or_with_faults_nothing_has_worked(tmp_path: Path, fps: int, faults: int) -> None:
-    watched = Watched(tmp_path)
-    watched.run(300, fps, faults)
-    assert not watched.has_worked
-    watched.run(62)
-    assert watched.has_worked
-
-
-def test_a_safe_mode_never_counts_as_what_has_worked(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, SafeMode("x", "last"))
-    assert watched.run(300) == 0
-    assert not watched.has_worked
-
-
-def test_a_safe_mode_is_left_when_the_file_changes_and_every_hour(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, SafeMode("x", "last"))
-    assert watched.run(10) == 0
-    watched.file = "two"
-    assert watched.run(10) == 1
-    assert watched.run(int(RETRY_S) - 20) == 0
-    assert watched.run(30) == 1
-
-
-def test_after_ten_minutes_what_was_before_is_over(tmp_path: Path) -> None:
-    for _ in range(2):
-        watched = Watched(tmp_path)
-    assert len(read(tmp_path / "starts.json").ends) == 1
-    watched.run(int(WINDOW_S) + 1)
-    assert read(tmp_path / "starts.json").ends == ()
-
-
-def test_a_disk_that_refuses_costs_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    watched = Watched(tmp_path)
-    watched.care.state = tmp_path / "gone"
-    watched.run(62)
-    assert "cannot be kept" in caplog.text

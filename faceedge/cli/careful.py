@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from faceedge import config as configuration
+from faceedge.care import Care
 from faceedge.config import Config
 from faceedge.errors import FaceedgeError
 from faceedge.health.starts import Starts
-from faceedge.safe_mode import Care, SafeMode, fingerprint, safe_settings
+from faceedge.safe_mode import SafeMode, fingerprint, safe_settings
 
 log = logging.getLogger(__name__)
 
