@@ -37,7 +37,11 @@ class Recogniser:
         self.said: list[Decision] = []
         self.watched: list[tuple[int, bool]] = []
         self.judge = Judge(Decide(), Thresholds(grey=0.5, match=0.6, strict=0.7), lambda a, b: 1.0)
-        vision = SimpleNamespace(recognizer=SimpleNamespace(embed=self.embed), settled=lambda before, _: list(before))
+        self.settled: Callable[[Assessment], Assessment] = lambda before: before
+        vision = SimpleNamespace(
+            recognizer=SimpleNamespace(embed=self.embed),
+            settled=lambda before, _: [self.settled(one) for one in before],
+        )
         identifier = SimpleNamespace(identify=lambda template: Match("anna", 0.9, 0.3))
         publisher = SimpleNamespace(publish=lambda decision: self.said.append(decision) or Published(decision))
         parts = cast(list[Any], [vision, identifier, self.judge, publisher])
@@ -47,6 +51,25 @@ class Recogniser:
     def embed(self, crops: Sequence[Image]) -> list[Template]:
         self.embedded += len(crops)
         return [TEMPLATE for _ in crops]
+
+
+def test_a_shot_whose_recognition_shows_that_it_is_poor_has_no_vote_and_is_the_reason() -> None:
+    recogniser = Recogniser(lambda captured: False)
+    recogniser.settled = lambda before: Assessment(0.39, ("not a face",))
+    recogniser.stage([shot("entry", seq, 9.6 + seq / 10) for seq in range(5)])
+    assert recogniser.embedded == 5
+    assert recogniser.watched == [(seq, False) for seq in range(5)]
+    recogniser.stage.finish()
+    assert [(d.outcome, d.reason, d.evidence.poor) for d in recogniser.said] == [
+        ("deny", "low_quality", ("not a face",))
+    ]
+
+
+def test_the_quality_of_the_recognition_decides_the_band() -> None:
+    recogniser = Recogniser(lambda captured: False)
+    recogniser.settled = lambda before: Assessment(0.5, ("covered",))
+    recogniser.stage([shot("entry", seq, 9.6 + seq / 10) for seq in range(5)])
+    assert [(d.outcome, d.band, d.evidence.quality) for d in recogniser.said] == [("grant", "low_quality", 0.5)]
 
 
 def test_a_late_shot_costs_no_embedding_and_is_still_seen_and_refused() -> None:
