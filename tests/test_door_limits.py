@@ -75,6 +75,12 @@ def test_a_refusal_is_one_only_when_no_door_may_open() -> None:
     assert outcomes(seen(hall, 0.3)) == [("deny", "unknown")]
 
 
+def test_what_one_door_would_refuse_is_no_refusal_while_the_other_has_not_enough_votes_yet() -> None:
+    hall = Hall({"main": own(votes=5), "lab": own(grey=0.8, match=0.8, strict=0.85)})
+    assert seen(hall, 0.55, times=4) == []
+    assert [(d.outcome, d.fit) for d in seen(hall, 0.55, times=1)] == [("review", ("main",))]
+
+
 def test_a_face_too_small_for_one_door_may_open_the_other() -> None:
     hall = Hall({"main": USUAL, "far": own(min_face_px=40)})
     assert [(d.outcome, d.fit) for d in seen(hall, size=60)] == [("grant", ("far",))]
