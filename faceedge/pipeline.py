@@ -9,7 +9,7 @@ Queues hold (n) items a camera, or a track of a camera; they take turns, the new
 `lossless` the giver waits instead, and the clock is that of the clip: a file gives the same decisions at any speed.
 Frames that can no longer be decided in time are dropped before anything is done with them; of shots the stages decide,
 because a face that came too late is still refused and not forgotten. A stage that raises is opened anew (`reopen`) and
-loses its batch; one that is silent for longer than it may (`stuck`) hangs, and nothing but a new process mends that.
+loses its batch; one that is silent for longer than it may (`vitals`) hangs, and nothing but a new process mends that.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class NoGauge:
 
 @dataclass(slots=True)
 class Pipeline:
-    """Threads and queues of one daemon. Start it, watch `is_finished` and `stuck`, stop it.
+    """Threads and queues of one daemon. Start it, watch `is_finished` and `vitals`, stop it.
 
     effort: how much may be done now. most: by stage, how much its engine runs at once: were more taken, the first of
     them would wait for the last, and no newer one could take their place. deadlines: None where pictures have no age,
@@ -120,11 +120,6 @@ class Pipeline:
     def is_finished(self) -> bool:
         """Every camera has ended and everything it showed has been decided."""
         return not any(thread.is_alive() for thread in self._threads)
-
-    @property
-    def stuck(self) -> list[str]:
-        """Names of living threads that made no progress for longer than they may."""
-        return [thread.name for thread in self._threads if thread.is_alive() and self.hearts[thread.name].is_stuck]
 
     def vitals(self) -> list[Vital]:
         """Every thread of the table above, for the watchdog."""

@@ -20,7 +20,6 @@ class Finished:
 
     is_finished = True
     failures: tuple[Exception, ...] = ()
-    stuck: tuple[str, ...] = ()
 
 
 def test_a_device_that_was_lost_in_the_last_second_of_a_film_is_still_told() -> None:

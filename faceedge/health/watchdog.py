@@ -13,13 +13,12 @@ from faceedge.health.heartbeat import Heart
 
 @dataclass(frozen=True, slots=True)
 class Vital:
-    """A thread that must live. is_alive: whether it runs. has_ended: it has come to its end in order, as that of a
-    clip does, or has not begun. waits: work lies before it; without that its silence means nothing."""
+    """A thread that must live, and beats when there is nothing to do, too. is_alive: whether it runs. has_ended: it has
+    come to its end in order, as that of a clip does, or has not begun."""
 
     heart: Heart
     is_alive: Callable[[], bool]
     has_ended: Callable[[], bool] = lambda: False
-    waits: Callable[[], bool] = lambda: True
 
     @property
     def ailment(self) -> str:
@@ -28,7 +27,7 @@ class Vital:
             return ""
         if not self.is_alive():
             return f"{self.heart.name} has died"
-        if self.heart.is_stuck and self.waits():
+        if self.heart.is_stuck:
             return f"{self.heart.name} makes no progress"
         if self.heart.is_failing:
             return f"{self.heart.name} does nothing but fail"

@@ -64,9 +64,7 @@ def vital(**facts: bool) -> Vital:
     now = 0.0
     heart = Heart("journal", 4.0, lambda: now)
     now = 5.0 if facts.get("silent") else 3.0
-    return Vital(
-        heart, lambda: facts.get("alive", True), lambda: facts.get("ended", False), lambda: facts.get("waits", True)
-    )
+    return Vital(heart, lambda: facts.get("alive", True), lambda: facts.get("ended", False))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +72,6 @@ def vital(**facts: bool) -> Vital:
     [
         (vital(), []),
         (vital(silent=True), ["journal makes no progress"]),
-        (vital(silent=True, waits=False), []),
         (vital(alive=False), ["journal has died"]),
         (vital(alive=False, silent=True, ended=True), []),
     ],
