@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from faceedge.bands import ANYWHERE, size_px
 from faceedge.continuity import Trail
-from faceedge.types import Decision, Evidence, Match, Shot
+from faceedge.types import SECOND_FACTOR_S, Decision, Evidence, Match, Shot
 from faceedge.votes import RANK, VOTES_LAST_S, Ruling, Vote
 
 DEADLINE_S = 0.5
+RETRY_AFTER_S = 0.5
+"""A lost grant may be decided anew after this: a broker that is away must not flood the log with every shot."""
 NEARER = 1.25
 """So much larger is a face that stands before another one."""
 PATIENCE_S = 3.0
@@ -108,6 +110,24 @@ class Case:
             band=ruling.band, person=ruling.person, evidence=evidence, deadline=shot.captured + DEADLINE_S,
             fit=None if ANYWHERE in ruling.doors or ruling.outcome == "deny" else ruling.doors,
         )  # fmt: skip
+
+    def news(self, made: Ruling, now: float, cooldown_s: float) -> Ruling | None:
+        """What of a ruling is to be told: once a cool-down, unless it became better for a door, as when a stranger is
+        recognised after all, or a grey face becomes clear."""
+        if self._is_asked(made, now):
+            return None
+        if not self.reached:
+            return made if now - self.decided >= RETRY_AFTER_S else None
+        better = tuple(door for door in made.doors if RANK[made.outcome] > self.reached.get(door, -1))
+        if better:
+            return replace(made, doors=better)
+        return made if now - self.decided >= cooldown_s else None
+
+    def _is_asked(self, made: Ruling, now: float) -> bool:
+        """The same question is not put again while it may still be answered."""
+        is_same = self.review is not None and self.review.person == made.person
+        is_about = set(made.doors) <= set(self.asked_doors)
+        return made.outcome == "review" and is_same and is_about and now - self.asked < SECOND_FACTOR_S
 
     def note(self, decision: Decision, doors: tuple[str, ...], now: float) -> None:
         """Remembers that this was decided for these doors."""

@@ -22,14 +22,12 @@ from faceedge.config import Decide
 from faceedge.continuity import Continuity
 from faceedge.fit import Judging, Thresholds
 from faceedge.lockout import Lockout
-from faceedge.types import SECOND_FACTOR_S, Decision, Floats, Match, Shot, Template
+from faceedge.types import Decision, Floats, Match, Shot, Template
 from faceedge.votes import RANK, Ruling, Similarity, Vote, agreeing, ruling
 
 __all__ = ["DEADLINE_S", "PARTING", "TRUSTED_QUALITY", "USABLE_QUALITY", "Judge"]
 
 TRACK_ENDS_AFTER_S = 1.0
-RETRY_AFTER_S = 0.5
-"""A lost grant may be decided anew after this: a broker that is away must not flood the log with every shot."""
 STILL_SEEN_S = TRACK_ENDS_AFTER_S
 """A second factor counts while the newest vote is no older. Votes come every 0.1 to 0.3 s, poor pictures in between
 cost some; whoever gives none for a second has left by the judge's own measure."""
@@ -209,7 +207,7 @@ class Judge:
             case.late = newest.shot
             return []
         for made in self._rulings(case, now):
-            told = self._news(case, made, now)
+            told = case.news(made, now, self.rules.cooldown_s)
             if told is not None:
                 case.waits = told.outcome != "deny" and self._must_wait(case, now)
                 return [] if case.waits else [self._decided(case, told, now)]
@@ -249,17 +247,6 @@ class Judge:
             return made
         return replace(made, outcome="review", reason="locked_out", band="grey")
 
-    def _news(self, case: Case, made: Ruling, now: float) -> Ruling | None:
-        """Once a cool-down, unless it became better for a door: a stranger recognised after all, a grey face clear."""
-        if _is_asked(case, made, now):
-            return None
-        if not case.reached:
-            return made if now - case.decided >= RETRY_AFTER_S else None
-        better = tuple(door for door in made.doors if RANK[made.outcome] > case.reached.get(door, -1))
-        if better:
-            return replace(made, doors=better)
-        return made if now - case.decided >= self.rules.cooldown_s else None
-
     def _decided(self, case: Case, made: Ruling, now: float) -> Decision:
         newest = case.votes[-1]
         decision = case.decision(made, newest.shot, newest.match)
@@ -281,9 +268,3 @@ class Judge:
     def _end(self, case: Case) -> list[Decision]:
         parting = case.parting(self.rules.votes)
         return [] if parting is None else [parting]
-
-
-def _is_asked(case: Case, made: Ruling, now: float) -> bool:
-    """The same question is not put again while it may still be answered."""
-    is_same = case.review is not None and case.review.person == made.person and set(made.doors) <= set(case.asked_doors)
-    return made.outcome == "review" and is_same and now - case.asked < SECOND_FACTOR_S
