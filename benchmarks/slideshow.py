@@ -7,6 +7,7 @@ movement counts for. Real detector, crops and templates; three votes of five, as
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -99,6 +100,7 @@ def main() -> None:
         for name, frames in films:
             if shots := seen(vision, frames):
                 told[name].append((granted_s(vision, shots, None), granted_s(vision, shots, Continuity())))
+                print(name, *told[name][-1], file=sys.stderr, flush=True)
     for name, results in told.items():
         without, with_it = ([one[side] for one in results if one[side] is not None] for side in (0, 1))
         waits = f"median {np.median(without):.2f} s" if without else ""

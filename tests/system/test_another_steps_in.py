@@ -15,7 +15,7 @@ COUNT = 20
 
 @pytest.mark.usefixtures("default_models")
 def test_nobody_is_let_in_on_the_votes_of_somebody_else(assets: Path) -> None:
-    results = run(assets / "data" / "dev", COUNT)
+    results = list(run(assets / "data" / "dev", COUNT))
     assert {one.way for one in results} == set(WAYS)
     assert sum(len(set(one.shown)) == 2 for one in results) > COUNT / 2, "both were seen"
     assert any(one.granted(one.first) for one in results)
