@@ -158,3 +158,12 @@ def test_training_finds_a_line_that_separates_and_weights_decide_what_counts() -
     logits = train(fed, targets, weights, Training(units=4, epochs=20, rate=2e-2)).logits(fed)
     assert ((logits[:, 0] > 0) == (fed[:, 0] > 0)).mean() > 0.97
     assert ((logits[:, 1] > 0) == (fed[:, 1] > 0)).mean() < 0.8
+
+
+@pytest.mark.parametrize("match", [0.35, 0.93])
+def test_where_nobody_is_shown_twice_a_clean_photo_still_never_fails(match: float) -> None:
+    alone = rows_of(looks(photos=60, people=60), match, 1)
+    assert alone.mates == 0
+    assert match < alone.typical < 1
+    assert not alone.fails[alone.clean].any()
+    assert 0.1 < alone.fails[alone.is_face].mean() < 0.9

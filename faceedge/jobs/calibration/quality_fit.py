@@ -21,9 +21,9 @@ from faceedge.types import Floats
 
 HELD_OUT, MOST_HELD_OUT = 0.2, 200
 """Share of the photos, and most photos, that judge."""
-TYPICAL = 0.65
-"""Cosine of two good photos of one person, where the photos show nobody twice."""
-ENOUGH_MATES = 30
+TYPICAL = 0.45
+"""Where the photos hardly show anybody twice: two good photos of one person lie so far from the match to the same."""
+ENOUGH_MATES = 20
 HALF_STEP = 0.5
 """The target falls from likely to unlikely over so many deviations of the likeness."""
 NAMING_UNITS = 2
@@ -73,7 +73,7 @@ def rows_of(looks: Sequence[Look], match: float, seed: int) -> Rows:
     embeddings = np.array([look.template.embedding for look in kept], np.float32)
     likeness = np.array([_likeness(look, own) for look in kept])
     mates = _mates(kept)
-    typical = float(np.median(mates)) if len(mates) >= ENOUGH_MATES else TYPICAL
+    typical = float(np.median(mates)) if len(mates) >= ENOUGH_MATES else match + TYPICAL * (1 - match)
     people = {look.photo: look.person for look in kept}
     share = min(HELD_OUT, MOST_HELD_OUT / len(photos))
     is_out = dict(zip(photos, held_out([people[photo] for photo in photos], share, seed), strict=True))
