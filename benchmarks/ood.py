@@ -1,6 +1,6 @@
 """Pictures without a human face, shown to a door and to enrolment: things, places, and what only looks like a face.
 
-    python -m benchmarks.ood [PAIR…] [--fit | --fitted STATE] [--out ood.json]
+    python -m benchmarks.ood [PAIR…] [--pictures-only] [--fit | --fitted STATE] [--out ood.json]
 
 The pictures are `dev/ood` of FACEEDGE_TEST_ASSETS. Each is shown for 2 s, slightly moving (`stills.py`), at a door
 where 31 people are enrolled, and offered to enrolment. A plain one makes no track, or no face of it reaches a quality
@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.measure import machine
 from benchmarks.networks import DEV, PAIRS, Fitting, Opened, add_fitting, listed, opened
-from benchmarks.stills import Desk, enrol, show
+from benchmarks.stills import Came, Desk, enrol, show
 from faceedge.jobs.photos import read_photo
 from faceedge.types import Image
 
@@ -61,15 +61,10 @@ def pictures() -> list[tuple[str, bool]]:
         return [(row["image"], row["facelike"] == "1") for row in csv.DictReader(lines)]
 
 
-def judged(site: Opened, images: Sequence[tuple[str, bool]], folder: Path) -> list[Seen]:
-    """Enrols the people of the list for identification and shows them the pictures."""
-    people: dict[str, list[Path]] = defaultdict(list)
-    for image, who, role in listed("ident.csv"):
-        if role == "gallery":
-            people[who].append(DEV / image)
-    assert enrol(site, people), "nobody could be enrolled"
+def judged(site: Opened, images: Sequence[tuple[str, bool]], folder: Path, *, at_door: bool = True) -> list[Seen]:
+    """Enrols the people of the list for identification and shows them the pictures; or only looks at the pictures."""
     stills = [_small(read_photo(DEV / image)) for image, _ in images]
-    came = show(site, stills, folder)
+    came = _shown(site, stills, folder) if at_door else [Came(0, ())] * len(stills)
     with Desk(site) as desk:
         return [
             Seen(
@@ -84,6 +79,15 @@ def judged(site: Opened, images: Sequence[tuple[str, bool]], folder: Path) -> li
             )
             for (image, is_facelike), still, one in zip(images, stills, came, strict=True)
         ]
+
+
+def _shown(site: Opened, stills: Sequence[Image], folder: Path) -> list[Came]:
+    people: dict[str, list[Path]] = defaultdict(list)
+    for image, who, role in listed("ident.csv"):
+        if role == "gallery":
+            people[who].append(DEV / image)
+    assert enrol(site, people), "nobody could be enrolled"
+    return show(site, stills, folder)
 
 
 def _small(image: Image) -> Image:
@@ -124,6 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ood", description=__doc__.splitlines()[0])
     parser.add_argument("pair", nargs="*", help=f"any of {', '.join(PAIRS)} (default: all)")
     add_fitting(parser)
+    parser.add_argument("--pictures-only", action="store_true", help="no door: only the pictures, and enrolment")
     parser.add_argument("--out", type=Path, default=Path("ood.json"))
     args = parser.parse_args()
     found = {}
@@ -132,7 +137,7 @@ def main() -> None:
             tempfile.TemporaryDirectory() as folder,
             opened(pair, Path(folder) / "state", Fitting(args.fit, args.fitted)) as site,
         ):
-            found[pair] = judged(site, pictures(), Path(folder))
+            found[pair] = judged(site, pictures(), Path(folder), at_door=not args.pictures_only)
     Console(width=120).print(table(found))
     for pair, seen in found.items():
         for one in seen:
