@@ -75,7 +75,8 @@ class Run:
         self.events: list[dict[str, Any]] = []
         self._decided = threading.Event()
         config = Config.model_validate({
-            "camera": [{"uri": f"file:{film}"}], "engine": {"backend": backend}, "decide": {"cooldown_s": 0, "motion": False},
+            "camera": [{"uri": f"file:{film}"}], "engine": {"backend": backend},
+            "decide": {"cooldown_s": 0, "motion": False},
         })  # fmt: skip
         self.code = Daemon(config, state, cache_dir(), self._tell, once=True).run()
 
