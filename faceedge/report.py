@@ -84,7 +84,7 @@ class Report:
         return {
             "device": device,
             "cameras": list(self.cameras.names),
-            "doors": [{"name": door.name, "liveness": door.liveness} for door in self.doors],
+            "doors": [{"name": door.name, "liveness": door.liveness, **self._own_limits(door)} for door in self.doors],
             "builds": dict(self.vision.builds),
             "limits": dict(self.publisher.limits),
             "keys": self.exchange.kids if self.exchange is not None else {},
@@ -109,6 +109,10 @@ class Report:
     def cameras_ok(self) -> dict[str, bool]:
         """Whether each camera delivers, by name."""
         return {camera["name"]: camera["ok"] for camera in self.cameras.as_json()}
+
+    def _own_limits(self, door: Door) -> dict[str, Any]:
+        own = self.publisher.own_limits.get(door.name)
+        return {"limits": dict(own)} if own else {}
 
     def _doors(self) -> list[dict[str, Any]]:
         views = self.exchange.link.views() if self.exchange is not None else {}

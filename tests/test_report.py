@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+from types import SimpleNamespace
+from typing import Any, cast
 
-from faceedge.report import APART_S, EVERY_S, StateFeed
+from faceedge.config import Capture, Door
+from faceedge.report import APART_S, EVERY_S, Report, StateFeed
 from tests.fakes.clock import FakeClock
 
 
@@ -51,3 +54,17 @@ def test_whoever_presses_refresh_all_day_gets_one_state_a_second() -> None:
     run(state, clock, 20, news_every_tick=True)
     assert 19 <= len(told) <= 21
     assert all(later - earlier >= APART_S - 1e-6 for earlier, later in itertools.pairwise(told))
+
+
+def test_a_start_writes_down_the_numbers_of_every_door_and_the_state_says_which_are_loose() -> None:
+    publisher = SimpleNamespace(limits={"match": 0.6}, own_limits={"lab": {"match": 0.5}})
+    nothing = cast(Any, SimpleNamespace(notices=(), names=("entry",), builds={}))
+    report = Report(
+        (Door(name="main"), Door(name="lab")), nothing, nothing, cast(Any, publisher), nothing, nothing, nothing,
+        nothing, nothing, nothing, None, own_numbers=("door lab lets in more",),
+    )  # fmt: skip
+    assert report.standing("here", Capture())["doors"] == [
+        {"name": "main", "liveness": "off"},
+        {"name": "lab", "liveness": "off", "limits": {"match": 0.5}},
+    ]
+    assert report.notices() == ["door lab lets in more"]
