@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from faceedge.chaos.house import House
 from faceedge.chaos.observer import Sign
 
+SETTLES_S = 30.0
 Do = Callable[[House], None]
 Notices = Callable[[Sign], bool]
 
@@ -44,6 +45,13 @@ class Fault:
     objects: Callable[[House, float], str] = no_objection
     clear: Do = nothing
     ends_itself: bool = False
+
+
+def unsaid(house: House) -> None:
+    """Another daemon, which has not said it yet: the log has each kind of fault of a stage once."""
+    house.charge.stop()
+    house.charge.start()
+    house.settle(SETTLES_S)
 
 
 def event(*names: str) -> Notices:

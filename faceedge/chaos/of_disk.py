@@ -8,13 +8,12 @@ import time
 from pathlib import Path
 
 from faceedge.chaos import evidence, mounts
-from faceedge.chaos.faults import Do, Fault, either, ended, logged
+from faceedge.chaos.faults import SETTLES_S, Do, Fault, either, ended, logged
 from faceedge.chaos.house import TTL_S, House
 
 HOLDS_S = 3.0
 GARBAGE = 4096
 """Bytes at the begin of a database, with all that tells where the rest lies."""
-SETTLES_S = 30.0
 DATABASES = ("gallery.db", "journal.db")
 
 

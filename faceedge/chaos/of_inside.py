@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from faceedge.chaos.faults import Do, Fault, ended, logged
+from faceedge.chaos.faults import Do, Fault, ended, logged, unsaid
 from faceedge.chaos.house import House
 from faceedge.chaos.observer import Sign
 from faceedge.chaos.orders import Fails, Order
@@ -21,7 +21,7 @@ def _order(fails: Fails, where: str = "", times: int = 0, shift_s: float = 0.0) 
 def _raises(stage: str) -> Fault:
     what = f"the stage {stage} raises once"
     notices = logged(f"ordered: {stage} raises")
-    return Fault(f"{stage}-raises", what, _order("raise", stage, 1), notices, ends_itself=True)
+    return Fault(f"{stage}-raises", what, _order("raise", stage, 1), notices, prepare=unsaid, ends_itself=True)
 
 
 def _hangs(stage: str) -> Fault:
@@ -49,11 +49,11 @@ FAULTS = (
     _hangs("recognise"),
     Fault(
         "engine-error", "the detector's engine fails at every batch", _order("engine", "detector"),
-        logged("the detector fails"), _MEND, holds_s=ENGINE_HOLDS_S,
+        logged("the detector fails"), _MEND, unsaid, ENGINE_HOLDS_S,
     ),
     Fault(
         "out-of-memory", "the recogniser's engine finds no memory", _order("memory", "recognizer"),
-        logged("no memory is left"), _MEND, holds_s=ENGINE_HOLDS_S,
+        logged("no memory is left"), _MEND, unsaid, ENGINE_HOLDS_S,
     ),
     Fault(
         "clock-ahead", "the clock on the wall jumps a year ahead", _order("wall", shift_s=YEAR_S),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from faceedge.chaos.ballast import Ballast, Cage, Uncaged, cage
-from faceedge.chaos.faults import Do, Fault
+from faceedge.chaos.faults import SETTLES_S, Do, Fault
 from faceedge.chaos.house import House
 from faceedge.chaos.observer import Sign
 
 LIMIT = 1 << 30
 """Bytes of the group: the daemon needs about a quarter of them."""
 HOLDS_S = 8.0
-SETTLES_S = 30.0
 
 
 class Load:

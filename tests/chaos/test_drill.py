@@ -17,6 +17,7 @@ from faceedge.chaos.faults import Fault, ended
 from faceedge.chaos.house import House
 from faceedge.chaos.observer import Decided, Observer, Opened
 from faceedge.chaos.reel import Appearance
+from faceedge.chaos.run import FAULTS
 
 HER = "her"
 BOUND = Bound(1.0, 1.0, 9)
@@ -98,3 +99,13 @@ def test_a_daemon_that_says_nothing_has_not_noticed(monkeypatch: pytest.MonkeyPa
         hall.refuses()
 
     assert row_of(strike, monkeypatch).complaints == ("never detected",)
+
+
+@pytest.mark.parametrize("name", ["detect-raises", "recognise-raises", "engine-error", "out-of-memory"])
+def test_what_a_daemon_says_once_is_asked_of_one_that_has_not_said_it(name: str) -> None:
+    """Else the second time of a long run would never be detected."""
+    done: list[str] = []
+    charge = SimpleNamespace(stop=lambda: done.append("stop"), start=lambda: done.append("start"))
+    house = SimpleNamespace(charge=charge, settle=lambda _within_s: done.append("settle"))
+    next(fault for fault in FAULTS if fault.name == name).prepare(cast(Any, house))
+    assert done == ["stop", "start", "settle"]
