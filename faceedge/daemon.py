@@ -143,7 +143,7 @@ class Daemon:
         limit = threading.Timer(LEAVE_WITHIN_S, self._seams.leave, (STUCK_EXIT,))
         limit.daemon = True
         limit.start()
-        self._systemd.status(", ".join(ailing))
+        self._systemd.leaving(", ".join(ailing))
         self._house.pipeline.abandon()
         self._house.notes.hang(", ".join(ailing), 0.0 if self._house.session.journal.vital.ailment else LAST_WORDS_S)
         time.sleep(BREATH_S)

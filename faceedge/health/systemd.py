@@ -51,6 +51,10 @@ class Systemd:
             self._said, self._said_at = status, self._clock()
             self._tell(f"STATUS={_ascii(status)}")
 
+    def leaving(self, why: str) -> None:
+        """What ails a daemon that is about to end for it; told at once, as there is no later."""
+        self._tell(f"STATUS={_ascii(why)}")
+
     def alive(self) -> None:
         """Everything that the door needs makes progress; not calling this is how a stuck daemon is restarted."""
         if self._is_ours:

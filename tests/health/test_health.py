@@ -143,6 +143,14 @@ def test_a_status_is_plain_ascii_told_when_it_changes_and_once_a_second_at_most(
     assert heard == ["STATUS=2 cameras", "STATUS=entry is d?ster READY=1", "STATUS=x"]
 
 
+def test_why_it_leaves_is_told_however_lately_something_else_was(notified: socket.socket) -> None:
+    systemd = Systemd(clock=lambda: 0.0)
+    systemd.ready("2 cameras")
+    systemd.leaving("detect makes no progress")
+    systemd.close()
+    assert all_of(notified)[-1] == "STATUS=detect makes no progress"
+
+
 def test_a_watchdog_meant_for_another_process_is_left_alone(
     notified: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
