@@ -45,7 +45,7 @@ def differences(golden: str, got: str) -> list[str]:
     old, new = _cells(golden), _cells(got)
     blanked = [[_blanked(line) for line in side] for side in (old, new)]
     shown = [text for text, _ in new]
-    for tag, a0, a1, b0, _ in difflib.SequenceMatcher(None, *blanked, autojunk=False).get_opcodes():
+    for tag, a0, a1, b0, _ in difflib.SequenceMatcher(None, blanked[0], blanked[1], autojunk=False).get_opcodes():
         if tag != "equal":
             continue
         for step in range(a1 - a0):
