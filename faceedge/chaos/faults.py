@@ -48,7 +48,8 @@ class Fault:
 
 
 def unsaid(house: House) -> None:
-    """Another daemon, which has not said it yet: the log has each kind of fault of a stage once."""
+    """Another daemon, which has not said it yet: the log has each kind of fault of a stage once, and a picture that
+    stands still again is told only when it has done so for longer (`health/calm.py`)."""
     house.charge.stop()
     house.charge.start()
     house.settle(SETTLES_S)

@@ -101,7 +101,7 @@ def test_a_daemon_that_says_nothing_has_not_noticed(monkeypatch: pytest.MonkeyPa
     assert row_of(strike, monkeypatch).complaints == ("never detected",)
 
 
-@pytest.mark.parametrize("name", ["detect-raises", "recognise-raises", "engine-error", "out-of-memory"])
+@pytest.mark.parametrize("name", ["frozen-frame", "detect-raises", "recognise-raises", "engine-error", "out-of-memory"])
 def test_what_a_daemon_says_once_is_asked_of_one_that_has_not_said_it(name: str) -> None:
     """Else the second time of a long run would never be detected."""
     done: list[str] = []
