@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import threading
@@ -39,9 +40,9 @@ def test_what_this_process_takes_is_counted_and_what_it_gives_back_no_longer() -
 
 def test_memory_that_is_written_to_is_resident() -> None:
     before = held_by(os.getpid())["rss"]
-    block = b"x" * (32 << 20)
-    assert held_by(os.getpid())["rss"] - before > 24 << 20
-    del block
+    with mmap.mmap(-1, 32 << 20) as block:  # no memory that an earlier test has left
+        block.write(bytes(32 << 20))
+        assert held_by(os.getpid())["rss"] - before > 24 << 20
 
 
 def test_one_that_has_ended_holds_nothing() -> None:
