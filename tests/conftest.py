@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import types
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 from faceedge.config import cache_dir
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has its jobs in the background ignore it, and then so would every process that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("tests.fakes.gpu.fixture",)
 settings.register_profile("quick", max_examples=40, deadline=None)

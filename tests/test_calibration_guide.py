@@ -42,7 +42,7 @@ def site(tmp_path: Path, assets: Path) -> Path:
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_every_block_of_the_page_runs_as_it_stands(site: Path, default_models: Path) -> None:
-    *blocks, worse = BLOCK.findall(TEXT)
+    *blocks, worse, quality = BLOCK.findall(TEXT)
     printed = [ran(body, site) for body in blocks]
     assert len(printed) == 5
     assert "chosen: " in printed[1]
@@ -51,6 +51,7 @@ def test_every_block_of_the_page_runs_as_it_stands(site: Path, default_models: P
     manifest = site / "state" / "models" / "mobileface-v2" / "1-int8" / "model.toml"
     manifest.write_text(manifest.read_text().replace('verdict = "passed"', 'verdict = "failed"'))
     assert "mobileface-v2@1-int8 is the recogniser" in ran(worse, site)
+    assert quality == "faceedge calibrate quality photos/\n", "tests/jobs/test_calibrate_quality.py runs it"
 
 
 @pytest.mark.parametrize("part", [Recipe, Gates, Floors], ids=lambda part: part.__name__)

@@ -12,6 +12,7 @@ from faceedge.config import Config, cache_dir
 from faceedge.daemon import Daemon
 from faceedge.demo.clip import cached
 from faceedge.demo.photos import astronaut_path
+from faceedge.demo.stand import FILM
 from faceedge.gallery.store import Gallery
 
 FIRST, LAST = 80, 125
@@ -48,7 +49,7 @@ def test_the_daemon_recognises_and_learns_nothing(state: Path, tmp_path: Path) -
     with Gallery.open(state) as gallery:
         before = gallery.changes()
     events: list[dict[str, object]] = []
-    config = Config.model_validate({"camera": [{"uri": f"file:{short}"}]})
+    config = Config.model_validate({"camera": [{"uri": f"file:{short}"}], **FILM})
     assert Daemon(config, state, cache_dir(), events.append, once=True).run() == 0
     assert any(one["event"] == "decision" and one["person"] for one in events), "somebody was recognised"
     with Gallery.open(state) as gallery:

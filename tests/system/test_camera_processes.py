@@ -136,7 +136,7 @@ def test_a_killed_process_is_replaced_and_a_stop_leaves_none(
         daemon.stop()
         thread.join()
     assert time.monotonic() - start < 2.0
-    assert not children()
+    assert not workers()
     said = caplog.text + str(told)
     assert not any(secret in said for secret in SECRETS)
 
@@ -149,4 +149,4 @@ def test_a_stop_while_a_camera_does_not_open_is_obeyed_within_a_second() -> None
         start = time.monotonic()
         camera.close()
         assert time.monotonic() - start < 1.0
-    assert not children()
+    assert not workers()
