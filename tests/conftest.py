@@ -13,7 +13,7 @@ from hypothesis import settings
 from faceedge.config import cache_dir
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell has its jobs in the background ignore it, and then so would every process that a test starts and interrupts.
+    # A shell has its jobs in the background ignore it, and then so would every process that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("tests.fakes.gpu.fixture",)
