@@ -21,13 +21,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from faceedge.batching import GREEDY, Batching
 from faceedge.channel import Channel, Closed
 from faceedge.deadlines import Deadlines
 from faceedge.effort import FULL, Effort
 from faceedge.errors import FaceedgeError
+from faceedge.gauge import Gauge, NoGauge
 from faceedge.health.heartbeat import Heart
 from faceedge.health.watchdog import Vital
 from faceedge.types import Decision, Frame, Shot
@@ -43,28 +44,6 @@ PLAYED_SILENCE_S = 60.0
 CAMERA_PAUSE_S = 1.0
 STOP_WITHIN_S = 1.2
 """Of the 2 s that a stop may take; the door link leaves in the rest."""
-
-
-class Gauge(Protocol):
-    """What is measured while it runs (`health/metrics.py`). Any thread."""
-
-    def waited(self, queue: str, seconds: float) -> None:
-        """One item waited so long in a queue."""
-        ...
-
-    def worked(self, stage: str, seconds: float, items: int) -> None:
-        """A stage took so long over a batch."""
-        ...
-
-
-class NoGauge:
-    """Measures nothing."""
-
-    def waited(self, queue: str, seconds: float) -> None:
-        """See Gauge."""
-
-    def worked(self, stage: str, seconds: float, items: int) -> None:
-        """See Gauge."""
 
 
 @dataclass(slots=True)

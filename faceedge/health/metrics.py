@@ -1,6 +1,6 @@
 """What Prometheus is told: how long every step takes, and what was counted. Its own registry for every daemon.
 
-Histograms are observed while the pipeline runs (`pipeline.Gauge`), everything else is read when somebody asks
+Histograms are observed while the pipeline runs (`gauge.Gauge`), everything else is read when somebody asks
 (`Sources`). Labels are names from the configuration, of threads and of outcomes; nobody's person is in them.
 """
 
@@ -80,11 +80,11 @@ class Metrics:
         self.registry.register(_Asked(self))
 
     def waited(self, queue: str, seconds: float) -> None:
-        """See `pipeline.Gauge`."""
+        """See `gauge.Gauge`."""
         self._of(self._waits, queue).observe(seconds)
 
     def worked(self, stage: str, seconds: float, items: int) -> None:
-        """See `pipeline.Gauge`."""
+        """See `gauge.Gauge`."""
         self._of(self._works, stage).observe(seconds)
         self._of(self._sizes, stage).observe(items)
 
