@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from tests.door.running import until
 from tests.fakes.vision import Sitter, template
 from tests.system.failure_table import Row, executes
 from tests.test_daemon_capture import FakeNetworks
+from tests.test_daemon_metrics import running
 
 pytestmark = pytest.mark.system
 
@@ -101,19 +100,8 @@ def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
     monkeypatch.setattr(houses, "open_vision", lambda *_, **__: FakeNetworks())
     monkeypatch.setattr(lookout, "open_live", lambda *_: camera)
     made = Hall(tmp_path, camera)
-    with _running(made.daemon):
+    with running(made.daemon):
         yield made
-
-
-@contextmanager
-def _running(daemon: Daemon) -> Iterator[None]:
-    thread = threading.Thread(target=daemon.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        daemon.stop()
-        thread.join()
 
 
 def granted_again(hall: Hall) -> Callable[[], bool]:
