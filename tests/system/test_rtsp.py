@@ -140,7 +140,8 @@ def test_a_wrong_address_is_told_in_one_line_without_its_secrets(
 def test_a_stream_that_ends_or_falls_silent_has_failed_within_the_limit(
     server: RtspServer, command: Sequence[str], manner: str
 ) -> None:
-    with opened(address(server), command, Limits(open_s=20.0, first_s=20.0, read_s=2.0)) as camera:
+    silent_s = 4.0  # a server on a busy machine may pause for 2 s
+    with opened(address(server), command, Limits(open_s=20.0, first_s=20.0, read_s=silent_s)) as camera:
         for _ in range(15):
             camera.read()
         if manner == "stall":
@@ -149,7 +150,7 @@ def test_a_stream_that_ends_or_falls_silent_has_failed_within_the_limit(
             getattr(server, manner)()
         start = time.monotonic()
         assert "stopped delivering" in failure(camera)
-        assert time.monotonic() - start < 3.0
+        assert time.monotonic() - start < silent_s + 1.0
 
 
 @DECODERS
