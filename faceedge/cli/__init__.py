@@ -8,7 +8,8 @@ from typing import Any
 
 MODULES = (
     "run", "demo", "enroll", "people", "rules", "compare", "extract", "door", "lockdown", "site_key", "command", "why",
-    "journal", "vault", "backup", "gallery", "model", "calibrate", "build", "capture", "bench", "selftest", "chaos",
+    "journal", "vault", "backup", "gallery", "model", "calibrate", "build", "capture", "bench", "config",
+    "selftest", "chaos",
 )  # fmt: skip
 """Each has the command of its name, with a hyphen for an underscore, in the order of the help."""
 _ALSO = {"restore": "backup"}
