@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from faceedge import config
 from faceedge.cli import noting, opening
 from faceedge.cli.model_site import ROLES, open_site
-from faceedge.errors import DeviceLost, EngineError, FaceedgeError
+from faceedge.errors import BadInput, DeviceLost, EngineError, FaceedgeError
 
 if TYPE_CHECKING:
     from faceedge.jobs.gpu_engines import GpuEngines, Made
@@ -33,12 +33,46 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("role", metavar="ROLE", nargs="?", choices=ROLES, help=f"{', '.join(ROLES)} (default: all)")
     parser.add_argument("--force", action="store_true", help="also what is there already, as after a new power mode")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--later", action="store_true", help="only wish for it: systemd starts the build on its own")
+    when.add_argument("--wanted", action="store_true", help="build what was wished for; faceedge-build.service does")
     opening.add_common_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Builds, tells what came of each, and notes it."""
+    """Builds, or wishes for it."""
+    from faceedge.jobs import wanted
+
+    if (args.force and (args.later or args.wanted)) or (args.role and args.wanted):
+        raise BadInput("--later takes a role, --wanted none, and neither goes with --force")
+    roles = (args.role,) if args.role else ()
+    state = config.state_dir(config.load(args.config))
+    if args.later:
+        return _wish(args, wanted.wish(state, roles))
+    if not args.wanted:
+        return _build(args, roles)
+    with wanted.taken(state) as wished:
+        strange = [word for word in wished or () if word not in ROLES]
+        if strange:
+            raise BadInput(f"{wanted.path_of(state)}: {strange[0]!r} is no role; they are {', '.join(ROLES)}")
+        if wished is None:
+            print("no engine is wanted", file=sys.stderr)
+        return 0 if wished is None else _build(args, wished)
+
+
+def _wish(args: argparse.Namespace, wished: tuple[str, ...]) -> int:
+    if args.json:
+        opening.print_json({"wanted": list(wished)})
+    else:
+        print(
+            f"wanted: {', '.join(wished) or 'the engines of all roles'}; follow it with journalctl -fu faceedge-build"
+        )
+    return 0
+
+
+def _build(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
+    """Builds, tells what came of each, and notes it. roles: none are all."""
     from faceedge.jobs.gpu_engines import open_gpu_engines
 
     settings, site = config.load(args.config), open_site(args)
@@ -46,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     made: list[Made] = []
     failed: list[dict[str, str]] = []
     with noting.noted(args) as note, opening.progress_bar() as progress:
-        for role, package in _packages(site, args.role, progress):
+        for role, package in _packages(site, roles, progress):
             try:
                 one = engines.make(package, _told(progress, role, package), force=args.force)
             except DeviceLost:
@@ -71,20 +105,20 @@ def run(args: argparse.Namespace) -> int:
     return FAILED if failed else 0
 
 
-def _packages(site: Site, only: str | None, progress: opening.Progress) -> Iterator[tuple[str, Package]]:
+def _packages(site: Site, only: tuple[str, ...], progress: opening.Progress) -> Iterator[tuple[str, Package]]:
     """What the recipe of each role names, else what serves; a role without a network only counts when it is named."""
     from faceedge.jobs.engine_recipe import read_recipe
     from faceedge.jobs.site import ROLES as SITE_ROLES
     from faceedge.models.store import find_package
 
     for role in SITE_ROLES:
-        if only not in (None, role):
+        if only and role not in only:
             continue
         named = read_recipe(role)[0].package
         package = find_package(named, site.state, site.cache, progress) if named else site.present(role, progress)
         if package is not None:
             yield role, package
-        elif only is not None:
+        elif only:
             raise FaceedgeError(f"no {role} serves here; choose one: faceedge model activate NAME")
 
 

@@ -169,3 +169,22 @@ def test_a_failed_build_leaves_the_engine_that_was_there_and_without_nvcc_the_re
     assert "out of tactics" in again.err
     assert again.err.count("\n") == 1
     assert plan.read_bytes() == before
+
+
+def test_a_build_may_be_wished_for_and_a_wish_is_not_tried_for_ever(
+    run: Run,
+    state: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
+    assert run("build", "detector", "--later", "--json").document == {"wanted": ["detector"]}
+    answer = run("build", "--wanted")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert not (state / "engines" / "wanted").exists()
+    assert "no engine is wanted" in run("build", "--wanted").err
+
+
+@pytest.mark.parametrize("words", [("--later", "--force"), ("--wanted", "--force"), ("detector", "--wanted")])
+def test_a_wish_takes_roles_and_nothing_else(run: Run, words: tuple[str, ...]) -> None:
+    answer = run("build", *words)
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
