@@ -21,7 +21,8 @@ ANYWHERE: Final = ""
 class Limits:
     """What a decision for one door is measured by. Similarities are raw, `face_px` the shorter side of a face.
 
-    lockout: whether who has failed again and again needs a second factor there for a while.
+    lockout: whether who has failed again and again needs a second factor there for a while. look_alikes: whether who is
+    flagged as a look-alike needs one always.
     """
 
     grey: float
@@ -34,10 +35,11 @@ class Limits:
     usable: float = USABLE_QUALITY
     trusted: float = TRUSTED_QUALITY
     lockout: bool = True
+    look_alikes: bool = False
 
     def as_json(self) -> dict[str, float]:
         """By name, as the journal writes them down."""
-        return {name: value for name, value in asdict(self).items() if name != "lockout"}
+        return {name: value for name, value in asdict(self).items() if name not in ("lockout", "look_alikes")}
 
     def is_usable(self, shot: Shot) -> bool:
         """Whether a shot may vote."""

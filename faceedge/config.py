@@ -145,12 +145,14 @@ class DoorDecide(Section):
 
 
 class Door(Section):
-    """One door: which cameras look at it and how it is opened. liveness `off` is said in state."""
+    """One door: which cameras look at it and how it is opened. liveness `off` is said in state. look_alikes: `review`
+    asks whoever is flagged as looking like somebody else of the gallery for a second factor."""
 
     name: str = Field("main", pattern=NAME)
     cameras: tuple[str, ...] = ()
     controllers: tuple[Name, ...] = Field(("main",), min_length=1)
     liveness: Literal["required", "off"] = "off"
+    look_alikes: Literal["review", "allow"] = "allow"
     ttl_ms: int = Field(1500, ge=200, le=5000)
     pulse_ms: int = Field(3000, ge=100, le=30000)
     decide: DoorDecide | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -40,6 +40,8 @@ UNSURE, DONE = "not recognised well enough now", "decided already"
 
 PARTING = frozenset({"too_few_shots", "low_quality", "too_slow", "not_moving", "behind"})
 """Reasons of refusals that are made when a track ends; they come late by nature."""
+RECOGNISED = frozenset({"locked_out", "look_alike"})
+"""Reasons of reviews that are no failure of the face: it was recognised."""
 MOST_LEFT = 256
 """Tracks that are remembered after they have ended."""
 NO_LOOK: Floats = np.empty(0, np.float32)
@@ -52,7 +54,8 @@ class Judge:
     """Keeps the votes of every live track and says when they are enough. One thread.
 
     doors: the numbers of every door, by camera; where there are none, the model's and the device's hold. continuity:
-    which pictures count as several; without it all that differ.
+    which pictures count as several; without it all that differ. looks_alike: whether a person (id) is flagged as a
+    look-alike of somebody else.
     """
 
     rules: Decide
@@ -61,6 +64,7 @@ class Judge:
     doors: Mapping[str, Mapping[str, Limits]] = field(default_factory=dict)
     continuity: Continuity | None = None
     judging: Judging = PRODUCT
+    looks_alike: Callable[[str], bool] = lambda _person: False
     _usual: Limits = field(init=False)
     _lockout: Lockout = field(init=False)
     _cases: dict[Key, Case] = field(default_factory=dict)
@@ -228,7 +232,7 @@ class Judge:
         """What the votes say, best first; doors that say the same together. A refusal is one only when all say so."""
         groups = grouped(self._doors(case.camera))
         made = [
-            replace(self._unlocked(said, limits, case, now), doors=doors)
+            replace(self._held_back(said, limits, case, now), doors=doors)
             for limits, doors in groups
             if (said := ruling(case.votes, case.recent, limits)) is not None
         ]
@@ -238,14 +242,17 @@ class Judge:
                 worst = min(same, key=lambda one: (one.band == "trusted", one.votes))
                 yield replace(worst, doors=tuple(door for one in same for door in one.doors))
 
-    def _unlocked(self, made: Ruling, limits: Limits, case: Case, now: float) -> Ruling:
-        """A face that has failed too often lately passes with a second factor only."""
+    def _held_back(self, made: Ruling, limits: Limits, case: Case, now: float) -> Ruling:
+        """A face that has failed too often lately passes with a second factor only, and so does a look-alike at a door
+        that wants it so."""
         newest = case.votes[-1]
-        if made.outcome != "grant" or not limits.lockout:
+        if made.outcome != "grant" or made.person is None:
             return made
-        if not self._lockout.is_locked(newest.template, newest.match, now):
-            return made
-        return replace(made, outcome="review", reason="locked_out", band="grey")
+        if limits.lockout and self._lockout.is_locked(newest.template, newest.match, now):
+            return replace(made, outcome="review", reason="locked_out", band="grey")
+        if limits.look_alikes and self.looks_alike(made.person):
+            return replace(made, outcome="review", reason="look_alike", band="grey")
+        return made
 
     def _decided(self, case: Case, made: Ruling, now: float) -> Decision:
         newest = case.votes[-1]
@@ -253,7 +260,7 @@ class Judge:
         case.note(decision, made.doors, now)
         if made.outcome == "grant":
             self._lockout.passed(newest.template, now)
-        elif made.reason != "locked_out":
+        elif made.reason not in RECOGNISED:
             self._lockout.failed(newest.template, now)
         return decision
 

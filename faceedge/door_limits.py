@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faceedge.bands import PRODUCT, Limits, limits_of, looser
 from faceedge.config import Decide, Door
@@ -26,7 +26,7 @@ class Numbers:
     def of(cls, doors: Iterable[Door], rules: Decide, thresholds: Thresholds, judging: Judging = PRODUCT) -> Numbers:
         """Raises ConfigError when numbers of a door do not go together."""
         usual = limits_of(rules, thresholds, judging=judging)
-        own = {door.name: _own(door, rules, thresholds, judging) for door in doors if door.decide is not None}
+        own = {door.name: _own(door, rules, thresholds, judging) for door in doors if _has_own(door)}
         said = [f"[decide] margin {usual.margin:g} is less than the model's {judging.margin:g}"] * (
             usual.margin < judging.margin
         )
@@ -54,8 +54,13 @@ class Numbers:
         }
 
 
+def _has_own(door: Door) -> bool:
+    return door.decide is not None or door.look_alikes == "review"
+
+
 def _own(door: Door, rules: Decide, thresholds: Thresholds, judging: Judging) -> Limits:
     try:
-        return limits_of(rules, thresholds, door.decide, judging)
+        measured = limits_of(rules, thresholds, door.decide, judging)
     except ValueError as error:
         raise ConfigError(f"door {door.name!r}: {error}; mend its [door.decide], or leave keys out") from error
+    return replace(measured, look_alikes=door.look_alikes == "review")

@@ -83,6 +83,7 @@ class Flow:
         return Judge(
             rules, vision.door_thresholds, partial(similarity, metric=vision.metric),
             self.numbers.by_camera(self._watched), Continuity() if rules.motion else None, vision.judging,
+            self._ground.roster.looks_alike,
         )  # fmt: skip
 
     def _publisher(self, judge: Judge) -> Publisher:

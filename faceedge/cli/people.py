@@ -6,7 +6,7 @@ import argparse
 from datetime import datetime, timezone
 from typing import Any
 
-from faceedge.cli import noting, opening, removal, standing
+from faceedge.cli import alikes, noting, opening, removal, standing
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Entry, Person
 
@@ -24,11 +24,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _action(actions, "show", show, "one person and what is stored of them", "faceedge people show Ada", "NAME")
     removal.add_action(actions)
     changing = _action(
-        actions, "set", change, "change a person: name, groups, validity, block list",
+        actions, "set", change, "change a person: name, groups, validity, block list, look-alikes",
         "faceedge people set Ada --group staff --valid-until 2026-12-31", "NAME",
     )  # fmt: skip
     changing.add_argument("--rename", metavar="NEW", help="the new name")
     standing.add_flags(changing)
+    alikes.add_flags(changing)
 
 
 def _action(
@@ -53,13 +54,17 @@ def list_people(args: argparse.Namespace) -> int:
     """Everybody, by name."""
     with opening.open_gallery(args) as gallery:
         people = gallery.people()
+        others = alikes.of_all(gallery, people)
     if args.json:
-        opening.print_json({"people": [_person(person) for person in people]})
+        listed = [_person(person) | _look_alikes(others.get(person.id, ())) for person in people]
+        opening.print_json({"people": listed})
         return 0
     width = max((len(person.name) for person in people), default=0)
     for person in people:
         templates = opening.counted(person.templates, "template")
-        print(f"{person.name:<{width}}  {templates:>12}  since {_date(person.created)}  {person.id}")
+        alike = alikes.flagged(others.get(person.id, ()))
+        marker = f"  looks like {', '.join(alike)}" if alike else ""
+        print(f"{person.name:<{width}}  {templates:>12}  since {_date(person.created)}  {person.id}{marker}")
     if not people:
         print("the gallery is empty; add somebody with: faceedge enroll NAME IMAGE…")
     return 0
@@ -71,11 +76,15 @@ def show(args: argparse.Namespace) -> int:
         person = removal.find_person(gallery, args.name)
         entries = gallery.entries(person.id)
         shown = standing.document(gallery.access, gallery.access.standing(person.id))
+        others = alikes.of(gallery, person.id)
     if args.json:
-        opening.print_json(_person(person) | shown | {"templates": [_template(entry) for entry in entries]})
+        templates = {"templates": [_template(entry) for entry in entries]}
+        opening.print_json(_person(person) | shown | _look_alikes(others) | templates)
         return 0
     print(f"{person.name}  since {_date(person.created)}  {person.id}")
     if said := standing.sentence(shown):
+        print(f"  {said}")
+    for said in alikes.sentences(others):
         print(f"  {said}")
     for entry in entries:
         crop = "with picture" if entry.crop else "no picture"
@@ -87,8 +96,9 @@ def show(args: argparse.Namespace) -> int:
 
 
 def change(args: argparse.Namespace) -> int:
-    """Gives a person another name, other groups, another validity; all of it or nothing."""
-    if not args.rename and not standing.is_wanted(args):
+    """Gives a person another name, other groups, another validity, look-alikes; all of it or nothing."""
+    is_about_looks = alikes.is_wanted(args)
+    if not (args.rename or standing.is_wanted(args) or is_about_looks):
         raise BadInput("nothing to change; see faceedge people set --help")
     with opening.open_gallery(args) as gallery, gallery.transaction():
         person = removal.find_person(gallery, args.name)
@@ -96,21 +106,32 @@ def change(args: argparse.Namespace) -> int:
             person = gallery.rename(person, args.rename)
         if standing.is_wanted(args):
             standing.change(gallery.access, person.id, args)
+        bodies = alikes.change(gallery, person, args)
         held = gallery.access.standing(person.id)
         shown = standing.document(gallery.access, held)
-    noting.note(gallery.path.parent, "person", {"person": person.id} | standing.entry(held))
+        others = alikes.of(gallery, person.id)
+    if args.rename or standing.is_wanted(args):
+        noting.note(gallery.path.parent, "person", {"person": person.id} | standing.entry(held))
+    for body in bodies:
+        noting.note(gallery.path.parent, "look_alike", body)
     if args.json:
-        opening.print_json(_person(person) | shown)
+        opening.print_json(_person(person) | shown | _look_alikes(others))
         return 0
     if args.rename:
         print(f"{args.name} is now called {person.name}")
     if standing.is_wanted(args):
         print(f"{person.name}: {standing.sentence(shown) or 'no group, valid without end'}")
+    if is_about_looks:
+        print(f"{person.name} looks like {', '.join(alikes.flagged(others)) or 'nobody else'}")
     return 0
 
 
 def _person(person: Person) -> dict[str, Any]:
     return {"id": person.id, "name": person.name, "created": _date(person.created), "templates": person.templates}
+
+
+def _look_alikes(others: alikes.Others) -> dict[str, Any]:
+    return {"look_alikes": alikes.document(others)}
 
 
 def _template(entry: Entry) -> dict[str, Any]:

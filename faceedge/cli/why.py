@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from faceedge import config
-from faceedge.cli import opening
+from faceedge.cli import alikes, opening
 from faceedge.errors import StoreError
 from faceedge.gallery.store import Gallery
 from faceedge.journal.entry import Entry
@@ -41,9 +41,15 @@ def run(args: argparse.Namespace) -> int:
     person = found[0].body.get("person")
     with opening.open_gallery(args) as gallery:
         names = _names(gallery, person) if person else {}
-    matter = _matter(found, names)
+        alike = _alike(gallery, person) if person else []
+    matter = replace(_matter(found, names), alike=alike)
     if args.json:
-        told = {"text": paragraph(matter), "advice": advice(matter), "name": names.get(person or "")}
+        told = {
+            "text": paragraph(matter),
+            "advice": advice(matter),
+            "name": names.get(person or ""),
+            "look_alikes": alike,
+        }
         opening.print_json(told | {"entries": [as_json(entry) for entry in found]})
     else:
         print(paragraph(matter))
@@ -63,6 +69,14 @@ def _matter(found: Sequence[Entry], names: dict[str, str]) -> Matter:
         return matter
     took_s = (answer.draft.monotonic_ms - decision.draft.monotonic_ms) / 1000
     return replace(matter, answer=answer.body, answer_s=took_s)
+
+
+def _alike(gallery: Gallery, person: str) -> list[str]:
+    """Names of those whom the person looks like now."""
+    try:
+        return alikes.flagged(alikes.of(gallery, person))
+    except StoreError:
+        return []
 
 
 def _names(gallery: Gallery, person: str) -> dict[str, str]:

@@ -49,14 +49,14 @@ def body_context(table: str, key: str, *owners: str | None) -> str:
 
 def standing_to(standing: Standing) -> bytes:
     """Validity as unix seconds, and whether blocked."""
-    return _packed(
+    return packed(
         valid_from=_seconds(standing.valid_from), valid_until=_seconds(standing.valid_until), blocked=standing.blocked
     )
 
 
-def standing_from(packed: bytes, person_id: str) -> Standing:
+def standing_from(body: bytes, person_id: str) -> Standing:
     """What `standing_to` made, without groups."""
-    row = _unpacked(packed, f"people/{person_id}", {"valid_from", "valid_until", "blocked"})
+    row = unpacked(body, f"people/{person_id}", {"valid_from", "valid_until", "blocked"})
     return Standing(_moment(row["valid_from"]), _moment(row["valid_until"]), bool(row["blocked"]))
 
 
@@ -64,12 +64,12 @@ def rule_to(rule: Rule) -> bytes:
     """Door, hours, zone and escort time of a rule."""
     hours = [str(window) for window in rule.schedule.windows] if rule.schedule else []
     zone = rule.schedule.zone if rule.schedule else ""
-    return _packed(door=rule.door, hours=hours, zone=zone, within_s=rule.within_s)
+    return packed(door=rule.door, hours=hours, zone=zone, within_s=rule.within_s)
 
 
-def rule_from(packed: bytes, key: str, group: str | None, escort: str | None) -> Rule:
+def rule_from(body: bytes, key: str, group: str | None, escort: str | None) -> Rule:
     """What `rule_to` made, with what lies beside it."""
-    row = _unpacked(packed, f"rules/{key}", {"door", "hours", "zone", "within_s"})
+    row = unpacked(body, f"rules/{key}", {"door", "hours", "zone", "within_s"})
     try:
         windows = tuple(Window.parse(text) for text in row["hours"])
         schedule = Schedule(windows, row["zone"]) if windows else None
@@ -80,21 +80,23 @@ def rule_from(packed: bytes, key: str, group: str | None, escort: str | None) ->
 
 def holiday_to(holiday: Holiday) -> bytes:
     """Date and name."""
-    return _packed(day=holiday.day.isoformat(), name=holiday.name)
+    return packed(day=holiday.day.isoformat(), name=holiday.name)
 
 
-def holiday_from(packed: bytes, key: str) -> Holiday:
+def holiday_from(body: bytes, key: str) -> Holiday:
     """What `holiday_to` made."""
-    row = _unpacked(packed, f"days_off/{key}", {"day", "name"})
+    row = unpacked(body, f"days_off/{key}", {"day", "name"})
     return Holiday(key, date.fromisoformat(row["day"]), row["name"])
 
 
-def _packed(**row: object) -> bytes:
+def packed(**row: object) -> bytes:
+    """A row as JSON, ready to be sealed."""
     return json.dumps(row, sort_keys=True).encode()
 
 
-def _unpacked(packed: bytes, place: str, keys: set[str]) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads(packed)
+def unpacked(body: bytes, place: str, keys: set[str]) -> dict[str, Any]:
+    """What `packed` made. place: of the row, for whoever must mend it. Raises StoreError when there are other keys."""
+    row: dict[str, Any] = json.loads(body)
     if set(row) != keys:
         raise StoreError(f"gallery.db: {place} was written by a later version of faceedge; update this one")
     return row

@@ -120,6 +120,28 @@ MIGRATIONS = (
         DELETE FROM captures WHERE person_id = NEW.id OR person_id IS NULL;
     END;
     """,
+    # Two people who look alike, the smaller id first. body: how far, who says so, and whether it was cleared, sealed.
+    # It goes with either of them; by a trigger, for the same reason as above.
+    """
+    CREATE TABLE look_alikes (
+        id TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        tombstone INTEGER NOT NULL DEFAULT 0 CHECK (tombstone IN (0, 1)),
+        created INTEGER NOT NULL,
+        person_id TEXT NOT NULL REFERENCES people (id),
+        other_id TEXT NOT NULL REFERENCES people (id),
+        body BLOB,
+        CHECK (person_id < other_id AND (body IS NULL) = tombstone)
+    );
+    CREATE UNIQUE INDEX look_alikes_once ON look_alikes (person_id, other_id) WHERE NOT tombstone;
+    CREATE INDEX look_alikes_revision ON look_alikes (revision);
+    CREATE INDEX look_alikes_other ON look_alikes (other_id);
+    CREATE TRIGGER look_alikes_removal AFTER UPDATE OF tombstone ON people WHEN NEW.tombstone
+    BEGIN
+        UPDATE look_alikes SET tombstone = 1, body = NULL, revision = NEW.revision
+        WHERE NOT tombstone AND NEW.id IN (person_id, other_id);
+    END;
+    """,
 )
 
 

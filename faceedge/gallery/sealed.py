@@ -43,6 +43,7 @@ SEALED = (
     Sealed("rules", "body", lambda key, *ids: body_context("rules", key, *ids), ("group_id", "escort_id")),
     Sealed("days_off", "body", lambda key: body_context("days_off", key)),
     Sealed("captures", "crop", capture_context, ("person_id", "alignment")),
+    Sealed("look_alikes", "body", lambda key, *ids: body_context("look_alikes", key, *ids), ("person_id", "other_id")),
 )
 NOT_SEALED = {("data_keys", "wrapped")}
 

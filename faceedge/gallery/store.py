@@ -16,6 +16,7 @@ from types import TracebackType
 from faceedge.errors import BadInput
 from faceedge.gallery import rows
 from faceedge.gallery.access import Access
+from faceedge.gallery.alike import Alike
 from faceedge.gallery.base import Entry, Origin, Person, Templates
 from faceedge.gallery.captured import Captured
 from faceedge.gallery.tables import Tables
@@ -26,6 +27,8 @@ PEOPLE = (
     "SELECT id, name, created, (SELECT count(*) FROM templates WHERE person_id = people.id AND NOT tombstone)"
     " FROM people WHERE NOT tombstone"
 )
+
+ERASE = "UPDATE templates SET tombstone = 1, revision = ?, quality = NULL, source = NULL, vector = NULL, crop = NULL"
 
 
 class Gallery:
@@ -40,6 +43,7 @@ class Gallery:
         self.empty_log = tables.empty_log
         self.close = tables.close
         self.access = Access(tables)
+        self.alike = Alike(tables)
         self.captured = Captured(tables)
         self._tables = tables
 
@@ -90,15 +94,15 @@ class Gallery:
     def remove(self, person: Person) -> int:
         """Erases name and templates and returns how many templates there were; a tombstone without content stays.
 
-        Captured crops, theirs and those of strangers, go by a trigger of the schema. The freed pages are overwritten
-        and the write-ahead log is emptied. Raises BadInput when the person is gone.
+        Captured crops, theirs and those of strangers, and pairs of look-alikes go by triggers of the schema. The freed
+        pages are overwritten and the write-ahead log is emptied. Raises BadInput when the person is gone.
         """
         with self.transaction():
             erased = self._tables.run(
-                "UPDATE templates SET tombstone = 1, revision = ?, quality = NULL, source = NULL, vector = NULL,"
-                " crop = NULL WHERE person_id = ? AND NOT tombstone",
-                self.changes(), person.id,
-            )  # fmt: skip
+                f"{ERASE} WHERE person_id = ? AND NOT tombstone",
+                self.changes(),
+                person.id,
+            )
             self._change("tombstone = 1, name = ?, name_tag = ?", person, None, None)
             self.access.forget(person.id)
         self.empty_log()
@@ -130,6 +134,18 @@ class Gallery:
                 seal("vector", rows.pack(template)), None if crop is None else seal("crop", rows.crop_to_png(crop)),
             )  # fmt: skip
         return key
+
+    def remove_template(self, person_id: str, key: str) -> None:
+        """Erases one template and its picture; a tombstone without content stays. The freed pages are overwritten and
+        the log is emptied. Raises BadInput when it is gone, or the person's last one of its space."""
+        with self.transaction():
+            spaces = {entry.id: entry.space for entry in self.entries(person_id)}
+            if key not in spaces:
+                raise BadInput(f"template {key[:8]} is no longer in the gallery; look again")
+            if list(spaces.values()).count(spaces[key]) == 1:
+                raise BadInput("it is the last template of the person; enrol better photos first, or remove the person")
+            self._tables.run(f"{ERASE} WHERE id = ?", self.changes(), key)
+        self.empty_log()
 
     def entries(self, person_id: str) -> list[Entry]:
         """What is stored of one person, oldest first."""
@@ -176,9 +192,8 @@ class Gallery:
             "SELECT source, vector, crop FROM templates WHERE person_id = ?",
             "SELECT proof FROM memberships WHERE person_id = ?",
         )
-        return [
-            cell for query in queries for row in self._tables.rows(query, person_id) for cell in row if cell is not None
-        ]
+        found = [row for query in queries for row in self._tables.rows(query, person_id)]
+        return [cell for row in found for cell in row if cell is not None] + self.alike.cells(person_id)
 
     def was_here(self, key: str) -> bool:
         """Whether an id is, or was, of somebody or something of this gallery."""
@@ -192,8 +207,9 @@ class Gallery:
         return rows.png_to_crop(self.vault.open(found[0][0], context)) if found else None
 
     def book(self) -> Book:
-        """Who may pass where and when, by id, without names of people. Raises StoreError when a row does not hold."""
-        return self.access.book()
+        """Who may pass where and when, and who looks like whom, by id. Raises StoreError when a row does not hold."""
+        with self._tables.snapshot():
+            return replace(self.access.book(), look_alikes=self.alike.others())
 
     def vacuum(self) -> None:
         """Rebuilds the file from what is alive: it shrinks, and no page keeps a copy of a value that was moved."""

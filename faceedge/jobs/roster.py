@@ -34,6 +34,11 @@ class Roster:
         self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._load())
 
+    def looks_alike(self, person: str) -> bool:
+        """Whether somebody is flagged as looking like somebody else. While that cannot be read, everybody is."""
+        book = self.book
+        return book is None or person in book.look_alikes
+
     def follow(self) -> None:
         """Loads what has changed. A gallery that cannot be read knows nobody: the door stays shut."""
         try:

@@ -18,7 +18,8 @@ class Matter:
     """All that the journal says of one decision. names: of people by id, as the gallery has them now.
 
     asked: that a second factor was asked for. confirms: commands that gave one. answer: the decision it made, to which
-    grants and verdicts then belong; answer_s: how long that took.
+    grants and verdicts then belong; answer_s: how long that took. alike: names of
+    those whom the person looks like.
     """
 
     when: str
@@ -31,6 +32,7 @@ class Matter:
     confirms: Sequence[Body] = ()
     answer: Body | None = None
     answer_s: float | None = None
+    alike: Sequence[str] = ()
 
     @property
     def last(self) -> Body:
@@ -50,6 +52,7 @@ def paragraph(matter: Matter) -> str:
     """A few sentences."""
     parts = [
         _headline(matter),
+        *_alike(matter),
         _numbers(matter),
         _picture(matter),
         *_own(matter),
@@ -82,6 +85,14 @@ def _headline(matter: Matter) -> str:
     why = REASONS.get(said["reason"], str(said["reason"])).format(who=matter.who)
     link = "though" if what == "not opened" else "because"
     return f"{matter.when}, camera {said['camera']}, entry {matter.seq}: {what}, {link} {why}."
+
+
+def _alike(matter: Matter) -> list[str]:
+    """Whom the person may have been mistaken for, where that matters."""
+    if not matter.alike or matter.decision["reason"] not in ("look_alike", "ambiguous"):
+        return []
+    *some, last = matter.alike
+    return [f"{matter.who} looks like {', '.join(some)}{' and ' if some else ''}{last}."]
 
 
 def _numbers(matter: Matter) -> str:

@@ -14,6 +14,7 @@ REASONS = {
     "not_moving": "the pictures of the face hardly changed, or jumped, as those of a photo do",
     "behind": "somebody stood nearer and was not decided yet when the face was gone",
     "locked_out": "{who} was recognised, but a face like this has failed too often lately and needs a second factor",
+    "look_alike": "{who} was recognised, but looks like somebody else of the gallery, and this door then wants more",
     "too_slow": "the face was gone before this machine, which had too much to do, came to recognise it in time",
     "escort_missing": "{who} was recognised, but may pass only together with somebody who was not seen",
     "clock": "{who} was recognised, but may pass at certain times only and the clock cannot be trusted",
@@ -60,6 +61,8 @@ REASON_CURES = {
     "not_moving": "stand still no longer than it takes, and look around: a face that never moves is taken for a photo",
     "behind": "come to the door one after another",
     "locked_out": "give the second factor, or wait: the lock lasts 30 s, after more failures up to 300 s",
+    "look_alike": "give the second factor; if they cannot be mistaken: faceedge people set NAME --no-look-alike OTHER "
+    "--reason WHY",
     "too_slow": "see what else runs on the machine; use a smaller detector, smaller pictures or fewer cameras",
     "escort_missing": "come together with the escort: both must be seen within a few seconds",
     "clock": "set the network time of this machine",

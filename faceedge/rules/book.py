@@ -75,12 +75,14 @@ def checked_door(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A whole rule set. people, groups: by id; whoever is not in `people` is nobody."""
+    """A whole rule set. people, groups: by id; whoever is not in `people` is nobody. look_alikes: of whoever is flagged,
+    whom they look like."""
 
     people: Mapping[str, Standing] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     holidays: frozenset[date] = frozenset()
+    look_alikes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def at(self, door: str) -> list[Rule]:
         """The rules that name this door."""

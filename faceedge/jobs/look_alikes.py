@@ -1,0 +1,86 @@
+"""Who is flagged as a look-alike of whom, from the templates of a gallery; and what of it holds when one has gone.
+
+Two people are flagged when a template of one would open a door for the other (`match` of the doors), or when all their
+templates together are as near as a door's doubt begins (`grey`): a single pair of photos comes that near by chance, the
+mean of all pairs of photos hardly does, but that of siblings does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from faceedge.fit import Thresholds
+from faceedge.gallery.alike import Finder, Likeness
+from faceedge.gallery.search import similarity
+from faceedge.gallery.store import Gallery
+from faceedge.types import Template
+
+
+class Recogniser(Protocol):
+    """What is needed of `jobs.vision.Vision`."""
+
+    @property
+    def door_thresholds(self) -> Thresholds: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def space(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """In which space people are compared, and by which scores of the doors."""
+
+    space: str
+    metric: str
+    grey: float
+    match: float
+
+    @classmethod
+    def of(cls, eyes: Recogniser) -> Measure:
+        """As the doors of this recogniser decide."""
+        levels = eyes.door_thresholds
+        return cls(eyes.space, eyes.metric, levels.grey, levels.match)
+
+    def likeness(self, one: Sequence[Template], other: Sequence[Template]) -> float | None:
+        """The highest score between templates of two people, None when they do not look alike."""
+        scores = np.array([[similarity(a, b, self.metric) for b in other] for a in one])
+        if not scores.size or not (scores.max() >= self.match or scores.mean() >= self.grey):
+            return None
+        return float(scores.max())
+
+
+def flag(gallery: Gallery, measure: Measure, person: str, others: Iterable[str], by: Finder) -> dict[str, bool]:
+    """Flags a person and those of the others (ids) who look like them; whether each was not flagged before.
+
+    Call it inside the transaction that has added templates.
+    """
+    found = _measured(gallery, measure, person, others)
+    return {
+        other: gallery.alike.note(person, other, Likeness(by, score, measure.space)) for other, score in found.items()
+    }
+
+
+def settle(gallery: Gallery, measure: Measure, person: str) -> list[str]:
+    """After a template of a person has gone: ends what rested on it. Ids of those they look like no more."""
+    others = [pair.other(person) for pair in gallery.alike.pairs(person)]
+    return gallery.alike.settle(person, measure.space, _measured(gallery, measure, person, others))
+
+
+def _measured(gallery: Gallery, measure: Measure, person: str, others: Iterable[str]) -> dict[str, float]:
+    shown = _by_person(gallery, measure.space, {person, *others})
+    own = shown.pop(person, [])
+    scores = {other: measure.likeness(own, theirs) for other, theirs in shown.items()}
+    return {other: score for other, score in scores.items() if score is not None}
+
+
+def _by_person(gallery: Gallery, space: str, people: Iterable[str]) -> dict[str, list[Template]]:
+    found = gallery.templates(space, frozenset(people))
+    shown: dict[str, list[Template]] = {}
+    for owner, vector, norm in zip(found.persons, found.embeddings, found.norms, strict=True):
+        shown.setdefault(owner, []).append(Template(vector, float(norm), space))
+    return shown
