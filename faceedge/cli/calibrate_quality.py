@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from faceedge.jobs.calibrate_quality import Fitted
 
 FAILED = 1
+ENOUGH_PHOTOS = 1000
+"""So many and more are worth trying before a recogniser is given up."""
 _ONLY_INT8 = ("capture", "crops", "people", "pairs", "budget_s", "most_float", "method", "show_pairs")
 
 
@@ -65,9 +67,24 @@ def _print(done: Fitted, document: dict[str, Any]) -> None:
         print(f"! {opening.counted(done.unreadable, 'file')} could not be read")
     for fault in done.judged.faults:
         print(f"! not written: {fault}")
-    if done.package is not None:
+    if done.package is None:
+        print(f"what judged pictures until now goes on doing so; {_advice(done)}")
+    else:
         print(f"report: {document['report']}")
         same = done.package.label == done.source.label
         print(
             f"it counts {'from the next start on' if same else f'after: faceedge model activate {done.package.label}'}"
         )
+
+
+def _advice(done: Fitted) -> str:
+    """What to do when it did not pass."""
+    if done.photos < ENOUGH_PHOTOS:
+        return (
+            f"give more than these {opening.counted(done.photos, 'photo')}: {ENOUGH_PHOTOS} or more, as the camera"
+            " takes them, best several of a person, in a folder each"
+        )
+    return (
+        "give photos as the camera takes them, several of a person, in a folder each; if that does not help, add a"
+        " quality network: faceedge model add FILE --recipe lightqnet"
+    )

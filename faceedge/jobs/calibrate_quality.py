@@ -24,6 +24,7 @@ from faceedge.jobs.calibration.case import SEARCHED_PX
 from faceedge.jobs.calibration.eyes import Eyes, open_engine
 from faceedge.jobs.calibration.quality_fit import Rows, fit_head, fit_output, rows_of
 from faceedge.jobs.calibration.quality_gather import Gatherer, Look
+from faceedge.jobs.calibration.quality_levels import judging_of
 from faceedge.jobs.calibration.quality_report import Judged, Report, judge, page, sentence
 from faceedge.jobs.calibration.quality_train import Training
 from faceedge.jobs.calibration.source import Photo, choose, files_in
@@ -87,7 +88,9 @@ def calibrate_quality(order: Order, site: Site, settings: EngineSettings, tell: 
         judged = judge(rows, fitted)
         words = sentence(judged)
         fitted = fitted.model_copy(update={"evidence": words[:400]})
-        placed = _write(package, detector, fitted, judged, order, site) if judged.passed else None
+        placed = (
+            _write(package, detector, _fit_with(package, rows, fitted), judged, order, site) if judged.passed else None
+        )
         steps.clear()
     shown = len({look.photo for look in rows.looks})
     return Fitted(package, placed, fitted, judged, words, shown, len(unreadable))
@@ -116,6 +119,13 @@ def _fit(package: Package) -> Fit:
     return package.fit
 
 
+def _fit_with(package: Package, rows: Rows, fitted: RecogniserQuality) -> Fit:
+    """The package's numbers with the fitted quality, and what these people say of the numbers that judge."""
+    fit = _fit(package)
+    judging = judging_of(rows, fitted, fit.judging, fit.door_thresholds.match, package.manifest.metric)
+    return fit.model_copy(update={"quality": fitted, "judging": judging})
+
+
 def _cosine(package: Package, looks: Sequence[Look], similarity: float) -> float:
     """What a similarity of the recogniser's metric is as a cosine."""
     if package.manifest.metric != "euclidean" or not looks:
@@ -136,12 +146,12 @@ def _fitted(order: Order, rows: Rows, package: Package, detector: Package, tell:
     return fit_head(rows, middle, detector.build, detector.manifest.landmarks, how, training)
 
 
-def _write(
-    source: Package, detector: Package, fitted: RecogniserQuality, judged: Judged, order: Order, site: Site
-) -> Package:
-    """The package anew with the quality in its fit.toml, whole or not at all; graph, build and space stay the same."""
+def _write(source: Package, detector: Package, fit: Fit, judged: Judged, order: Order, site: Site) -> Package:
+    """The package anew with this fit.toml, whole or not at all; graph, build and space stay the same."""
     name = source.manifest.name + (OWN if source.manifest.name in DEFAULTS else "")
     manifest, label = source.manifest.model_copy(update={"name": name}), f"{name}@{source.manifest.version}"
+    fitted = fit.quality
+    assert fitted is not None, "it was fitted"
     weights = len(fitted.head.table) if fitted.head else 0
     report = Report(
         package=label, detector=detector.build, made=datetime.datetime.now(datetime.timezone.utc).date(),
@@ -150,7 +160,7 @@ def _write(
     with scratch_folder(site.state) as scratch:
         fresh = scratch / "package"
         shutil.copytree(source.folder, fresh)
-        write_parts(fresh, manifest, _fit(source).model_copy(update={"quality": fitted}))
+        write_parts(fresh, manifest, fit)
         (fresh / REPORT).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (fresh / PAGE).write_text(page(report), encoding="utf-8")
         if read_package(fresh).build != source.build:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faceedge.jobs.calibration.quality_figures import DISCARDS, area, auc, discards, knots_of
+from faceedge.jobs.calibration.quality_figures import DISCARDS, area, auc, discards, knots_of, spared
 
 
 def test_a_perfect_order_leaves_no_error_once_the_failures_are_put_away() -> None:
@@ -53,3 +53,20 @@ def test_failures_that_clean_pictures_have_too_are_not_the_pictures_fault() -> N
 def test_a_scale_stays_a_function_where_nothing_fails() -> None:
     knots = knots_of(np.arange(100.0), np.zeros(100, bool), usual=0.0, best=80.0)
     assert [quality for _, quality in knots] == [0.0, 1.0]
+
+
+def test_good_pictures_stay_usable_whatever_the_failures_say() -> None:
+    dice = np.random.default_rng(5)
+    raw = dice.uniform(-5, 5, 20_000)
+    fails = dice.random(20_000) < 1 / (1 + np.exp(2 * raw))
+    free, held = (dict(map(reversed, knots_of(raw, fails, 0.0, 4.0, most))) for most in (9.0, -1.0))
+    assert free[0.4] > -1.0
+    assert held[0.4] == -1.0
+    assert held[0.6] == free[0.6]
+    assert list(held) == sorted(held)
+    assert list(held.values()) == sorted(held.values())
+
+
+@pytest.mark.parametrize(("count", "lost"), [(50, 0), (1000, 3)])
+def test_few_good_pictures_spare_all_of_them_and_many_spare_with_confidence(count: int, lost: int) -> None:
+    assert spared(np.arange(float(count)), 0.01) == lost

@@ -31,7 +31,8 @@ def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(source: Package, site: Site) -> Package:
-    return job._write(source, source, FITTED, JUDGED, ORDER, site)
+    assert source.fit is not None
+    return job._write(source, source, source.fit.model_copy(update={"quality": FITTED}), JUDGED, ORDER, site)
 
 
 def test_a_package_of_the_store_gets_it_in_its_place(tmp_path: Path) -> None:
@@ -62,5 +63,5 @@ def test_a_package_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     before = (source.folder / FIT).read_text(encoding="utf-8")
     (source.folder / "model.onnx").write_bytes(b"another")
     with pytest.raises(BadInput, match="was replaced"):
-        job._write(source, source, FITTED, JUDGED, ORDER, site)
+        written(source, site)
     assert (source.folder / FIT).read_text(encoding="utf-8") == before

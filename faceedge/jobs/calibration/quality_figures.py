@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from faceedge.quantize.intervals import wilson
+
 Numbers: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 Knots: TypeAlias = tuple[tuple[float, float], ...]
@@ -19,6 +21,7 @@ DISCARDS = np.linspace(0, 0.95, 96)
 LEVELS = ((0.9, 0.05), (0.75, 0.15), (0.5, 0.27), (0.25, 0.4), (0.05, 0.6), (0.01, 0.8))
 """Share of genuine comparisons that fail because of the picture, and the quality that means it: 0.4 is one in four,
 0.6 one in twenty. From there on is design: below 0.4 nobody is let in, from 0.6 a picture is trusted."""
+USABLE = 0.4
 BINS = 60
 
 
@@ -44,10 +47,20 @@ def auc(fails: Flags, quality: Numbers) -> float:
     return float((ranks[~fails].sum() - good * (good + 1) / 2) / (good * bad))
 
 
-def knots_of(raw: Numbers, fails: Flags, usual: float, best: float) -> Knots:
+def spared(good: Numbers, share: float) -> float:
+    """The highest raw number below which, with 95 % confidence, less than this share of good pictures lies; where there
+    are too few to say so, the lowest of them."""
+    lost = 0
+    while lost + 1 < len(good) and wilson(lost + 1, len(good))[1] <= share:
+        lost += 1
+    return float(np.sort(good)[lost])
+
+
+def knots_of(raw: Numbers, fails: Flags, usual: float, best: float, usable: float = np.inf) -> Knots:
     """Raw number to quality by `LEVELS`, over failures that are never more often where the number is higher.
 
     usual: failures of clean pictures, which are not the picture's fault. best: raw number of a good one, worth 1.
+    usable: raw number that is worth 0.4 at least, whatever the failures say.
     """
     centres, shares = _falling(raw, fails)
     blame = np.clip((shares - usual) / max(1 - usual, 1e-6), 0, 1)
@@ -56,6 +69,8 @@ def knots_of(raw: Numbers, fails: Flags, usual: float, best: float) -> Knots:
         at = _crossed(centres, blame, share)
         if at is not None and (not found or at > found[-1][0] + 1e-6):
             found.append((at, quality))
+    over = max((at - usable for at, quality in found if quality == USABLE), default=0.0)
+    found = [(at - max(over, 0.0) if quality <= USABLE else at, quality) for at, quality in found]
     found = [(at, quality) for at, quality in found if at < best - 1e-6] + [(best, 1.0)]
     lowest = min(float(raw.min()), found[0][0] - 1e-3)
     return tuple((round(at, 5), quality) for at, quality in [(lowest, 0.0), *found])

@@ -13,7 +13,7 @@ from faceedge.assess import USABLE, quality
 from faceedge.errors import BadInput
 from faceedge.fit import LightHead, RecogniserQuality
 from faceedge.jobs.calibration.gather import held_out
-from faceedge.jobs.calibration.quality_figures import Flags, Numbers, knots_of
+from faceedge.jobs.calibration.quality_figures import Flags, Numbers, knots_of, spared
 from faceedge.jobs.calibration.quality_gather import Look
 from faceedge.jobs.calibration.quality_train import Net, Training, train
 from faceedge.quality_head import NO_FACE, Head, Source, groups, inputs
@@ -33,7 +33,9 @@ MATES = 0.5
 COVERED, MIRRORED, NO_FACE_WEIGHT = 0.5, 0.5, 0.3
 """What a look weighs: there are three covers for each other fault, nobody comes mirrored, no face is easily told."""
 LOST_FACES, FALSE_COVERS = 0.002, 0.05
-"""Faces that may be called none, and free ones that may be called covered."""
+"""Recognised faces that may be called none, and free ones that may be called covered."""
+LOST_PHOTOS = 0.01
+"""Photos as they are, from near and far, that would be recognised and may be called unusable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,17 +227,21 @@ def _limited(rows: Rows, head: LightHead) -> LightHead:
     logits = Head(head).logits(rows.seen, rows.norms, rows.embeddings)
     usable = np.array([look.before.quality >= USABLE for look in rows.looks])
     faces = rows.held & rows.is_face & usable
-    free = faces & ~np.array([look.covered for look in rows.looks])
-    face = float(np.quantile(logits[faces, 2], LOST_FACES)) if faces.any() else 0.0
+    free, known = faces & ~np.array([look.covered for look in rows.looks]), faces & ~rows.fails
+    face = float(np.quantile(logits[known, 2], LOST_FACES, method="lower")) if known.any() else 0.0
     covered = float(np.quantile(logits[free, 1], 1 - FALSE_COVERS)) if free.any() else 0.0
-    return head.model_copy(update={"covered": round(covered, 4), "face": round(face, 4)})
+    return head.model_copy(update={"covered": round(covered, 4), "face": float(np.floor(1e4 * face) / 1e4)})
 
 
 def _knots(rows: Rows, raw: Numbers) -> tuple[tuple[float, float], ...]:
+    """Over the people held out. What is recognised without any harm done to it stays usable."""
     judges = rows.held & rows.is_face
     clean = judges & rows.clean
-    usual = float(rows.fails[clean].mean())
-    return knots_of(raw[judges], rows.fails[judges], usual, float(np.quantile(raw[clean], 0.6)))
+    large = np.array([look.before.quality >= USABLE for look in rows.looks])
+    good = judges & large & ~rows.fails & (rows.clean | np.array([look.distant for look in rows.looks]))
+    usual, best = float(rows.fails[clean].mean()), float(np.quantile(raw[clean], 0.6))
+    usable = spared(raw[good], LOST_PHOTOS) if good.any() else np.inf
+    return knots_of(raw[judges], rows.fails[judges], usual, best, usable)
 
 
 def _row(values: Floats) -> tuple[float, ...]:

@@ -17,15 +17,17 @@ from faceedge.assess import shot
 from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.families.nms import overlap
 from faceedge.jobs.calibration.eyes import Eyes
-from faceedge.jobs.calibration.quality_spoil import WAYS, Box, Dice, pattern, shuffled, spoiled
+from faceedge.jobs.calibration.quality_spoil import WAYS, Box, Dice, Spoil, distant, drawn, pattern, shuffled, spoiled
 from faceedge.jobs.calibration.source import Photo, read_once
 from faceedge.recognize import Recognizer
 from faceedge.types import Assessment, Face, Image, Template
 
 Progress = Callable[[str, float], None]
-REVISION = 1
+REVISION = 2
 """Raised when the same photo and seed give other copies."""
-NO_FACES = 2
+NO_FACES = 4
+DISTANT = (False, True, True)
+"""Copies from farther away, and whether they are spoiled as well: a camera sees small faces, photos hardly show any."""
 AROUND, WINDOW_PX = 2.4, 352
 """The picture around a face: so many times the face, at most so many px."""
 SAME = 0.3
@@ -36,7 +38,7 @@ SAME = 0.3
 class Look:
     """One crop that was recognised. photo, mirrored: what it comes from. clean: nothing was done to it. covered:
     something was put over the face. is_face: else it shows none. plain: quality by plain features alone;
-    before: what is said before the recogniser answers."""
+    before: what is said before the recogniser answers. distant: from farther away, and nothing else was done to it."""
 
     photo: int
     person: str
@@ -48,17 +50,21 @@ class Look:
     plain: float
     before: Assessment
     template: Template
+    distant: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scene:
-    """A picture that is yet to be looked at. key: by what its faces are remembered. layout: of what is no face."""
+    """A picture that is yet to be looked at, and where its face is. key: by what its faces are remembered. layout: of
+    what is no face."""
 
     image: Image
+    box: Box
     key: str
     mirrored: bool
     clean: bool = False
     covered: bool = False
+    distant: bool = False
     layout: Face | None = None
 
 
@@ -86,36 +92,45 @@ class Gatherer:
             return
         dice = np.random.default_rng([self._seed, REVISION, int(digest[:12], 16)])
         image, box = window(photo, faces[0])
-        sights = [(scene, face) for scene in self._scenes(image, box, digest, dice) for face in self._faces(scene, box)]
+        sights = [(scene, face) for scene in self._scenes(image, box, digest, dice) for face in self._faces(scene)]
         crops = [self._crop(scene.image, face) for scene, face in sights]
         for (scene, face), crop, template in zip(sights, crops, self._recognizer.embed(crops), strict=True):
             plain = shot(face, crop, self._eyes.scheme).quality
             before = shot(face, crop, self._eyes.scheme, is_asked=True)
             yield Look(
                 number, one.person, scene.mirrored, scene.clean, scene.covered, scene.layout is None, face, plain,
-                before, template,
+                before, template, scene.distant,
             )  # fmt: skip
 
     def _scenes(self, image: Image, box: Box, digest: str, dice: Dice) -> Iterator[_Scene]:
         """Clean ones first."""
         sides = {False: (image, box), True: (np.ascontiguousarray(image[:, ::-1]), _mirrored(box, image.shape[1]))}
-        for mirrored, (side, _) in sides.items():
-            yield _Scene(side, f"{digest}-{int(mirrored)}", mirrored, clean=True)
-        for at, way in enumerate(WAYS):
+        for mirrored, (side, place) in sides.items():
+            yield _Scene(side, place, f"{digest}-{int(mirrored)}", mirrored, clean=True)
+        copies: list[tuple[bool, Spoil | None]] = [(False, way) for way in WAYS]
+        copies += [(True, WAYS[int(dice.integers(len(WAYS)))] if worse else None) for worse in DISTANT]
+        for at, (is_far, way) in enumerate(copies):
             mirrored = bool(dice.random() < 0.5)
-            side, place = sides[mirrored]
-            worse, is_covered = spoiled(side, place, dice, way)
-            yield _Scene(worse, f"{digest}-{self._seed}-{REVISION}-{at}", mirrored, covered=is_covered)
+            shown, place = sides[mirrored]
+            is_covered = False
+            if is_far:
+                shown, place = distant(shown, place, dice)
+            if way is not None:
+                shown, is_covered = spoiled(shown, place, dice, way)
+            key = f"{digest}-{self._seed}-{REVISION}-{at}"
+            yield _Scene(shown, place, key, mirrored, covered=is_covered, distant=way is None)
         layouts = self._eyes.faces(f"{digest}-0", image)
         for _ in range(NO_FACES if layouts else 0):
             scene, where = no_face(image, box, dice)
-            yield _Scene(scene, "", False, layout=_laid(layouts[0], box, where, dice))
+            if dice.random() < 0.5:
+                scene, _ = spoiled(scene, where, dice, WAYS[int(dice.integers(len(WAYS)))])
+            yield _Scene(scene, where, "", False, layout=_laid(layouts[0], box, where, dice))
 
-    def _faces(self, scene: _Scene, box: Box) -> list[Face]:
+    def _faces(self, scene: _Scene) -> list[Face]:
         """The face of a scene, where it is found."""
         if scene.layout is not None:
             return [scene.layout]
-        x, y, wide, high = _mirrored(box, scene.image.shape[1]) if scene.mirrored else box
+        x, y, wide, high = scene.box
         place = np.array([x, y, x + wide, y + high], np.float32)
         found = self._eyes.faces(scene.key, scene.image)
         near = [float(overlap(place, face.box[None])[0]) for face in found]
@@ -142,8 +157,8 @@ def window(photo: Image, face: Face) -> tuple[Image, Box]:
 
 
 def no_face(image: Image, box: Box, dice: Dice) -> tuple[Image, Box]:
-    """A picture, and a place in it that shows no face: background, a pattern, or a face in pieces."""
-    kind = int(dice.integers(3))
+    """A picture, and a place in it that shows no face: background, a face in pieces, a pattern, or a drawn face."""
+    kind = int(dice.integers(4))
     if kind == 0:
         side = float(min(image.shape[:2])) * dice.uniform(0.15, 0.5)
         for _ in range(20):
@@ -152,8 +167,9 @@ def no_face(image: Image, box: Box, dice: Dice) -> tuple[Image, Box]:
                 return image, (float(x), float(y), side, side)
     if kind == 1:
         return shuffled(image, box, dice), box
-    drawn = pattern(160, dice)
-    return drawn, (30.0, 30.0, 100.0, 100.0)
+    side = int(dice.uniform(70, 240))
+    made = drawn(side, dice) if kind == 2 else pattern(side, dice)
+    return made, (0.2 * side, 0.2 * side, 0.6 * side, 0.6 * side)
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -102,6 +102,14 @@ WAYS: tuple[Spoil, ...] = (
 """Each makes one copy of every photo; covers are of many kinds."""
 
 
+def distant(image: Image, box: Box, dice: Dice) -> tuple[Image, Box]:
+    """The same scene from farther away: a face of 32 to 100 px, where it is not smaller already."""
+    factor = min(1.0, _between(dice, 32, 100) / max(1.0, min(box[2], box[3])))
+    far = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    across, down = far.shape[1] / image.shape[1], far.shape[0] / image.shape[0]
+    return _image(far), (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+
+
 def spoiled(image: Image, box: Box, dice: Dice, way: Spoil) -> tuple[Image, bool]:
     """The picture spoiled by `way` and sometimes once more; and whether something covers the face."""
     worse, ways = way(image, box, dice), [way]
@@ -125,6 +133,28 @@ def pattern(side: int, dice: Dice) -> Image:
     share = (kinds[int(dice.integers(len(kinds)))] + 1)[..., None] / 2
     one, other = dice.uniform(0, 255, (2, 3))
     return _clipped(one + share * (other - one) + dice.normal(0, _between(dice, 0.5, 20), (side, side, 3)))
+
+
+def drawn(side: int, dice: Dice) -> Image:
+    """uint8 (side, side, 3): two eyes, a nose and a mouth of sorts on a blob: what a detector may fire at."""
+    image, spare = pattern(side, dice), pattern(side, dice)
+    blob = np.zeros((side, side), np.uint8)
+    half, axes = side / 2, side * dice.uniform((0.24, 0.28), (0.4, 0.45))
+    cv2.ellipse(blob, ((half, half), (2 * axes[0], 2 * axes[1]), float(dice.uniform(-15, 15))), 255, -1)
+    image[blob > 0] = (_clipped(dice.uniform(0, 255, 3) + 0.3 * (spare.astype(np.float32) - 128)))[blob > 0]
+    ink, lid = (tuple(map(int, dice.uniform(low, high, 3))) for low, high in ((0, 120), (100, 256)))
+    apart, up, eye = side * dice.uniform((0.09, 0.04, 0.03), (0.16, 0.12, 0.09))
+    for x in (half - apart, half + apart):
+        place = (round(x), round(half - up))
+        if dice.random() < 0.6:
+            cv2.ellipse(image, place, (round(1.8 * eye), round(1.4 * eye)), 0, 0, 360, lid, -1)
+        cv2.circle(image, place, round(eye), ink, -1)
+    mouth = (round(half), round(half + side * dice.uniform(0.12, 0.22)))
+    wide = (round(side * dice.uniform(0.05, 0.16)), round(side * dice.uniform(0.01, 0.08)))
+    cv2.ellipse(image, mouth, wide, 0, 0, float(dice.choice([180, 360])), ink, -1 if dice.random() < 0.5 else 2)
+    cv2.ellipse(image, (round(half), round(half + 0.04 * side)), (wide[1], wide[1]), 0, 0, 360, ink, -1)
+    grey = np.float32(image).mean(2, keepdims=True)
+    return _clipped(cv2.GaussianBlur(grey + (image - grey) * dice.uniform(0, 1), (0, 0), _between(dice, 0.4, 3)))
 
 
 def shuffled(image: Image, box: Box, dice: Dice) -> Image:
