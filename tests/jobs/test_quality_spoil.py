@@ -71,3 +71,29 @@ def test_what_is_no_face_lies_beside_the_face_or_is_drawn() -> None:
             apart = apart or where[0] + where[2] <= box[0] or where[1] + where[3] <= box[1]
             overlap = 0 if apart else 1
             assert overlap == 0 or where[2] * where[3] > 0
+
+
+def test_a_scene_from_farther_away_shows_the_same_face_smaller_and_where_it_says() -> None:
+    image, box = picture()
+    for seed in range(8):
+        far, place = spoil.distant(image, box, np.random.default_rng(seed))
+        assert 31 <= min(place[2], place[3]) <= 101
+        assert far.shape[1] / image.shape[1] == pytest.approx(place[2] / box[2])
+        x, y, wide, high = (round(edge) for edge in place)
+        at_x, at_y, all_wide, all_high = (round(edge) for edge in box)
+        near = image[at_y : at_y + all_high, at_x : at_x + all_wide].mean((0, 1))
+        assert np.abs(far[y : y + high, x : x + wide].mean((0, 1)) - near).max() < 8
+
+
+def test_a_face_that_is_small_already_comes_no_nearer() -> None:
+    image, box = picture()
+    small, place = spoil.distant(image, (*box[:2], 20.0, 24.0), np.random.default_rng(1))
+    assert small.shape == image.shape
+    assert place[2:] == (20.0, 24.0)
+
+
+def test_a_drawn_face_is_repeatable_and_another_by_another_seed() -> None:
+    one, again, other = (spoil.drawn(120, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one.shape == (120, 120, 3)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
