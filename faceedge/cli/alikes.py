@@ -8,8 +8,8 @@ from typing import Any
 
 from faceedge.cli.removal import find_person
 from faceedge.errors import BadInput
-from faceedge.gallery.alike import Likeness, Pair, named
-from faceedge.gallery.base import Person
+from faceedge.gallery.alike import named
+from faceedge.gallery.base import Likeness, Pair, Person
 from faceedge.gallery.store import Gallery
 
 Others = Sequence[tuple[Person, Likeness]]

@@ -23,7 +23,10 @@ def document(enrolled: Enrolled) -> dict[str, Any]:
         {"path": str(photo.path), "quality": photo.quality, "reasons": list(photo.reasons), "added": photo.added}
         for photo in enrolled.photos
     ]
-    named = [{"name": other.person.name, "similarity": other.similarity} for other in enrolled.look_alikes]
+    named = [
+        {"name": other.person.name, "similarity": other.similarity, "flagged": other.flagged}
+        for other in enrolled.look_alikes
+    ]
     one = {"id": person.id, "name": person.name, "templates": person.templates}
     return {"person": one, "new": enrolled.is_new, "photos": photos, "look_alikes": named}
 
@@ -44,7 +47,9 @@ def alike_line(others: Sequence[LookAlike]) -> str:
     """Who looks alike, nearest first, in one line."""
     named = [f"{other.person.name} ({other.similarity:.2f})" for other in others[:MOST_NAMED]]
     more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
-    return f"looks like {', '.join(named)}{more}: make sure that they are not mistaken for each other"
+    line = f"looks like {', '.join(named)}{more}: make sure that they are not mistaken for each other"
+    flagged = [other.person.name for other in others if other.flagged]
+    return f"{line}; flagged as look-alikes: {', '.join(flagged)}" if flagged else line
 
 
 def open_sheet(path: Path | None, photos: Sequence[Path]) -> ContactSheet | None:

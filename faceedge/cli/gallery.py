@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from faceedge.cli import opening, passphrase
+from faceedge.cli import noting, opening, passphrase
 from faceedge.cli.removal import find_person
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Person
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.moving import Arrived, Gate, bring_in, export
+from faceedge.jobs.look_alikes import Measure
+from faceedge.jobs.moving import Arrived, bring_in, export
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,27 +85,38 @@ def run_import(args: argparse.Namespace) -> int:
     """Takes people in."""
     phrase = passphrase.ask(args, is_new=False)
     with opening.progress_bar() as progress, opening.open_vision(args, progress) as vision:
-        gate = Gate(vision.space, vision.metric, vision.door_thresholds.match)
+        gate = Measure.of(vision)
     with opening.open_gallery(args) as gallery:
         arrived = bring_in(gallery, args.file, phrase, gate, allow_duplicate=args.allow_duplicate)
+        names = {person.id: person.name for person in gallery.people()}
+        _note(gallery, arrived)
     if args.json:
         people = [
             {
                 "id": one.person.id, "name": one.person.name, "new": one.is_new, "added": one.templates,
-                "unchecked": one.unchecked,
+                "unchecked": one.unchecked, "look_alikes": [{"id": key, "name": names[key]} for key in one.look_alikes],
             }
             for one in arrived
         ]  # fmt: skip
         opening.print_json({"people": people})
     else:
-        _print(arrived)
+        _print(arrived, names)
     return 0
 
 
-def _print(arrived: Sequence[Arrived]) -> None:
+def _note(gallery: Gallery, arrived: Sequence[Arrived]) -> None:
+    for one in arrived:
+        for other in one.look_alikes:
+            body = {"person": one.person.id, "other": other, "flagged": True, "by": "import"}
+            noting.note(gallery.path.parent, "look_alike", body)
+
+
+def _print(arrived: Sequence[Arrived], names: Mapping[str, str]) -> None:
     for one in arrived:
         verb = "came in" if one.is_new else "was here"
         print(f"{one.person.name} {verb}: {opening.counted(one.templates, 'template')} added")
+        if one.look_alikes:
+            print(f"  flagged: looks like {', '.join(names[key] for key in one.look_alikes)}")
         if one.unchecked:
             print(f"  {one.unchecked} of another recogniser: they open no door here, and were not compared with others")
     if not arrived:

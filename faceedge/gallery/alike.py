@@ -8,45 +8,18 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import asdict, replace
 
 from faceedge.errors import BadInput
 from faceedge.gallery.access_rows import body_context, packed, unpacked
-from faceedge.gallery.base import Person
+from faceedge.gallery.base import Likeness, Pair, Person
 from faceedge.gallery.tables import Tables
 
-Finder = Literal["enrolment", "import", "audit", "hand"]
 MOST_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """How far two people look alike. similarity: raw, of their two nearest templates in `space`; None where nobody has
-    measured it. by: who flagged the pair. cleared: why it counts no more, in the words of an operator; empty while it
-    counts."""
-
-    by: Finder
-    similarity: float | None = None
-    space: str = ""
-    cleared: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two people by id, the smaller first; `key`: of the row."""
-
-    key: str
-    people: tuple[str, str]
-    likeness: Likeness
-
-    def other(self, person_id: str) -> str:
-        """The id of the other one."""
-        return self.people[self.people[0] == person_id]
-
-
 class Alike:
-    """The table of look-alikes of one gallery. Raises StoreError when a row does not hold."""
+    """A `LookAlikes` in the tables of one gallery. Raises StoreError when a row does not hold."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

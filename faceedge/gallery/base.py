@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from faceedge.rules.book import Book
 from faceedge.types import Floats, Image, Template
@@ -55,8 +55,57 @@ class Templates:
     space: str
 
 
+Finder = Literal["enrolment", "import", "audit", "hand"]
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How far two people look alike. similarity: raw, of their two nearest templates in `space`; None where nobody has
+    measured it. by: who flagged the pair. cleared: why it counts no more, in the words of an operator; empty while it
+    counts."""
+
+    by: Finder
+    similarity: float | None = None
+    space: str = ""
+    cleared: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two people by id, the smaller first; `key`: of the row."""
+
+    key: str
+    people: tuple[str, str]
+    likeness: Likeness
+
+    def other(self, person_id: str) -> str:
+        """The id of the other one."""
+        return self.people[self.people[0] == person_id]
+
+
+class LookAlikes(Protocol):
+    """Which people of a store look alike, as far as jobs need it. Raises StoreError as the store does."""
+
+    def pairs(self, person_id: str | None = None) -> list[Pair]:
+        """Of everybody or of one person, also those that were cleared; oldest first."""
+        ...
+
+    def note(self, one: str, other: str, measured: Likeness) -> bool:
+        """Keeps what was measured of two people; whether that flags them, who were not flagged before."""
+        ...
+
+    def settle(self, person_id: str, space: str, measured: Mapping[str, float]) -> list[str]:
+        """After a template has gone: drops pairs of this person that are no longer measured. For whom it was."""
+        ...
+
+
 class PeopleStore(Protocol):
     """People and their templates. Raises StoreError when the store cannot be used, BadInput on a wrong argument."""
+
+    @property
+    def alike(self) -> LookAlikes:
+        """The look-alikes among the people."""
+        ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything written in the block is kept, or nothing is; nobody else writes meanwhile."""

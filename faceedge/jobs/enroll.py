@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,8 @@ from faceedge.fit import Thresholds
 from faceedge.gallery.base import Origin, PeopleStore, Person
 from faceedge.gallery.rows import clean_name
 from faceedge.gallery.search import Index, similarity
+from faceedge.jobs import look_alikes
+from faceedge.jobs.look_alikes import Measure
 from faceedge.jobs.photos import read_photo, shown
 from faceedge.types import Image, Template
 
@@ -82,10 +84,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class LookAlike:
-    """Somebody else of the gallery who is nearer than the score at ten times the match's false-match rate."""
+    """Somebody else of the gallery who is nearer than the score at ten times the match's false-match rate. flagged: so
+    near, or by so many pictures, that the gallery keeps it; see `jobs.look_alikes`."""
 
     person: Person
     similarity: float
+    flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class Enrolled:
         qualities = [round(photo.quality, 3) for photo in self.photos if photo.added]
         alike = {other.person.id: round(other.similarity, 4) for other in self.look_alikes}
         new = {"person": person.id, "new": self.is_new, "templates": person.templates, "qualities": qualities}
-        return {**new, "look_alikes": alike} if alike else new
+        flagged = [other.person.id for other in self.look_alikes if other.flagged]
+        return {**new, "look_alikes": alike, "flagged": flagged} if alike else new
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,11 +173,12 @@ def admit(gallery: PeopleStore, eyes: Eyes, wish: Wish, sittings: Sequence[Sitti
         everyone = Index.of(gallery.templates(eyes.space), eyes.metric)
         for sitting in sittings:
             clerk.check(everyone, sitting)
-        look_alikes = clerk.look_alikes(everyone, sittings)
+        near = clerk.look_alikes(everyone, sittings)
         photos = clerk.add(sittings)
+        flagged = clerk.flag(near)
         stored = gallery.find(person.id)
     assert stored is not None, "it was written in this transaction"
-    return Enrolled(stored, known is None, photos, look_alikes)
+    return Enrolled(stored, known is None, photos, flagged)
 
 
 def _sit(eyes: Eyes, path: Path, seen: Seen | None) -> Sitting:
@@ -252,6 +258,13 @@ class _Clerk:
                     nearest[key] = max((sure, score), nearest.get(key, (sure, score)))
         found = [(self.gallery.find(key), score) for key, (_, score) in sorted(nearest.items(), key=_sureness)]
         return tuple(LookAlike(person, score) for person, score in found if person is not None)
+
+    def flag(self, others: Sequence[LookAlike]) -> tuple[LookAlike, ...]:
+        """Keeps who of them is to be flagged; the templates are stored by then."""
+        measure = Measure.of(self.eyes)
+        near = [other.person.id for other in others if other.similarity >= measure.grey]
+        found = look_alikes.flag(self.gallery, measure, self.person.id, near, "enrolment")
+        return tuple(replace(other, flagged=other.person.id in found) for other in others)
 
     def add(self, sittings: Sequence[Sitting]) -> tuple[Shown, ...]:
         """Stores what is not stored yet: the same photo twice is one template."""

@@ -14,9 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from faceedge.fit import Thresholds
-from faceedge.gallery.alike import Finder, Likeness
-from faceedge.gallery.search import similarity
-from faceedge.gallery.store import Gallery
+from faceedge.gallery.base import Finder, Likeness, PeopleStore, Templates
+from faceedge.gallery.search import Index, similarity
 from faceedge.types import Template
 
 
@@ -54,7 +53,7 @@ class Measure:
         return float(scores.max())
 
 
-def flag(gallery: Gallery, measure: Measure, person: str, others: Iterable[str], by: Finder) -> dict[str, bool]:
+def flag(gallery: PeopleStore, measure: Measure, person: str, others: Iterable[str], by: Finder) -> dict[str, bool]:
     """Flags a person and those of the others (ids) who look like them; whether each was not flagged before.
 
     Call it inside the transaction that has added templates.
@@ -65,22 +64,32 @@ def flag(gallery: Gallery, measure: Measure, person: str, others: Iterable[str],
     }
 
 
-def settle(gallery: Gallery, measure: Measure, person: str) -> list[str]:
+def near(everyone: Index, shown: Templates, least: float) -> set[str]:
+    """Whoever has a template that is at least so near to one of these (ids)."""
+    return {person for one in _each(shown) for person, score in everyone.nearest(one) if score >= least}
+
+
+def settle(gallery: PeopleStore, measure: Measure, person: str) -> list[str]:
     """After a template of a person has gone: ends what rested on it. Ids of those they look like no more."""
     others = [pair.other(person) for pair in gallery.alike.pairs(person)]
     return gallery.alike.settle(person, measure.space, _measured(gallery, measure, person, others))
 
 
-def _measured(gallery: Gallery, measure: Measure, person: str, others: Iterable[str]) -> dict[str, float]:
+def _measured(gallery: PeopleStore, measure: Measure, person: str, others: Iterable[str]) -> dict[str, float]:
     shown = _by_person(gallery, measure.space, {person, *others})
     own = shown.pop(person, [])
     scores = {other: measure.likeness(own, theirs) for other, theirs in shown.items()}
     return {other: score for other, score in scores.items() if score is not None}
 
 
-def _by_person(gallery: Gallery, space: str, people: Iterable[str]) -> dict[str, list[Template]]:
-    found = gallery.templates(space, frozenset(people))
+def _by_person(gallery: PeopleStore, space: str, people: Iterable[str]) -> dict[str, list[Template]]:
+    found = gallery.templates(space, tuple(people))
     shown: dict[str, list[Template]] = {}
-    for owner, vector, norm in zip(found.persons, found.embeddings, found.norms, strict=True):
-        shown.setdefault(owner, []).append(Template(vector, float(norm), space))
+    for owner, template in zip(found.persons, _each(found), strict=True):
+        shown.setdefault(owner, []).append(template)
     return shown
+
+
+def _each(found: Templates) -> list[Template]:
+    rows = zip(found.embeddings, found.norms, strict=True)
+    return [Template(vector, float(norm), found.space) for vector, norm in rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,20 +23,13 @@ from faceedge.gallery.base import Entry, Origin, Person
 from faceedge.gallery.parcel import Opener
 from faceedge.gallery.search import Index
 from faceedge.gallery.store import Gallery
+from faceedge.jobs import look_alikes
+from faceedge.jobs.look_alikes import Measure
 from faceedge.types import Template
 
 Progress = Callable[[str, float], None]
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 LINE_MOST = 1 << 28
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What decides that two people are one: similarity in one space. match: of the doors here."""
-
-    space: str
-    metric: str
-    match: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +43,14 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One person who was imported. templates: how many were new here. unchecked: of them in spaces not in use here."""
+    """One person who was imported. templates: how many were new here. unchecked: of them in spaces not in use here.
+    look_alikes: ids of whom they look like, who was not flagged before."""
 
     person: Person
     is_new: bool
     templates: int
     unchecked: int
+    look_alikes: tuple[str, ...] = ()
 
 
 class _Sheet(BaseModel):
@@ -98,7 +93,7 @@ def export(gallery: Gallery, target: Path, people: Sequence[Person], passphrase:
 
 
 def bring_in(
-    gallery: Gallery, source: Path, passphrase: str, gate: Gate, *, allow_duplicate: bool = False
+    gallery: Gallery, source: Path, passphrase: str, gate: Measure, *, allow_duplicate: bool = False
 ) -> tuple[Arrived, ...]:
     """Everybody of a parcel into the gallery under their own ids, or nobody. Who is here already gets what is missing.
 
@@ -108,7 +103,17 @@ def bring_in(
     with parcel.opened(source, "people", passphrase) as opener, gallery.transaction():
         everyone = Index.of(gallery.templates(gate.space), gate.metric)
         clerk = _Clerk(gallery, everyone, gate, allow_duplicate)
-        return tuple([clerk.admit(_unpacked(line, source)) for line in _lines(opener, source)])
+        arrived = [clerk.admit(_unpacked(line, source)) for line in _lines(opener, source)]
+        return tuple(_flagged(gallery, gate, arrived))
+
+
+def _flagged(gallery: Gallery, gate: Measure, arrived: Sequence[Arrived]) -> Iterator[Arrived]:
+    """Once everybody is in: those of one file may look like each other, too."""
+    everyone = Index.of(gallery.templates(gate.space), gate.metric)
+    for one in arrived:
+        near = look_alikes.near(everyone, gallery.templates(gate.space, (one.person.id,)), gate.grey)
+        found = look_alikes.flag(gallery, gate, one.person.id, near - {one.person.id}, "import")
+        yield replace(one, look_alikes=tuple(other for other, is_new in found.items() if is_new))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +122,7 @@ class _Clerk:
 
     gallery: Gallery
     everyone: Index
-    gate: Gate
+    gate: Measure
     allow_duplicate: bool
 
     def admit(self, traveller: _Traveller) -> Arrived:

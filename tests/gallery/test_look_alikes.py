@@ -11,7 +11,7 @@ import pytest
 
 from faceedge.errors import BadInput, StoreError
 from faceedge.gallery import rotate, schema
-from faceedge.gallery.alike import Likeness
+from faceedge.gallery.base import Likeness
 from faceedge.gallery.schema import MIGRATIONS
 from faceedge.gallery.store import Gallery
 

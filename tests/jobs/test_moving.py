@@ -14,14 +14,15 @@ from faceedge.gallery import ledger, parcel
 from faceedge.gallery.base import Origin, Person
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.backup import backup
-from faceedge.jobs.moving import Arrived, Gate, bring_in, export
+from faceedge.jobs.look_alikes import Measure
+from faceedge.jobs.moving import Arrived, bring_in, export
 from faceedge.jobs.restore import restore
 from faceedge.rules.book import Standing
 from faceedge.types import Template
 
 SPACE = "0123456789ab"
 PHRASE = "correct horse battery staple"
-GATE = Gate(SPACE, "cosine", 0.7)
+GATE = Measure(SPACE, "cosine", 0.6, 0.7)
 CROP = np.random.default_rng(0).integers(0, 255, (112, 112, 3), np.uint8)
 
 
@@ -155,3 +156,15 @@ def test_an_export_is_remembered_so_that_a_removal_can_name_it(here: Gallery, fi
     (copy,) = ledger.read(tmp_path / "here")
     assert copy.path == str(file)
     assert copy.may_hold(here.people()[0].id, here.vault)
+
+
+def test_who_arrives_is_flagged_with_whom_they_look_like_here_and_in_the_file(
+    here: Gallery, there: Gallery, tmp_path: Path
+) -> None:
+    enrol(here, "Eve", template(1))
+    file = tmp_path / "twins.faceedge"
+    export(here, file, here.people(), PHRASE, quiet)
+    arrived = {one.person.name: one for one in arrive(there, file)}
+    ada, eve = arrived["Ada"].person.id, arrived["Eve"].person.id
+    assert there.book().look_alikes == {ada: {eve}, eve: {ada}}
+    assert sorted(len(one.look_alikes) for one in arrived.values()) == [0, 0, 1]
