@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from faceedge.config import Models, cache_dir
 from faceedge.errors import BadInput
-from faceedge.fit import RecogniserQuality
+from faceedge.fit import Fit, Judging, LightHead, RecogniserQuality, Thresholds
 from faceedge.jobs import calibrate_quality as job
+from faceedge.jobs.calibration import write
 from faceedge.jobs.calibration.quality_report import Judged
 from faceedge.jobs.site import Site
 from faceedge.models.store import find_package
@@ -65,3 +67,31 @@ def test_a_package_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="was replaced"):
         written(source, site)
     assert (source.folder / FIT).read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("quality", [FITTED, None])
+def test_a_calibrated_build_keeps_numbers_whose_evidence_holds_for_it(quality: RecogniserQuality | None) -> None:
+    assert _carried(quality).judging == Judging(margin=0.05, evidence="measured")
+
+
+def test_a_calibrated_build_has_no_evidence_that_a_head_of_its_source_gave() -> None:
+    head = LightHead(
+        detector="0" * 12, scheme="eyes_nose_mouth", dimension=1, units=1, means=(0.0,), scales=(1.0,), weights="AA==",
+        steps=((1.0,),) * 3, bias=(0.0,), out=((1.0,),) * 3, out_bias=(0.0, 0.0, 0.0), covered=0.0, face=0.0,
+    )  # fmt: skip
+    carried = _carried(RecogniserQuality(output="head", knots=FITTED.knots, head=head, evidence="made up"))
+    assert (carried.quality, carried.judging) == (None, Judging(margin=0.05))
+
+
+def _carried(quality: RecogniserQuality | None) -> Fit:
+    source = Fit(
+        thresholds=Thresholds(grey=0.3, match=0.4, strict=0.5), evidence="pairs", quality=quality,
+        judging=Judging(margin=0.05, evidence="measured"),
+    )  # fmt: skip
+    judged = SimpleNamespace(refit=None, unfitted="too few pairs")
+    story = SimpleNamespace(
+        case=SimpleNamespace(package=SimpleNamespace(fit=source)), build=SimpleNamespace(judged=judged)
+    )
+    carried = write._fit(story)  # type: ignore[arg-type]
+    assert carried is not None
+    return carried

@@ -87,7 +87,9 @@ def _fit(story: Story) -> Fit | None:
     if fit is None:
         return judged.refit.fit if judged.refit else None
     quality = fit.quality if fit.quality is not None and fit.quality.head is None else None  # a head knows one build
+    judging = fit.judging if quality == fit.quality else fit.judging.model_copy(update={"evidence": ""})
+    own = {"quality": quality, "judging": judging}
     if judged.refit is not None:
-        return judged.refit.fit.model_copy(update={"quality": quality})
+        return judged.refit.fit.model_copy(update=own)
     why = f"as the float source has it, for {judged.unfitted or 'nothing was re-fitted'}"
-    return fit.model_copy(update={"evidence": f"{why}: {fit.evidence}", "quality": quality})
+    return fit.model_copy(update={"evidence": f"{why}: {fit.evidence}", **own})
