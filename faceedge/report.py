@@ -84,7 +84,10 @@ class Report:
         return {
             "device": device,
             "cameras": list(self.cameras.names),
-            "doors": [{"name": door.name, "liveness": door.liveness, **self._own_limits(door)} for door in self.doors],
+            "doors": [
+                {"name": door.name, "liveness": door.liveness, **_wary(door), **self._own_limits(door)}
+                for door in self.doors
+            ],
             "builds": dict(self.vision.builds),
             "limits": dict(self.publisher.limits),
             "keys": self.exchange.kids if self.exchange is not None else {},
@@ -117,12 +120,17 @@ class Report:
     def _doors(self) -> list[dict[str, Any]]:
         views = self.exchange.link.views() if self.exchange is not None else {}
         return [
-            {"name": door.name, "liveness": door.liveness,
+            {"name": door.name, "liveness": door.liveness, "look_alikes": door.look_alikes,
              "controllers": [
                 {"name": name, **views.get(door.name, {}).get(name, UNKNOWN)._asdict()} for name in door.controllers
              ]}
             for door in self.doors
         ]  # fmt: skip
+
+
+def _wary(door: Door) -> dict[str, Any]:
+    """What is not as usual is written down, so that a start after an update is no change."""
+    return {"look_alikes": door.look_alikes} if door.look_alikes != "allow" else {}
 
 
 @dataclass(slots=True)

@@ -60,11 +60,11 @@ def test_a_start_writes_down_the_numbers_of_every_door_and_the_state_says_which_
     publisher = SimpleNamespace(limits={"match": 0.6}, own_limits={"lab": {"match": 0.5}})
     nothing = cast(Any, SimpleNamespace(notices=(), names=("entry",), builds={}))
     report = Report(
-        (Door(name="main"), Door(name="lab")), nothing, nothing, cast(Any, publisher), nothing, nothing, nothing,
-        nothing, nothing, nothing, None, own_numbers=("door lab lets in more",),
+        (Door(name="main"), Door(name="lab", look_alikes="review")), nothing, nothing, cast(Any, publisher), nothing,
+        nothing, nothing, nothing, nothing, nothing, None, own_numbers=("door lab lets in more",),
     )  # fmt: skip
     assert report.standing("here", Capture())["doors"] == [
         {"name": "main", "liveness": "off"},
-        {"name": "lab", "liveness": "off", "limits": {"match": 0.5}},
+        {"name": "lab", "liveness": "off", "look_alikes": "review", "limits": {"match": 0.5}},
     ]
     assert report.notices() == ["door lab lets in more"]

@@ -50,6 +50,8 @@ class ShownDoor(Shown):
     """As in the configuration."""
     liveness: Literal["required", "off"]
     """`off`: nobody checks that a living person stands there."""
+    look_alikes: Literal["review", "allow"]
+    """`review`: whoever is flagged as looking like somebody else needs a second factor."""
     controllers: list[ShownController]
     """All of them."""
 

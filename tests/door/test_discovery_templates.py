@@ -22,9 +22,9 @@ STATE: dict[str, Any] = {
          "quality": 0.734, "usual": 0.8, "low": False},
     ],
     "doors": [
-        {"name": "side", "liveness": "required", "controllers": [
+        {"name": "side", "liveness": "required", "look_alikes": "allow", "controllers": [
             {"name": "one", "state": "offline", "answering": False}]},
-        {"name": "main", "liveness": "off", "controllers": [
+        {"name": "main", "liveness": "off", "look_alikes": "allow", "controllers": [
             {"name": "outer", "state": "unknown", "answering": True},
             {"name": "inner", "state": "locked", "answering": True}]},
     ],

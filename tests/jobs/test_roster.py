@@ -66,3 +66,30 @@ def test_a_gallery_put_in_the_place_of_the_open_one_lets_nobody_in_until_a_new_s
     roster.follow()
     assert roster.identifier.identify(ANNA).person == anna
     gallery.close()
+
+
+def test_who_is_flagged_by_another_process_is_asked_for_more_at_the_next_look(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path) as here, Gallery.open(tmp_path) as there:
+        anna, boris = enrol(here), here.add_person("Boris").id
+        roster = Roster(here, "cosine", "space")
+        assert not roster.looks_alike(anna)
+        there.alike.mark(anna, boris)
+        roster.follow()
+        assert roster.looks_alike(anna)
+        assert roster.looks_alike(boris)
+
+
+def test_while_the_gallery_cannot_be_read_everybody_counts_as_a_look_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gallery.open(tmp_path) as gallery:
+        anna = enrol(gallery)
+        roster = Roster(gallery, "cosine", "space")
+        gallery.add_person("Boris")
+
+        def broken() -> None:
+            raise StoreError("gallery.db: look_alikes/1 was altered or moved; restore a backup")
+
+        monkeypatch.setattr(gallery.alike, "others", broken)
+        roster.follow()
+        assert roster.looks_alike(anna)
