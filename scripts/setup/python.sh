@@ -52,7 +52,8 @@ remedy_of_pip() {
 
 # pycuda has no wheels: it is compiled against the board's CUDA, and the wheel is kept for the next version.
 build_pycuda() {
-    local cuda="$ROOT/usr/local/cuda"
+    # shellcheck disable=SC2034  # of whoever fails in here
+    local STEP=pycuda cuda="$ROOT/usr/local/cuda"
     ! compgen -G "$OPT/wheels/pycuda-*.whl" >/dev/null || return 0
     [ -z "$OFFLINE" ] || ! compgen -G "$OFFLINE/wheels/pycuda-*.whl" >/dev/null || return 0
     run mkdir -p "$OPT/wheels"

@@ -12,7 +12,10 @@ open_log() {
 
 # Passwords in addresses are left out.
 note() {
-    [ -n "$DRY_RUN" ] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | sed -E 's#://[^/@ ]*@#://***@#g' >>"$LOG"
+    [ -z "$DRY_RUN" ] || return 0
+    local text="$*"
+    while [[ "$text" =~ ^(.*://)[^/@\ *]+@(.*)$ ]]; do text="${BASH_REMATCH[1]}***@${BASH_REMATCH[2]}"; done
+    TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$text" >>"$LOG"
 }
 
 say() {
