@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from faceedge.quantize.gates import Finding
+from faceedge.quantize.html_page import banner, document, figure, table
 from faceedge.quantize.report import Report, WorstPair
-from faceedge.quantize.report_style import STYLE
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-_MARKS = {"passed": "✓", "unusual": "!", "failed": "✗"}
 _TITLES = {
     "crops": "Face crops compared", "cosine_mean": "Mean cosine", "cosine_p1": "Cosine, 1st percentile",
     "cosine_min": "Lowest cosine", "accuracy_drop": "Drop in accuracy", "genuine_shift": "Shift of genuine scores",
@@ -45,36 +43,29 @@ def page(report: Report, plots: Mapping[str, str], worst: Sequence[WorstPair] = 
         _worst(worst),
         _origin(report),
     ]
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
-        f"<title>Calibration of {escape(report.package)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(f"Calibration of {report.package}", parts)
 
 
 def _banner(report: Report) -> str:
     outcome = report.verdict.outcome
-    why = f"<p>{escape(report.why[:1].upper() + report.why[1:])}</p>" if report.why else ""
+    verdict = banner(
+        outcome, outcome.capitalize(),
+        (report.verdict.sentence, report.why[:1].upper() + report.why[1:]),
+    )  # fmt: skip
     return (
         f"<header>\n<h1>Calibration of {escape(report.package)}</h1>\n"
-        f'<p class="muted">INT8, {report.role.replace("z", "s")}, {report.made.isoformat()}</p>\n</header>\n'
-        f'<section class="verdict {outcome}"><span class="mark" aria-hidden="true">{_MARKS[outcome]}</span>'
-        f"<div><h2>{outcome.capitalize()}</h2><p>{escape(report.verdict.sentence)}</p>{why}</div></section>"
+        f'<p class="muted">INT8, {report.role.replace("z", "s")}, {report.made.isoformat()}</p>\n</header>\n{verdict}'
     )
 
 
 def _figure(name: str, svg: str) -> str:
     title, caption = _CAPTIONS[name]
-    return f"<figure>\n<h2>{title}</h2>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>"
+    return figure(title, svg, caption)
 
 
 def _gates(findings: Iterable[Finding]) -> str:
     rows = [(_title(one), _value(one.name, one.value), _limit(one), _said(one), escape(one.words)) for one in findings]
-    return _table("Gates", ("Figure", "Value", "Limit", "", "In words"), rows)
+    return table("Gates", ("Figure", "Value", "Limit", "", "In words"), rows)
 
 
 def _limit(one: Finding) -> str:
@@ -113,7 +104,7 @@ def _thresholds(report: Report) -> str:
         for level in report.levels
     ]  # fmt: skip
     head = ("Level", "FP32", "INT8", "False matches, FP32", "INT8", "In words")
-    return _table("Thresholds", head, rows)
+    return table("Thresholds", head, rows)
 
 
 def _candidates(report: Report) -> str:
@@ -126,7 +117,7 @@ def _candidates(report: Report) -> str:
         )
         for one in report.candidates
     ]  # fmt: skip
-    return _table("Candidates", ("Build", "Median", "Middle half", "In float", "Weights", "Gates"), rows)
+    return table("Candidates", ("Build", "Median", "Middle half", "In float", "Weights", "Gates"), rows)
 
 
 def _images(report: Report) -> str:
@@ -167,19 +158,4 @@ def _origin(report: Report) -> str:
         ("float graph", f"<code>{report.source}</code>"), ("INT8 graph", f"<code>{report.graph}</code>"),
         ("calibration set", f"<code>{escape(report.images.digest)}</code>"),
     ]  # fmt: skip
-    return _table("Where it came from", (), [row for row in rows if row[1]])
-
-
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are HTML: what goes in is escaped by the caller. Nothing without rows."""
-    if not rows:
-        return ""
-    first = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "\n".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
-    )
-    return (
-        f'<section>\n<h2>{title}</h2>\n<div class="scroll"><table>'
-        + (f"<thead><tr>{first}</tr></thead>" if first else "")
-        + f"<tbody>\n{body}\n</tbody></table></div>\n</section>"
-    )
+    return table("Where it came from", (), [row for row in rows if row[1]])

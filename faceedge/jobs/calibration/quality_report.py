@@ -14,9 +14,8 @@ from faceedge.fit import RecogniserQuality
 from faceedge.jobs.calibration.quality_figures import DISCARDS, Flags, Numbers, area, auc, discards, thinned
 from faceedge.jobs.calibration.quality_fit import Rows, settled
 from faceedge.manifest import Part
+from faceedge.quantize.html_page import banner, document, figure, table
 from faceedge.quantize.plots import svg_of
-from faceedge.quantize.report_html import POLICY
-from faceedge.quantize.report_style import STYLE
 
 WORTH = 0.95
 """The errors left must be at most so many times those that plain features leave; else the head is not worth it."""
@@ -118,33 +117,23 @@ def page(report: Report) -> str:
     except MissingExtra as error:
         picture = f'<p class="note">{escape(str(error))}</p>'
     outcome = report.verdict
-    rows = "\n".join(_line(report.judged, name, words) for name, words in _SPOKEN.items())
+    rows = [
+        (words, f"{report.judged.auc[name]:.3f}", f"{report.judged.area[name]:.3%}") for name, words in _SPOKEN.items()
+    ]
     facts = "".join(f"<li>{escape(one)}</li>" for one in _facts(report))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
-        f"<title>Quality of {escape(report.package)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<header><h1>Quality of {escape(report.package)}</h1>"
-        f'<p class="muted">{report.made.isoformat()}</p></header>\n'
-        f'<section class="verdict {outcome}"><div><h2>{outcome.capitalize()}</h2>'
-        f"<p>{escape(report.sentence)}</p></div></section>\n"
-        f"<figure><h2>Errors against discards</h2>{picture}<figcaption>The worst pictures are put away, from left to "
-        "right; what fails among the rest is left. Lower is better.</figcaption></figure>\n"
-        '<section><h2>Figures</h2><div class="scroll"><table><thead><tr><th scope="col">Quality by</th>'
-        '<th scope="col">AUC</th><th scope="col">Errors left, mean</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>\n<section><h2>In words</h2><ul>{facts}</ul></section>\n"
-        "</main>\n</body>\n</html>\n"
-    )
+    title = f"Quality of {report.package}"
+    caption = "The worst pictures are put away, from left to right; what fails among the rest is left. Lower is better."
+    parts = [
+        f'<header><h1>{escape(title)}</h1><p class="muted">{report.made.isoformat()}</p></header>',
+        banner(outcome, outcome.capitalize(), (report.sentence,)),
+        figure("Errors against discards", picture, caption),
+        table("Figures", ("Quality by", "AUC", "Errors left, mean"), rows),
+        f"<section><h2>In words</h2><ul>{facts}</ul></section>",
+    ]
+    return document(title, parts)
 
 
 _SPOKEN = {"detector": "detector score", "plain": "plain features", "fitted": "what was fitted"}
-
-
-def _line(judged: Judged, name: str, words: str) -> str:
-    return (
-        f'<tr><th scope="row">{words}</th><td>{judged.auc[name]:.3f}</td><td>{judged.area[name]:.3%}</td></tr>'
-    )  # fmt: skip
 
 
 def _facts(report: Report) -> list[str]:
