@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import types
@@ -16,10 +17,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell has its jobs in the background ignore it, and then so would every process that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+gc.disable()  # until all tests are collected: six thousand of them are no garbage
 pytest_plugins = ("tests.fakes.gpu.fixture",)
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 ASSETS = Path(os.environ.get("FACEEDGE_TEST_ASSETS", Path(__file__).parents[2] / "shared"))
+LONGEST = ("tests/system/test_calibrations.py", "tests/soak/test_soak.py")
+"""Begun first, so that nobody waits for them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: the collector of garbage need not look through it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

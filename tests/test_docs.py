@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -71,10 +73,15 @@ def test_every_command_that_a_page_shows_is_understood(page: Path, capsys: pytes
 
 def parses(words: list[str]) -> bool:
     try:
-        build_parser().parse_args(words)
+        parser().parse_args(words)
     except SystemExit as end:
         return not end.code
     return True
+
+
+@cache
+def parser() -> argparse.ArgumentParser:
+    return build_parser()
 
 
 @page_by_page

@@ -25,10 +25,11 @@ class Backend:
 
     tolerance: how far an answer may be from the reference (ONNX Runtime's own `run` on one thread) and a batch from
     its members, as a share of the largest magnitude in the output. device: what it must report. shares_threads: many
-    threads may call `infer` at once. slow: too slow for every run of the suite with real networks. most_px: the largest
-    width and height that it was opened for, 0 is any. absent: why the backend cannot run here, empty when it can.
-    watched: around every test; raises when something was done that the device does not forgive. allocations: how often
-    memory of the device or for its sake was asked for. marks: of every test.
+    threads may call `infer` at once. slow: too slow for every run of the suite with real networks. samples: only a few
+    of these, since another row shows the rest as well. most_px: the largest width and height that it was opened for,
+    0 is any. absent: why the backend cannot run here, empty when it can. watched: around every test; raises when
+    something was done that the device does not forgive. allocations: how often memory of the device or for its sake
+    was asked for. marks: of every test.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Backend:
     device: str = "cpu"
     shares_threads: bool = True
     slow: bool = False
+    samples: bool = False
     most_px: int = 0
     absent: Callable[[], str] = str
     watched: Callable[[], AbstractContextManager[object]] = nullcontext
@@ -46,15 +48,16 @@ class Backend:
     marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
-def onnx(name: str, threads: int) -> Backend:
+def onnx(name: str, threads: int, *, samples: bool = False) -> Backend:
     """ONNX Runtime on the CPU."""
 
     def opened(graph: Path, max_batch: int) -> Engine:
         return OnnxEngine(graph, max_batch=max_batch, threads=threads)
 
     return Backend(
-        name, opened, lambda folder: opened(brittle(folder), 4), lambda folder: opened(no_network(folder), 4)
-    )
+        name, opened, lambda folder: opened(brittle(folder), 4), lambda folder: opened(no_network(folder), 4),
+        samples=samples,
+    )  # fmt: skip
 
 
 def switched() -> Backend:
@@ -67,11 +70,11 @@ def switched() -> Backend:
 
     return Backend(
         "switched", opened, lambda folder: opened(brittle(folder), 4), lambda folder: opened(no_network(folder), 4),
-        slow=True,
+        slow=True, samples=True,
     )  # fmt: skip
 
 
-def tensorrt(version: str) -> Backend:
+def tensorrt(version: str, *, samples: bool = False) -> Backend:
     """TensorRT over the stand-ins, in the API of one version."""
 
     def opened(graph: Path, max_batch: int) -> Engine:
@@ -80,7 +83,7 @@ def tensorrt(version: str) -> Backend:
     return Backend(
         f"tensorrt-{version}", opened, lambda folder: opened(brittle(folder), 4),
         lambda folder: standin.engine(version, no_network(folder).read_bytes()),
-        device="cuda:0", slow=True, most_px=MOST_PX, absent=standin.absent, watched=standin.watched,
+        device="cuda:0", slow=True, samples=samples, most_px=MOST_PX, absent=standin.absent, watched=standin.watched,
         allocations=standin.allocations,
     )  # fmt: skip
 
@@ -95,6 +98,6 @@ def tensorrt_on_the_device() -> Backend:
 
 
 BACKENDS = (
-    onnx("onnx-1-thread", 1), onnx("onnx-2-threads", 2), switched(),
-    tensorrt("10.3.0"), tensorrt("10.16.1"), tensorrt("11.4.0"), tensorrt_on_the_device(),
+    onnx("onnx-1-thread", 1), onnx("onnx-2-threads", 2, samples=True), switched(),
+    tensorrt("10.3.0"), tensorrt("10.16.1", samples=True), tensorrt("11.4.0", samples=True), tensorrt_on_the_device(),
 )  # fmt: skip

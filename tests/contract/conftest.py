@@ -17,6 +17,9 @@ from tests.contract.backends import BACKENDS, Backend
 from tests.contract.made_up import made_up
 from tests.contract.networks import MADE_UP, NETWORKS, Network
 
+SAMPLES = ("yunet_n", "scrfd_500m", "edgeface_xxs_512")
+"""What a backend runs that differs from another one only in its interface; `make soak` runs them all."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
@@ -69,6 +72,7 @@ def _cases() -> list[Any]:
                 *backend.marks,
                 pytest.mark.assets,
                 *([pytest.mark.system] if network.slow or backend.slow else []),
+                *([pytest.mark.soak] if network.slow or (backend.samples and network.name not in SAMPLES) else []),
             ]
             made.append(pytest.param((backend, network), id=f"{backend.name}-{network.name}", marks=marks))
     return made

@@ -15,7 +15,7 @@ CROP, SMALL_CANVAS = (3, 112, 112), (3, 64, 96)
 @dataclass(frozen=True, slots=True)
 class Network:
     """file: of the assets, empty is the made-up one. inputs: shape of one member of a batch by name; an input of one
-    dimension is a factor. turns: how often each of several threads asks at once. slow: not for every run."""
+    dimension is a factor. turns: how often each of several threads asks at once. slow: for `make soak` alone."""
 
     name: str
     file: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NoReturn
 
 import jinja2
@@ -50,13 +51,18 @@ class Complaining(jinja2.Undefined):
 
 def render(template: str, payload: str) -> str:
     """As Home Assistant does: value is the text, value_json is there only when the text is JSON."""
-    environment = sandbox.ImmutableSandboxedEnvironment(undefined=Complaining)
-    environment.filters["to_json"] = json.dumps
     try:
         variables = {"value": payload, "value_json": json.loads(payload)}
     except ValueError:
         variables = {"value": payload}
-    return str(environment.from_string(template).render(variables)).strip()
+    return str(compiled(template).render(variables)).strip()
+
+
+@cache
+def compiled(template: str) -> jinja2.Template:
+    environment = sandbox.ImmutableSandboxedEnvironment(undefined=Complaining)
+    environment.filters["to_json"] = json.dumps
+    return environment.from_string(template)
 
 
 def shown(state: object) -> dict[str, str]:

@@ -1,0 +1,13 @@
+"""Long tables of cases: every run tries the first ones, `make soak` the rest as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def shortened(cases: Iterable[Any], count: int) -> list[Any]:
+    """For `pytest.mark.parametrize`: those after the first `count` are marked `soak`."""
+    return [case if number < count else pytest.param(case, marks=pytest.mark.soak) for number, case in enumerate(cases)]
