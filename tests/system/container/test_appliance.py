@@ -1,0 +1,277 @@
+"""The appliance on a machine of its own, from nothing to nothing.
+
+The tests share one machine and come in this order: each leaves it as it found it, but for those that say otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.container.afterwards import grants, losses, times_of_last_boot, written
+from tests.system.container.appliance import CONFIG, CONTROLLER, OFTEN, STATE, UNIT, Appliance, note
+from tests.system.container.disk import Disk, run
+
+pytestmark = [pytest.mark.system, pytest.mark.broker, pytest.mark.timeout(900)]
+
+WATCHED_S, KILLED_S, AGAIN_S = 6.5, 2.0, 10.0
+"""Until a hang is noticed and its process gone: watchdog 4 s, then 1 s until SIGKILL. Until another one opens."""
+FIRST_GRANT_S, CUTS = 20.0, 20
+CLOCK = "etc/systemd/system/faceedge.service.d/clock.conf"
+IN_1970 = """[Service]
+Environment=LD_PRELOAD={library} "FAKETIME=@1970-01-01 00:01:00" FAKETIME_DONT_FAKE_MONOTONIC=1
+"""
+
+
+@pytest.fixture(scope="module")
+def untouched(appliance: Appliance) -> set[str]:
+    """What the machine has written before anything was installed."""
+    return written(appliance.machine.disk)
+
+
+@pytest.fixture(scope="module")
+def door(appliance: Appliance, untouched: set[str]) -> Appliance:
+    """Installed by one command, from nothing."""
+    began = time.monotonic()
+    done = appliance.install()
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    installed_s = time.monotonic() - began
+    note("install", seconds=round(installed_s, 1), first_grant_after_s=round(appliance.opens(began, 120), 1))
+    return appliance
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
+    """Empty, and not yet in the machine."""
+    with Disk(tmp_path_factory.mktemp("disk")) as one:
+        yield one
+
+
+@pytest.fixture
+def well(door: Appliance) -> Iterator[Appliance]:
+    """The same, opening often, with no bad end behind it."""
+    if OFTEN not in (door.machine.tree / CONFIG).read_text():
+        door.edit(lambda text: text + OFTEN)
+    door.forget_ends()
+    door.opens()
+    return door
+
+
+def test_one_command_leads_from_nothing_to_a_door_that_opens(door: Appliance) -> None:
+    assert door.is_ready()
+    assert "tls = true" in (door.machine.tree / CONFIG).read_text()
+    door.opens()
+
+
+def test_a_second_run_changes_nothing(door: Appliance) -> None:
+    before, config = door.pid(), (door.machine.tree / CONFIG).stat()
+    done = door.install()
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    after = (door.machine.tree / CONFIG).stat()
+    assert (door.pid(), after.st_mtime_ns, after.st_ino) == (before, config.st_mtime_ns, config.st_ino)
+
+
+def test_the_process_has_the_rights_that_the_unit_leaves_it(door: Appliance) -> None:
+    lines = door.machine.call("cat", f"/proc/{door.pid()}/status").splitlines()
+    has = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+    assert "0" not in has["Uid"]
+    assert {has[name][0] for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert (has["NoNewPrivs"], has["Seccomp"]) == (["1"], ["2"])
+    assert door.machine.call("cat", f"/proc/{door.pid()}/oom_score_adj").strip() == "-300"
+    inside = ["nsenter", "--mount", f"--target={door.pid()}", "runuser", "-u", "faceedge", "--"]
+    for place, may in ((f"/{STATE}", True), ("/run/faceedge", True), ("/opt/faceedge", False), ("/tmp", False)):
+        done = door.machine.attempt(*inside, "touch", f"{place}/probe")
+        assert (done.returncode == 0) == may, place
+        door.machine.attempt(*inside, "rm", "-f", f"{place}/probe")
+
+
+def test_a_process_that_hangs_is_ended_by_the_watchdog_and_the_next_one_opens(well: Appliance) -> None:
+    pid = well.pid()
+    began = time.monotonic()
+    well.machine.call("kill", "-STOP", pid)
+    ended_s = _gone(well, pid)
+    opened_s = well.opens(began + ended_s)
+    note("watchdog", ended_after_s=round(ended_s, 2), opened_after_s=round(ended_s + opened_s, 2))
+    assert 3.0 < ended_s < well.eased(WATCHED_S)
+    assert ended_s + opened_s < well.eased(WATCHED_S + AGAIN_S)
+    assert any("Watchdog timeout" in str(line["MESSAGE"]) for line in well.machine.journal(UNIT))
+
+
+def test_after_kill_9_another_process_opens(well: Appliance) -> None:
+    pid, began = well.pid(), time.monotonic()
+    well.machine.call("kill", "-KILL", pid)
+    started_s = _another(well, pid)
+    opened_s = well.opens(began)
+    note("kill -9", started_after_s=round(started_s, 2), opened_after_s=round(opened_s, 2))
+    assert started_s < well.eased(KILLED_S)
+    assert opened_s < well.eased(AGAIN_S)
+
+
+def test_a_crash_loop_ends_in_a_safe_mode_that_opens(well: Appliance) -> None:
+    """Nothing stops systemd from starting it again, and the fourth start is a careful one."""
+    began = time.monotonic()
+    for _ in range(3):
+        pid = well.pid()
+        well.machine.call("kill", "-KILL", pid)
+        well.replaced(pid)
+    while "safe mode" not in well.status():
+        assert time.monotonic() - began < 90, well.status()
+        time.sleep(0.2)
+    note("crash loop", safe_mode_after_s=round(time.monotonic() - began, 1))
+    well.opens()
+    assert well.machine.show(UNIT, "NRestarts")["NRestarts"] == "3"
+
+
+def test_a_wish_for_engines_starts_a_build_and_the_door_does_not_wait_for_it(well: Appliance) -> None:
+    """There is no TensorRT here, so the build says so, and the wish is not tried for ever."""
+    pid = well.pid()
+    assert "wanted" in well.faceedge("build", "--later")
+    wanted = well.machine.tree / STATE / "engines/wanted"
+    began = time.monotonic()
+    while wanted.exists():
+        assert time.monotonic() - began < 60
+        time.sleep(0.1)
+    began = time.monotonic()
+    while well.machine.show("faceedge-build.service", "ActiveState")["ActiveState"] != "failed":
+        assert time.monotonic() - began < 30
+        time.sleep(0.1)
+    assert any("tensorrt" in str(line["MESSAGE"]).lower() for line in well.machine.journal("faceedge-build.service"))
+    well.opens()
+    assert well.pid() == pid
+
+
+def test_an_upgrade_takes_the_next_version_and_keeps_people_and_keys(well: Appliance) -> None:
+    before = _kept(well)
+    began = time.monotonic()
+    done = well.setup("--upgrade", "--offline", "/srv/next")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    note("upgrade", seconds=round(time.monotonic() - began, 1))
+    assert well.machine.call("readlink", "/opt/faceedge/current").strip().endswith("97.0")
+    assert _kept(well) == before
+    well.opens()
+
+
+def test_an_upgrade_that_does_not_run_returns_to_the_version_before(well: Appliance) -> None:
+    before = _kept(well)
+    began = time.monotonic()
+    done = well.setup("--upgrade", "--offline", "/srv/broken")
+    note("upgrade taken back", seconds=round(time.monotonic() - began, 1))
+    assert done.returncode == 1, f"{done.stdout}\n{done.stderr}"
+    assert well.machine.call("readlink", "/opt/faceedge/current").strip().endswith("97.0")
+    assert _kept(well) == before
+    well.opens()
+
+
+def test_a_cold_boot_in_1970_without_a_network_opens_within_twenty_seconds(door: Appliance, disk: Disk) -> None:
+    """The plug is pulled; from now on the state lies on a disk of its own. Only the daemon sees that year: nobody can
+    set the clock of a container. With a certificate to check there is no broker in 1970, so it is known by its pin."""
+    door.edit(lambda text: _believing(text, door.pin) + ("" if OFTEN in text else OFTEN))
+    door.cut()
+    run("cp", "-a", f"{door.machine.tree / STATE}/.", disk.at)
+    (library,) = (door.machine.tree / "usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    path = door.machine.tree / CLOCK
+    path.parent.mkdir()
+    path.write_text(IN_1970.format(library=f"/{library.relative_to(door.machine.tree)}"))
+    began = time.monotonic()
+    boot_s = door.boot(disk=disk.at)
+    opened_s = door.opens(began, 120)
+    note("cold boot", systemd_up_after_s=round(boot_s, 2), first_grant_after_s=round(opened_s, 2))
+    assert opened_s < door.eased(FIRST_GRANT_S)
+    with disk.cut(disk.at.with_name("elsewhere")) as state:
+        assert times_of_last_boot(state) == {None}
+
+
+def test_in_1970_a_rule_with_hours_lets_nobody_in(door: Appliance, disk: Disk) -> None:
+    """Leaves the machine in the year that it is."""
+    door.faceedge("rules", "add", "everyone", "main", "--at", "mon-sun 00:00-24:00")
+    door.decides("deny", "clock")
+    (rule,) = json.loads(door.faceedge("rules", "list", "--json"))["rules"]
+    door.faceedge("rules", "remove", rule["id"])
+    door.opens()
+    (door.machine.tree / CLOCK).unlink()
+    (door.machine.tree / CLOCK).parent.rmdir()
+    door.machine.call("systemctl", "daemon-reload")
+    door.machine.call("systemctl", "restart", UNIT)
+    door.opens()
+
+
+def test_a_full_disk_shuts_the_door_and_room_opens_it_again(door: Appliance, disk: Disk) -> None:
+    pid = door.pid()
+    disk.fill()
+    began = time.monotonic()
+    door.decides("deny", "journal")
+    shut_s = time.monotonic() - began
+    disk.empty()
+    opened_s = door.opens()
+    note("full disk", shut_after_s=round(shut_s, 2), opened_after_s=round(opened_s, 2))
+    assert opened_s < door.eased(AGAIN_S)
+    assert door.pid() == pid
+
+
+def test_no_power_cut_loses_what_had_opened_the_door(door: Appliance, disk: Disk) -> None:
+    """The disk is copied in one instant while the daemon writes, twenty times; each copy is mounted and opened."""
+    assert door.ear is not None
+    dice, found = random.Random(11), list[str]()
+    with disk.cut(disk.at.with_name("elsewhere")) as state:
+        before = grants(state)
+    door.opens()  # whatever the copy had on its way has been answered since
+    opened_before = door.ear.opened()
+    for number in range(CUTS):
+        door.opens()
+        time.sleep(dice.uniform(0, 0.3))
+        opened = door.ear.opened() - opened_before
+        with disk.cut(disk.at.with_name("elsewhere")) as state:
+            found += [f"cut {number}: {loss}" for loss in losses(state, before + opened)]
+    note("power cuts", cuts=CUTS, losses=len(found), grants=door.ear.opened() - opened_before)
+    assert found == []
+
+
+def test_an_uninstall_leaves_nothing(door: Appliance, disk: Disk, untouched: set[str]) -> None:
+    """Nor does it need the disk of its own any more."""
+    door.cut()
+    run("rm", "-rf", door.machine.tree / STATE)
+    run("cp", "-a", f"{disk.at}/.", door.machine.tree / STATE)
+    door.boot()
+    door.opens()
+    began = time.monotonic()
+    done = door.setup("--uninstall", "--purge")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    note("uninstall", seconds=round(time.monotonic() - began, 1))
+    assert written(door.machine.disk) - untouched == set()
+    assert door.machine.attempt("getent", "passwd", "faceedge").returncode == 2
+    assert "faceedge" not in door.machine.call("systemctl", "list-units", "--all", "--plain", "--no-legend")
+    assert "faceedge" not in door.machine.call("ps", "-eo", "user:20,args")
+
+
+def _gone(door: Appliance, pid: int) -> float:
+    """Waits until there is no such process; seconds."""
+    began = time.monotonic()
+    while door.machine.attempt("kill", "-0", pid).returncode == 0:
+        assert time.monotonic() - began < 30
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def _another(door: Appliance, pid: int) -> float:
+    """Waits until systemd has started another process; seconds."""
+    began = time.monotonic()
+    while door.pid() in (0, pid):
+        assert time.monotonic() - began < 30
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def _kept(door: Appliance) -> tuple[str, bytes, str]:
+    """People, the controller's key, and that the controller is the one of before."""
+    (key,) = (door.machine.tree / STATE / "keys").glob("door-main*.key")
+    return door.faceedge("people", "list"), key.read_bytes(), door.machine.show(CONTROLLER, "MainPID")["MainPID"]
+
+
+def _believing(text: str, pin: str) -> str:
+    """The configuration with the certificate itself in place of who has signed it."""
+    lines = [f'pin = "{pin}"' if line.startswith("ca_file") else line for line in text.splitlines()]
+    return "\n".join((*lines, ""))
