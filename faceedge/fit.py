@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import bisect
+import datetime
 import itertools
 import math
 from typing import Annotated, Literal
@@ -80,6 +81,9 @@ class QualityFit(Part):
     evidence: str
 
 
+Basis = Literal["measured", "extrapolated", "shipped"]
+"""Where a site's threshold comes from. measured: the bound of the rate holds on what was counted. extrapolated: the
+tail of the scores carried on, an estimate and no proof. shipped: the gallery says nothing against it."""
 Row = Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
 
 
@@ -151,6 +155,29 @@ class RecogniserQuality(Part):
         return QualityHead(knots=self.knots)
 
 
+class SiteThresholds(Part):
+    """That the thresholds are a site's own, and what they rest on (`faceedge calibrate thresholds`).
+
+    shipped, shipped_look_alike: what the package came with. fmr: asked for at what a door demands. likely: the most the
+    false-match rate may be there, with `confidence`; None where it is not measured. errors: of `pairs` pairs of people.
+    basis: of grey, match and strict. accepted_risk: why a level may be looser than shipped.
+    """
+
+    shipped: Thresholds
+    shipped_look_alike: float | None = None
+    fmr: float = Field(gt=0, le=0.5)
+    confidence: float = Field(gt=0, lt=1)
+    likely: float | None = Field(None, ge=0, le=1)
+    errors: float = Field(ge=0)
+    pairs: int = Field(ge=0)
+    people: int = Field(ge=0)
+    templates: int = Field(ge=0)
+    basis: tuple[Basis, Basis, Basis]
+    method: Line
+    made: datetime.date
+    accepted_risk: Line = ""
+
+
 class Fit(Part):
     """fit.toml of a recogniser: numbers fitted to this build, each with its evidence in words."""
 
@@ -161,6 +188,7 @@ class Fit(Part):
     door: Literal["match", "strict"] = "match"
     """What a door demands. A search compares with everybody enrolled, so a threshold fitted on single pairs whose
     false matches are not rare leaves doors to `strict`."""
+    site: SiteThresholds | None = None
     look_alike: float | None = None
     """Raw similarity at ten times the false-match rate of `match`: who is nearer than this to somebody enrolled is
     pointed out by name. Without it, the grey threshold."""
@@ -170,6 +198,11 @@ class Fit(Part):
         if self.look_alike is not None and self.look_alike > self.thresholds.match:
             raise ValueError(f"look_alike ({self.look_alike}) must not be above match ({self.thresholds.match})")
         return self
+
+    @property
+    def shipped(self) -> Thresholds:
+        """The thresholds that the package came with."""
+        return self.thresholds if self.site is None else self.site.shipped
 
     @property
     def look_alike_score(self) -> float:

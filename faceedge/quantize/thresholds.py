@@ -88,6 +88,7 @@ def refit(source: Fit, scores: PairScores, rates: Mapping[str, float] | None = N
     fit = source.model_copy(
         update={
             "thresholds": Thresholds(grey=grey, match=match, strict=strict),
+            "site": None,
             "look_alike": levels[3].build if len(levels) > 3 else None,
             "evidence": _evidence(source, levels, scores),
         }

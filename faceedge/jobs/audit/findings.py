@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceedge.fit import Thresholds
+from faceedge.fit import Basis, Thresholds
 
 LevelName = Literal["grey", "match", "strict"]
 LEVELS: tuple[LevelName, ...] = ("grey", "match", "strict")
@@ -161,11 +161,6 @@ class LevelFacts:
     false_match: Bounds | None
     search: SearchRate | None
     miss: MissRate
-
-
-Basis = Literal["measured", "extrapolated", "shipped"]
-"""Where a recommended threshold comes from. measured: the bound holds on what was counted. extrapolated: the tail of
-the scores carried on, an estimate and no proof. shipped: the gallery says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
