@@ -5,8 +5,9 @@ UNIT_DIR="$ROOT/etc/systemd/system"
 
 # Something that the service must be started anew for; kept on disk, for a run that is interrupted before.
 mark_changed() {
+    [ ! -e "$OPT/.changed" ] || return 0
     run mkdir -p "$OPT"
-    [ -e "$OPT/.changed" ] || run touch "$OPT/.changed"
+    run touch "$OPT/.changed"
 }
 
 is_changed() {
@@ -17,7 +18,7 @@ is_changed() {
 put() {
     ! cmp -s "$1" "$2" || return 0
     mark_changed
-    run mkdir -p "$(dirname "$2")"
+    [ -d "$(dirname "$2")" ] || run mkdir -p "$(dirname "$2")"
     run install -m "$3" "$1" "$2.new"
     run mv "$2.new" "$2"
 }
