@@ -17,6 +17,13 @@ from tests.systemd.reading import FOLDER, SERVICES, environment, omitted, unit
 DOOR, BUILD, CONTROLLER = "faceedge.service", "faceedge-build.service", "faceedge-controller@.service"
 ours = pytest.mark.parametrize("name", [DOOR, BUILD, CONTROLLER])
 """Those that run the package."""
+NEWER_THAN_249 = {
+    "RestartSteps", "RestartMaxDelaySec", "RestartMode", "ImportCredential", "LoadCredentialEncrypted",
+    "SetCredentialEncrypted", "RestrictFileSystems", "RestrictNetworkInterfaces", "ExtensionDirectories",
+    "ExecSearchPath", "ExitType", "OpenFile", "ReloadSignal", "MemoryPressureWatch", "PrivatePIDs", "ProtectControlGroupsEx",
+    "SocketBind", "SocketBindDeny", "StartupAllowedCPUs", "TriggerLimitIntervalSec", "TriggerLimitBurst",
+}  # fmt: skip
+"""Of directives that a unit of ours could want; JetPack 6 would not know them."""
 
 
 @ours
@@ -120,6 +127,11 @@ def test_a_rule_of_udev_opens_no_node_to_everybody() -> None:
     rules = (FOLDER / "udev" / "70-faceedge.rules").read_text().splitlines()
     for rule in rules:
         assert rule.startswith("#") or rule.endswith('GROUP="video", MODE="0660"')
+
+
+def test_no_directive_is_newer_than_the_oldest_systemd_that_we_run_on() -> None:
+    for place in (*FOLDER.glob("*.service"), *FOLDER.glob("*.path")):
+        assert not {key.partition(".")[2] for key in unit(place.name)} & NEWER_THAN_249
 
 
 @ours

@@ -51,10 +51,10 @@ class Appliance:
 
     def cut(self) -> None:
         """Without a warning."""
+        self.machine.cut()
         if self.ear is not None:
             self.ear.close()
         self.ear = None
-        self.machine.cut()
 
     def setup(self, *words: str, within_s: float = 240.0) -> subprocess.CompletedProcess[str]:
         """The script, to its end."""
@@ -167,6 +167,7 @@ class Ear:
         return sum(topic.endswith("/verdict") and bool(body.get("opened")) for _, topic, body in list(self.heard))
 
     def close(self) -> None:
+        """Once the machine is off: what runs in there is no child of ours."""
         self._child.kill()
         self._child.wait()
         self._reader.join(10)

@@ -14,7 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,13 +40,27 @@ def why_not() -> str:
         return f"not installed: {', '.join(missing)} (debootstrap, systemd-container, xfsprogs)"
     if sys.version_info[:2] != PYTHON:
         return f"wheels for Debian's Python {PYTHON[0]}.{PYTHON[1]} are made by the same one"
-    return ""
+    probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        return "nothing may be mounted here"
+    return "" if _root_place().is_dir() or _answers(MIRROR) else f"no Debian root in the cache, and no {MIRROR}"
 
 
 def root() -> Path:
     """An unpacked Debian that nobody has booted yet; it must not be written to."""
-    key = _digest(SUITE, MIRROR, *PACKAGES)
-    return _made_once(f"root-{key}", _bootstrap)
+    return _made_once(_root_place(), _bootstrap)
+
+
+def _root_place() -> Path:
+    return cache_dir() / "container" / f"root-{_digest(SUITE, MIRROR, *PACKAGES)}"
+
+
+def _answers(mirror: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{mirror}/dists/{SUITE}/Release", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def dependencies() -> Path:
@@ -58,7 +73,7 @@ def dependencies() -> Path:
         for own in folder.glob("faceedge-*.whl"):
             own.unlink()
 
-    return _made_once(f"wheels-{key}", build)
+    return _made_once(cache_dir() / "container" / f"wheels-{key}", build)
 
 
 def offline(folder: Path, source: Path) -> Path:
@@ -121,16 +136,14 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def _made_once(name: str, make: object) -> Path:
-    """That folder in the cache, made whole or not at all, by one process at a time."""
-    place = cache_dir() / "container" / name
+def _made_once(place: Path, make: Callable[[Path], None]) -> Path:
+    """That folder, made whole or not at all, by one process at a time."""
     with _alone(place):
         if not place.is_dir():
-            scratch = place.with_name(f".{name}")
+            scratch = place.with_name(f".{place.name}")
             if scratch.exists():
                 shutil.rmtree(scratch)
             scratch.mkdir()
-            assert callable(make)
             make(scratch)
             scratch.rename(place)
     return place

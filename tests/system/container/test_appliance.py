@@ -52,7 +52,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def well(door: Appliance) -> Iterator[Appliance]:
+def well(door: Appliance) -> Appliance:
     """The same, opening often, with no bad end behind it."""
     if OFTEN not in (door.machine.tree / CONFIG).read_text():
         door.edit(lambda text: text + OFTEN)
@@ -81,7 +81,8 @@ def test_the_process_has_the_rights_that_the_unit_leaves_it(door: Appliance) -> 
     assert "0" not in has["Uid"]
     assert {has[name][0] for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")} == {"0" * 16}
     assert (has["NoNewPrivs"], has["Seccomp"]) == (["1"], ["2"])
-    assert door.machine.call("cat", f"/proc/{door.pid()}/oom_score_adj").strip() == "-300"
+    if door.machine.attempt("sh", "-c", "echo -300 >/proc/self/oom_score_adj").returncode == 0:  # not everywhere
+        assert door.machine.call("cat", f"/proc/{door.pid()}/oom_score_adj").strip() == "-300"
     inside = ["nsenter", "--mount", f"--target={door.pid()}", "runuser", "-u", "faceedge", "--"]
     for place, may in ((f"/{STATE}", True), ("/run/faceedge", True), ("/opt/faceedge", False), ("/tmp", False)):
         done = door.machine.attempt(*inside, "touch", f"{place}/probe")
