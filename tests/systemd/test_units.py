@@ -20,7 +20,7 @@ ours = pytest.mark.parametrize("name", [DOOR, BUILD, CONTROLLER])
 NEWER_THAN_249 = {
     "RestartSteps", "RestartMaxDelaySec", "RestartMode", "ImportCredential", "LoadCredentialEncrypted",
     "SetCredentialEncrypted", "RestrictFileSystems", "RestrictNetworkInterfaces", "ExtensionDirectories",
-    "ExecSearchPath", "ExitType", "OpenFile", "ReloadSignal", "MemoryPressureWatch", "PrivatePIDs", "ProtectControlGroupsEx",
+    "ExecSearchPath", "ExitType", "OpenFile", "ReloadSignal", "MemoryPressureWatch", "PrivatePIDs",
     "SocketBind", "SocketBindDeny", "StartupAllowedCPUs", "TriggerLimitIntervalSec", "TriggerLimitBurst",
 }  # fmt: skip
 """Of directives that a unit of ours could want; JetPack 6 would not know them."""
