@@ -19,7 +19,7 @@ from faceedge.jobs.calibration.quality_train import Net, Training, train
 from faceedge.quality_head import NO_FACE, Head, Source, groups, inputs
 from faceedge.types import Floats
 
-HELD_OUT, MOST_HELD_OUT = 0.2, 200
+HELD_OUT, MOST_HELD_OUT = 0.2, 400
 """Share of the photos, and most photos, that judge."""
 TYPICAL = 0.45
 """Where the photos hardly show anybody twice: two good photos of one person lie so far from the match to the same."""
@@ -28,8 +28,6 @@ HALF_STEP = 0.5
 """The target falls from likely to unlikely over so many deviations of the likeness."""
 NAMING_UNITS = 2
 """Of the hidden units, beside those of the forecast: they only name a cover and what is no face."""
-MATES = 0.5
-"""What the best comparison with the person's other photos weighs in the target, where there are any."""
 COVERED, MIRRORED, NO_FACE_WEIGHT = 0.5, 0.5, 0.3
 """What a look weighs: there are three covers for each other fault, nobody comes mirrored, no face is easily told."""
 LOST_FACES, FALSE_COVERS = 0.002, 0.05
@@ -178,13 +176,10 @@ def _standard(rows: Rows, learns: Flags) -> tuple[Floats, Floats]:
 
 
 def _targets(rows: Rows, middle: float) -> tuple[Floats, Floats]:
-    """See `quality_head.OUTPUTS`. A face goes well by how near it stays to its clean picture, and to others of its
-    person."""
+    """See `quality_head.OUTPUTS`. A face goes well by how near it stays to its clean picture. How near it comes to
+    other photos of its person says as much of those: a head that learnt that, too, foretold less."""
     is_face, is_covered = rows.is_face, np.array([look.covered for look in rows.looks])
     near = _likely(rows.likeness, middle / rows.typical, is_face)
-    mates = is_face & ~np.isnan(rows.best)
-    if mates.any():
-        near[mates] = (1 - MATES) * near[mates] + MATES * _likely(rows.best, middle, mates)[mates]
     weigh = np.where(is_covered, COVERED, 1.0) * np.where([look.mirrored for look in rows.looks], MIRRORED, 1.0)
     weigh = np.where(is_face, weigh, NO_FACE_WEIGHT)
     targets = np.column_stack([near, is_covered, is_face]).astype(np.float32)
