@@ -12,8 +12,7 @@ from benchmarks.reopen import Job, Left, reopened, resident_mb
 from faceedge.backends.heap import return_freed_memory
 from faceedge.backends.onnx import OnnxEngine
 from tests.contract.made_up import PICTURE, save
-
-ROUNDS = 100
+from tests.shortened import shortened
 
 
 def heavy(folder: Path) -> Job:
@@ -44,7 +43,7 @@ def assert_back(left: Left, taken_mb: float) -> None:
 
 @pytest.mark.system
 def test_memory_is_back_after_a_hundred_rounds_of_open_infer_and_close(tmp_path: Path) -> None:
-    assert_back(reopened(ROUNDS, [heavy(tmp_path)]), taken_mb=4)
+    assert_back(reopened(100, [heavy(tmp_path)]), taken_mb=4)
 
 
 def test_a_trim_gives_the_activations_of_a_large_batch_back_to_the_system(tmp_path: Path) -> None:
@@ -65,7 +64,8 @@ def test_a_trim_gives_the_activations_of_a_large_batch_back_to_the_system(tmp_pa
 
 @pytest.mark.assets
 @pytest.mark.system
-def test_memory_is_back_after_a_hundred_rounds_of_three_real_networks(assets: Path) -> None:
+@pytest.mark.parametrize("rounds", shortened([25, 100], 1))
+def test_memory_is_back_after_rounds_of_three_real_networks(rounds: int, assets: Path) -> None:
     shapes = {"yunet_n": (4, 3, 320, 320), "edgeface_xxs_512": (8, 3, 112, 112), "lightqnet": (8, 3, 112, 112)}
     jobs = [(assets / "models" / f"{name}.onnx", shape) for name, shape in shapes.items()]
-    assert_back(reopened(ROUNDS, jobs), taken_mb=10)
+    assert_back(reopened(rounds, jobs), taken_mb=10)

@@ -10,16 +10,16 @@ import pytest
 from benchmarks.accuracy import Answer, Pair, accuracy, answer, matches, read_pairs, report
 from faceedge.config import EngineSettings, Models
 from faceedge.jobs.vision import open_vision
-
-PAIRS = 90
+from tests.shortened import shortened
 
 
 @pytest.mark.assets
 @pytest.mark.system
+@pytest.mark.parametrize("count", shortened([40, 90], 1))
 def test_no_pair_is_decided_otherwise_than_by_dlib(
-    assets: Path, default_models: Path, tmp_path: Path, record_property: pytest.RecordProperty
+    count: int, assets: Path, default_models: Path, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
-    pairs = random.Random(2).sample(read_pairs(assets), PAIRS)
+    pairs = random.Random(2).sample(read_pairs(assets), count)
     with open_vision(Models(), EngineSettings(threads=1), tmp_path, default_models.parent) as vision:
         figures = report(answer(vision, assets / "data" / "dev", pairs), [0.65, 0.6, 0.5])
     for name in ("pairs", "accuracy_ours", "accuracy_dlib", "distance_apart_max"):
