@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Can all that flash_setup.sh installs be had on a Jetson? Resolves it as on the device, on any machine, by uv, and holds
-each package against what may be installed there. Reads metadata only; nothing is installed.
+"""Can all that flash_setup.sh installs be had on a Jetson? Resolves it as on the device, on any machine, by uv, and
+holds each package against what may be installed there. Reads metadata only; nothing is installed.
 
     .venv/bin/python scripts/check_resolution.py            # a line a board; exit code 1 when something cannot be had
     .venv/bin/python scripts/check_resolution.py --renew    # the constraints files anew, with the newest that fit
@@ -78,7 +78,7 @@ def main() -> int:
             renew(board)
     faults = {board.name: faults_of(board) for board in BOARDS}
     for name, found in faults.items():
-        print(f"{name}: {'; '.join(found) or 'everything can be had'}")
+        print(f"{name}: {'; '.join(found) or 'everything can be had'}")  # noqa: T201
     return 1 if any(faults.values()) else 0
 
 
@@ -90,7 +90,9 @@ def faults_of(board: Board) -> list[str]:
             compile_for(board, ["--constraint", str(board.path), "--format", "pylock.toml"], lock)
         except BadInput as error:
             return [str(error)]
-        return judge(board, read_toml(lock, BadInput, "uv has written it"), pins(board.path.read_text(encoding="utf-8")))
+        return judge(
+            board, read_toml(lock, BadInput, "uv has written it"), pins(board.path.read_text(encoding="utf-8"))
+        )
 
 
 def judge(board: Board, lock: Lock, pinned: dict[str, str]) -> list[str]:
