@@ -22,6 +22,7 @@ from faceedge.demo.children import environment
 from faceedge.demo.script import ACTS, Act
 from faceedge.door.broker import local_broker, mosquitto
 from faceedge.errors import BadInput, FaceedgeError
+from tests.door.running import until
 
 FIRST, _, ADMIRAL, *_ = ACTS
 needs_broker = pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
@@ -36,26 +37,6 @@ def play(acts: tuple[Act, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -
 def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(capsys.readouterr().out)
     return read
-
-
-@pytest.mark.broker
-@needs_broker
-@pytest.mark.usefixtures("default_models")
-@pytest.mark.system
-def test_the_astronaut_opens_the_door(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    play((FIRST,), tmp_path, monkeypatch)
-    out = tmp_path / "demo.png"
-    assert demo.run(demo.Wishes(headless=True, out=out, as_json=True)) == 0
-    told = document(capsys)
-    assert told["passed"] is True
-    assert told["complaints"] == []
-    assert [d["name"] for d in told["decisions"] if d["verdict"] == "opened"] == ["Eileen Collins"]
-    assert 0 < told["latency_ms"] < 1500
-    picture = cv2.imread(str(out))
-    assert picture is not None
-    assert picture.shape[1] > 1000
 
 
 @pytest.mark.broker
@@ -84,7 +65,7 @@ def test_without_mosquitto_the_embedded_broker_does(tmp_path: Path, monkeypatch:
 @pytest.mark.system
 @needs_broker
 @pytest.mark.usefixtures("default_models")
-def test_the_whole_demo_passes(tmp_path: Path) -> None:
+def test_the_whole_demo_passes_and_the_astronaut_alone_opens_the_door(tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     done = subprocess.run(
         [sys.executable, "-m", "faceedge", "demo", "--headless", "--json", "--out", str(out)],
@@ -93,16 +74,25 @@ def test_the_whole_demo_passes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["passed"] is True
+    assert told["complaints"] == []
+    assert {d["name"] for d in told["decisions"] if d["verdict"] == "opened"} == {"Eileen Collins"}
+    assert 0 < told["latency_ms"] < 1500
     assert [scene["happened"] for scene in told["scenes"] if scene["subject"] == "cat"] == ["no track"]
-    assert out.is_file()
+    picture = cv2.imread(str(out))
+    assert picture is not None
+    assert picture.shape[1] > 1000
 
 
 @pytest.mark.broker
 @pytest.mark.system
 @needs_broker
 @pytest.mark.usefixtures("default_models")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_demo_that_is_stopped_leaves_no_process_behind(number: signal.Signals, code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "is_open"), [(signal.SIGTERM, 143, False), (signal.SIGINT, 130, True)], ids=["early", "open"]
+)
+def test_a_demo_that_is_stopped_leaves_no_process_behind(
+    number: signal.Signals, code: int, is_open: bool, tmp_path: Path
+) -> None:
     mark = f"{os.getpid()}-{time.monotonic_ns()}"
     process = subprocess.Popen(
         [sys.executable, "-m", "faceedge", "demo", "--headless"], stdout=subprocess.PIPE, text=True,
@@ -112,12 +102,11 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(number: signal.Signals,
     try:
         with process.stdout as lines:
             assert any("watching the door" in line for line in lines)
-            for line in lines:
-                if "opened" in line:
-                    break
-            assert len(_marked(mark)) >= 4  # demo, broker, controller, daemon
+            until(lambda: len(_marked(mark)) >= 4, within_s=60)  # demo, broker, controller, daemon
+            if is_open:
+                assert any("opened" in line for line in lines)
             process.send_signal(number)
-            assert process.wait(15) == code
+            assert process.wait(40) == code
     finally:
         process.kill()
         process.wait()
