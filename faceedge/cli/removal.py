@@ -47,20 +47,26 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput("name somebody to remove, or a receipt with --verify; see faceedge people remove --help")
     if args.verify is not None:
         return _verify(args)
-    with opening.open_gallery(args) as gallery, opening.progress_bar() as progress:
+    with opening.open_gallery(args) as gallery:
         person = find_person(gallery, args.name)
-        receipt = removal.remove(gallery, person, progress, vacuum=args.vacuum)
-        kept = gallery.path.parent / "receipts" / f"{person.id}.json"
+        receipt, looked = erase(gallery, person, vacuum=args.vacuum)
+    if args.json:
+        removed = {"id": person.id, "templates": receipt.templates, "crops": receipt.crops}
+        opening.print_json({"removed": removed, "clean": looked.is_clean, "receipt": receipt.as_json()})
+    else:
+        _print_receipt(person.name, receipt, gallery.path.parent / "receipts" / f"{person.id}.json")
+        _print_scan(looked)
+    return 0 if looked.is_clean else 1
+
+
+def erase(gallery: Gallery, person: Person, *, vacuum: bool = False) -> tuple[Receipt, Scan]:
+    """Removes a person, with a receipt and an entry in the journal; what was left of them."""
+    with opening.progress_bar() as progress:
+        receipt = removal.remove(gallery, person, progress, vacuum=vacuum)
     assert receipt.scan is not None, "the removal has come to its end"
     body = {"person": person.id, "templates": receipt.templates, "clean": receipt.scan.is_clean}
     noting.note(gallery.path.parent, "removal", body)
-    if args.json:
-        removed = {"id": person.id, "templates": receipt.templates, "crops": receipt.crops}
-        opening.print_json({"removed": removed, "clean": receipt.scan.is_clean, "receipt": receipt.as_json()})
-    else:
-        _print_receipt(person.name, receipt, kept)
-        _print_scan(receipt.scan)
-    return 0 if receipt.scan.is_clean else 1
+    return receipt, receipt.scan
 
 
 def _verify(args: argparse.Namespace) -> int:

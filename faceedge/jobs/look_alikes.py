@@ -7,7 +7,7 @@ mean of all pairs of photos hardly does, but that of siblings does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,10 +58,23 @@ def flag(gallery: PeopleStore, measure: Measure, person: str, others: Iterable[s
 
     Call it inside the transaction that has added templates.
     """
-    found = _measured(gallery, measure, person, others)
-    return {
-        other: gallery.alike.note(person, other, Likeness(by, score, measure.space)) for other, score in found.items()
-    }
+    found = flag_pairs(gallery, measure, [(person, other) for other in others], by)
+    return {other: is_new for (_, other), is_new in found.items()}
+
+
+def flag_pairs(
+    gallery: PeopleStore, measure: Measure, pairs: Collection[tuple[str, str]], by: Finder
+) -> dict[tuple[str, str], bool]:
+    """Flags those of the pairs of people (ids) who look alike; whether each was not flagged before."""
+    if not pairs:
+        return {}
+    shown = _by_person(gallery, measure.space, {person for pair in pairs for person in pair})
+    found: dict[tuple[str, str], bool] = {}
+    for one, other in pairs:
+        score = measure.likeness(shown.get(one, ()), shown.get(other, ()))
+        if score is not None:
+            found[one, other] = gallery.alike.note(one, other, Likeness(by, score, measure.space))
+    return found
 
 
 def near(everyone: Index, shown: Templates, least: float) -> set[str]:
@@ -71,15 +84,11 @@ def near(everyone: Index, shown: Templates, least: float) -> set[str]:
 
 def settle(gallery: PeopleStore, measure: Measure, person: str) -> list[str]:
     """After a template of a person has gone: ends what rested on it. Ids of those they look like no more."""
-    others = [pair.other(person) for pair in gallery.alike.pairs(person)]
-    return gallery.alike.settle(person, measure.space, _measured(gallery, measure, person, others))
-
-
-def _measured(gallery: PeopleStore, measure: Measure, person: str, others: Iterable[str]) -> dict[str, float]:
-    shown = _by_person(gallery, measure.space, {person, *others})
+    shown = _by_person(gallery, measure.space, {person, *(pair.other(person) for pair in gallery.alike.pairs(person))})
     own = shown.pop(person, [])
     scores = {other: measure.likeness(own, theirs) for other, theirs in shown.items()}
-    return {other: score for other, score in scores.items() if score is not None}
+    measured = {other: score for other, score in scores.items() if score is not None}
+    return gallery.alike.settle(person, measure.space, measured)
 
 
 def _by_person(gallery: PeopleStore, space: str, people: Iterable[str]) -> dict[str, list[Template]]:

@@ -1,0 +1,136 @@
+"""`faceedge gallery audit --fix` and `--flag`: what an audit has found is mended, by somebody who says yes to each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from faceedge.cli import noting, opening, removal
+from faceedge.errors import BadInput
+from faceedge.gallery.store import Gallery
+from faceedge.jobs.audit.findings import Audit, ClosePair, Suspect
+from faceedge.jobs.audit.mend import Proposal, flag_found, next_proposal, proposals, remove_template
+from faceedge.jobs.audit.page import REASONS
+
+LEFT = 1
+
+
+@dataclass(slots=True)
+class _Done:
+    removed: list[dict[str, Any]] = field(default_factory=list)
+    declined: set[str] = field(default_factory=set)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raises BadInput where nobody can be asked; call it before the audit, which takes long."""
+    if args.fix and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise BadInput("--fix asks before every removal, and nobody can be asked here; run it on a terminal")
+
+
+def fix(args: argparse.Namespace, gallery: Gallery, audit: Audit, again: Callable[[], Audit]) -> int:
+    """Proposes one removal after the other and audits anew after each. again: the audit of the gallery as it is now.
+
+    Exit code 1 when something was left. Raises BadInput where nobody can be asked.
+    """
+    check(args)
+    done = _Done()
+    with noting.noted(args) as note:
+        while (proposal := next_proposal(audit, done.declined)) is not None:
+            print("\n".join(_told(audit, proposal, len(proposals(audit)) - len(done.declined))), file=sys.stderr)
+            answer = _asked()
+            if answer is None:
+                break
+            if not answer:
+                done.declined.add(proposal.key)
+                continue
+            done.removed.append(_carry_out(gallery, audit, proposal, note))
+            audit = again()
+    left = len(proposals(audit))
+    if args.json:
+        opening.print_json({"removed": done.removed, "left": left})
+    else:
+        print(f"{opening.counted(len(done.removed), 'removal')}, {opening.counted(left, 'proposal')} left")
+    return LEFT if left else 0
+
+
+def flag(args: argparse.Namespace, gallery: Gallery, audit: Audit) -> int:
+    """Flags who looks alike, as an enrolment does."""
+    found = flag_found(gallery, audit)
+    for one, other in found:
+        body = {"person": one, "other": other, "flagged": True, "by": "audit"}
+        noting.note(gallery.path.parent, "look_alike", body)
+    names = audit.names
+    if args.json:
+        pairs = [[{"id": key, "name": names[key]} for key in pair] for pair in found]
+        opening.print_json({"flagged": pairs})
+        return 0
+    for one, other in found:
+        print(f"flagged: {names[one]} and {names[other]} look alike")
+    if not found:
+        print("nobody was flagged who was not before")
+    return 0
+
+
+def _asked() -> bool | None:
+    """Yes, no, or None for the end."""
+    print("remove it? [y/N/q] ", end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    answer = line.strip().lower()
+    return None if not line or answer in ("q", "quit") else answer in ("y", "yes")
+
+
+def _carry_out(gallery: Gallery, audit: Audit, proposal: Proposal, note: noting.Note) -> dict[str, Any]:
+    """The removal, in the journal too; what of it is told."""
+    if proposal.suspect is None:
+        receipt, looked = removal.erase(gallery, removal.find_person(gallery, proposal.person))
+        removed = {"person": proposal.person, "templates": receipt.templates, "clean": looked.is_clean}
+        if not looked.is_clean:
+            print(f"not clean; see faceedge people remove --verify {proposal.person}", file=sys.stderr)
+        return removed
+    key, reasons = proposal.suspect.facts.record.id, list(proposal.suspect.reasons)
+    unlike = remove_template(gallery, audit, proposal.person, key)
+    body = {"person": proposal.person, "template": key, "reasons": reasons}
+    note("removal", {**body, "by": "audit", **({"unlike": unlike} if unlike else {})})
+    return body
+
+
+def _told(audit: Audit, proposal: Proposal, left: int) -> Iterator[str]:
+    """What is proposed and why, with the numbers."""
+    name = audit.names[proposal.person]
+    if proposal.suspect is not None:
+        yield from _of_template(audit, proposal.suspect, name, left)
+    if proposal.twice is not None:
+        yield from _of_person(audit, proposal.twice, name, left)
+
+
+def _of_template(audit: Audit, suspect: Suspect, name: str, left: int) -> Iterator[str]:
+    facts = suspect.facts
+    source = f", {facts.record.source}" if facts.record.source else ""
+    yield f"\n{left} to decide. {name}: template {facts.record.id[:8]}{source}, quality {facts.record.quality:.2f}"
+    yield f"  {', '.join(REASONS[why] for why in suspect.reasons)}"
+    own = "none to compare with" if facts.own is None else f"{facts.own:.3f}"
+    yield f"  with {name}'s others at most {own}{_against(audit, suspect)}"
+    if suspect.ceiling is not None and suspect.without is not None and suspect.without < suspect.ceiling:
+        yield f"  the nearest stranger to {name}: {suspect.ceiling:.3f} now, {suspect.without:.3f} without it"
+
+
+def _against(audit: Audit, suspect: Suspect) -> str:
+    nearest, score = suspect.facts.nearest, suspect.facts.other
+    if nearest is None or score is None:
+        return ""
+    demanded = getattr(audit.thresholds, audit.demanded)
+    return f"; with {audit.names[nearest]} {score:.3f} (a door demands {demanded:.3f})"
+
+
+def _of_person(audit: Audit, pair: ClosePair, name: str, left: int) -> Iterator[str]:
+    templates = {person.id: person.templates for person in audit.people}
+    one, other = (
+        f"{audit.names[key]} ({opening.counted(templates[key], 'template')})" for key in (pair.one, pair.other)
+    )
+    yield f"\n{left} to decide. {one} and {other} seem to be one person, enrolled twice"
+    yield f"  median {pair.median:.3f}, best {pair.score:.3f}; {pair.over} of {pair.pairs} comparisons open a door"
+    yield "  if they are twins, say no, and flag them: faceedge gallery audit --flag"
+    yield f"  to be removed, with all templates: {name}"
