@@ -3,8 +3,9 @@
 
 NEEDED="python3-venv ca-certificates"
 NEEDED_JETSON="python3-libnvinfer python3-dev g++"
-WANTED="gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-    gstreamer1.0-libav python3-gi gir1.2-gst-plugins-base-1.0 mosquitto-clients"
+WANTED="libgstreamer-plugins-base1.0-0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+    mosquitto-clients"
+WANTED_JETSON="nvidia-l4t-gstreamer"
 
 step_packages() {
     local needed wanted
@@ -33,6 +34,7 @@ needed_packages() {
 # A broker of its own only where the doors' broker is to be on this machine.
 wanted_packages() {
     tr -s ' \n' '\n' <<<"$WANTED"
+    ! is_jetson || echo "$WANTED_JETSON"
     case "$BROKER" in
     "" | *://127.* | *://localhost*) [ -e "$(config_file)" ] || echo mosquitto ;;
     esac

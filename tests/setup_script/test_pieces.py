@@ -1,0 +1,355 @@
+"""The functions of the script, one by one, on a made-up machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.setup_script.box import CHECKOUT, SCRIPT, Box
+
+PIECES = [SCRIPT, *sorted((SCRIPT.parent / "setup").iterdir())]
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.name)
+def test_every_piece_is_a_script_of_short_functions(piece: Path) -> None:
+    assert subprocess.run(["bash", "-n", piece], check=False).returncode == 0
+    bodies = re.findall(r"^\w+\(\) \{\n(.*?)^\}", piece.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    words = [body for body in bodies if "<<'TEXT'" not in body]
+    assert max((body.count("\n") for body in words), default=0) <= 30
+
+
+# say.sh
+
+
+def test_a_command_is_logged_with_what_it_says_and_not_shown(box: Box) -> None:
+    done = box.call("run echo 'two words'")
+    assert done.stdout == ""
+    assert "+ echo two\\ words" in box.log()
+    assert "\ntwo words\n" in box.log()
+
+
+def test_a_failure_shows_the_end_of_what_the_command_said(box: Box) -> None:
+    done = box.call("STEP=here; run_or_tell 'no luck' 'try again' bash -c 'seq 9; false'")
+    assert done.returncode == 1
+    assert done.stderr.startswith("  | 5\n")
+    assert 'step "here" failed: no luck\n  remedy: try again' in done.stderr
+
+
+def test_passwords_in_addresses_are_not_noted(box: Box) -> None:
+    box.call("note 'rtsp://a:hush@one/x and mqtt://hush2@two'")
+    assert "rtsp://***@one/x and mqtt://***@two" in box.log()
+    assert "hush" not in box.log()
+
+
+def test_a_log_that_cannot_be_written_is_told(box: Box) -> None:
+    done = box.setup("--yes", "--log", "/proc/none/log")
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_nobody_is_asked_where_nobody_can_answer(box: Box) -> None:
+    assert box.call("ask 'Which door?' main").stdout == "main"
+    assert box.call("is_sure 'All gone.'").returncode == 1
+    assert box.call("is_sure 'All gone.'", "--yes").returncode == 0
+
+
+def test_what_nobody_foresaw_is_an_end_with_a_step_too(box: Box) -> None:
+    done = box.call("trap 'unforeseen $? \"$BASH_COMMAND\"' ERR; STEP=there; surprise() { false; }; surprise")
+    assert 'step "there" failed: `false` ended with code 1' in done.stderr
+
+
+# options.sh
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--camera",), "--camera needs a value"),
+        (("--camera", "--yes"), "--camera needs a value"),
+        (("--colour", "red"), "no option --colour"),
+        (("door",), 'what is "door"?'),
+        (("--purge",), "--purge goes with --uninstall"),
+        (("--upgrade", "--uninstall"), "two wishes"),
+        (("--offline", "/nowhere"), "no such folder"),
+        (("--people", "/nowhere"), "no such folder"),
+        (("--broker-ca", "/nowhere"), "no such file"),
+        (("--selftest", "long"), "a number of minutes, or skip"),
+        (("--controller", "pigeon"), "paper, qr, here or serial"),
+        (("--door", "The Lab"), "names are up to 32"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_done(box: Box, words: tuple[str, ...], said: str) -> None:
+    done = box.setup(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (box.root / "var/log").exists()
+
+
+def test_help_names_every_option_that_is_understood(box: Box) -> None:
+    told = box.setup("--help").stdout
+    source = (SCRIPT.parent / "setup/options.sh").read_text(encoding="utf-8")
+    assert set(re.findall(r"^ +(?:-h \| )?(--[a-z-]+)(?: \| -y)?\)", source, re.MULTILINE)) - {"--help"} <= set(
+        re.findall(r"--[a-z-]+", told)
+    )
+
+
+# board.sh
+
+
+def test_the_version_is_that_of_the_offline_wheel_else_of_the_source(box: Box, tmp_path: Path) -> None:
+    code = "find_version; echo $VERSION ${VENV##*/}"
+    version = re.search(r'__version__ = "(.*)"', (CHECKOUT / "faceedge/__init__.py").read_text(encoding="utf-8"))
+    assert version is not None
+    assert box.call(code).stdout.split() == [version[1]] * 2
+    wheels = tmp_path / "off/wheels"
+    wheels.mkdir(parents=True)
+    assert "no version of faceedge" in box.call(code, "--offline", str(wheels.parent)).stderr
+    (wheels / "faceedge-3.1-py3-none-any.whl").touch()
+    assert box.call(code, "--offline", str(wheels.parent)).stdout.split() == ["3.1", "3.1"]
+
+
+def test_constraints_go_by_python(box: Box) -> None:
+    said = box.call("for PYTHON_TAG in 3.10 3.11 3.12; do basename $(constraints); done").stdout.split()
+    assert said == ["constraints-jp6.txt", "constraints-jp7.txt", "constraints-jp7.txt"]
+
+
+def test_the_current_version_is_what_the_link_says(box: Box) -> None:
+    code = "current_version; mkdir -p $OPT/1.0; switch_to 1.0; current_version; [ -e $OPT/.changed ]"
+    assert box.call(code).stdout == "1.0"
+
+
+# packages.sh
+
+
+def test_only_packages_that_are_missing_are_installed(box: Box) -> None:
+    (box.fake / "packages").write_text("g++\npython3-venv\n")
+    assert box.call("step_packages").returncode == 0
+    (words,) = [words for words in box.called("apt-get") if words.startswith("install")]
+    assert "python3-libnvinfer" in words
+    assert "g++" not in words
+    (box.fake / "log").unlink()
+    box.call("step_packages")
+    assert "apt-get" not in (box.fake / "log").read_text()
+
+
+def test_offline_what_is_needed_is_missed_and_what_is_wanted_is_named(plain: Box, tmp_path: Path) -> None:
+    words = ("--simulate", "--offline", str(tmp_path))
+    assert "packages are missing: python3-venv" in plain.call("step_packages", *words).stderr
+    (plain.fake / "packages").write_text("python3-venv\nca-certificates\n")
+    done = plain.call("step_packages", *words)
+    assert done.returncode == 0
+    assert "not installed, as there is no network: libgstreamer" in done.stderr
+    assert "apt-get" not in (plain.fake / "log").read_text()
+
+
+def test_offline_packages_come_from_the_folder(plain: Box, tmp_path: Path) -> None:
+    (tmp_path / "debs").mkdir()
+    (tmp_path / "debs/python3-venv.deb").touch()
+    plain.call("step_packages", "--simulate", "--offline", str(tmp_path))
+    assert f"--no-download --no-install-recommends {tmp_path}/debs/python3-venv.deb" in plain.called("apt-get")[0]
+
+
+def test_a_broker_is_installed_only_where_it_is_to_be_here(box: Box) -> None:
+    assert "mosquitto\n" in box.call("wanted_packages").stdout
+    assert "mosquitto\n" in box.call("wanted_packages", "--broker", "mqtts://localhost").stdout
+    assert "mosquitto\n" not in box.call("wanted_packages", "--broker", "mqtts://broker.example").stdout
+
+
+# python.sh
+
+
+def test_an_environment_that_was_cut_short_is_made_anew(box: Box) -> None:
+    box.write("opt/faceedge/1.0/half", "")
+    assert box.call("step_python").returncode == 0
+    assert not (box.root / "opt/faceedge/1.0/half").exists()
+    box.write("opt/faceedge/1.0/whole", "")
+    assert box.call("step_python").returncode == 0
+    assert (box.root / "opt/faceedge/1.0/whole").exists()
+
+
+def test_offline_no_index_is_asked(box: Box, tmp_path: Path) -> None:
+    box.call("prepare_venv; install_product", "--offline", str(tmp_path))
+    (words,) = [words for words in box.called("python") if "pip install" in words]
+    assert f"--no-index --find-links {tmp_path}/wheels" in words
+    assert "--constraint" in words
+    assert words.endswith("--ignore-installed faceedge[jetson,cpu]==1.0")
+
+
+def test_pycuda_is_built_with_the_boards_cuda_once(box: Box) -> None:
+    assert box.call("prepare_venv; build_pycuda; build_pycuda").returncode == 0
+    assert len([words for words in box.called("python") if "pip wheel" in words]) == 1
+    assert f"PATH={box.root}/usr/local/cuda/bin:" in box.log()
+
+
+def test_a_machine_that_is_no_jetson_gets_neither_pycuda_nor_jtop(plain: Box) -> None:
+    assert plain.call("extras", "--simulate").stdout == "cpu\n"
+    plain.call("step_python", "--simulate")
+    assert "pycuda" not in plain.log()
+
+
+# files.sh
+
+
+def test_a_file_is_put_only_when_it_differs(box: Box) -> None:
+    source, target = box.write("a", "one"), box.root / "etc/x/b"
+    code = f"put {source} {target} 0644; is_changed && echo changed; rm -f $OPT/.changed"
+    assert box.call(code).stdout == "changed\n"
+    assert target.read_text() == "one"
+    assert box.call(code).stdout == ""
+
+
+def test_units_come_with_users_folders_and_device_rules(box: Box) -> None:
+    assert box.call("install_units $SOURCE/systemd").returncode == 0
+    assert {path.name for path in (CHECKOUT / "systemd").glob("*.service")} <= {
+        path.name for path in (box.root / "etc/systemd/system").iterdir()
+    }
+    assert (box.root / "etc/sysusers.d/faceedge.conf").exists()
+    assert (box.root / "etc/tmpfiles.d/faceedge.conf").exists()
+    assert list((box.root / "etc/udev/rules.d").iterdir())
+    assert not (box.root / "etc/systemd/system.conf.d").exists()
+    assert box.called("systemctl") == ["daemon-reload"]
+
+
+def test_the_hardware_watchdog_is_set_only_when_asked_for(box: Box) -> None:
+    box.call("install_units $SOURCE/systemd", "--hardware-watchdog")
+    assert list((box.root / "etc/systemd/system.conf.d").iterdir())
+
+
+# site.sh
+
+
+def test_without_a_camera_there_is_no_configuration(box: Box) -> None:
+    assert "add --camera" in box.call("step_config", "--yes").stderr
+
+
+def test_the_brokers_secrets_are_copied_to_where_the_service_reads_them(box: Box) -> None:
+    ca, password = box.write("home/ca.pem", "CA"), box.write("home/pw", "hush")
+    done = box.call(
+        "step_python; step_folders; step_config", "--yes", "--camera", "0", "--broker", "mqtts://broker.example",
+        "--broker-ca", str(ca), "--broker-user", "door", "--broker-password-file", str(password),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    etc = box.root / "etc/faceedge"
+    assert (etc / "broker-ca.pem").read_text() == "CA"
+    assert (etc / "broker-password").stat().st_mode & 0o777 == 0o600
+    (words,) = [words for words in box.called("faceedge") if words.startswith("config new")]
+    assert f"--broker-password-file {etc}/broker-password" in words
+    assert "hush" not in box.log()
+
+
+def test_a_configuration_that_is_there_stays(box: Box) -> None:
+    mine = box.write("etc/faceedge/faceedge.toml", "mine")
+    done = box.call("step_python; step_config", "--camera", "0")
+    assert "stays as it is" in done.stdout
+    assert mine.read_text() == "mine"
+
+
+def test_ones_own_network_is_added_under_the_name_of_its_file(box: Box) -> None:
+    network = box.write("srv/mine.onnx", "")
+    done = box.call("step_python; step_folders; step_models", "--models", str(network))
+    assert done.returncode == 0, done.stderr
+    stage = box.root / "opt/faceedge/.stage"
+    assert f"model add {stage}/mine.onnx --name mine" in box.called("faceedge")
+    assert "model activate mine --yes" in box.called("faceedge")
+    assert not stage.exists()
+
+
+def test_networks_that_were_made_before_are_taken(box: Box, tmp_path: Path) -> None:
+    made = tmp_path / "off/cache/models"
+    made.mkdir(parents=True)
+    (made / "digests.json").write_text(json.dumps({}))
+    box.call("step_python; step_folders; step_models", "--offline", str(tmp_path / "off"))
+    assert (box.root / "var/cache/faceedge/models/digests.json").exists()
+
+
+def test_photos_are_swept_away_and_names_stay_out_of_the_log(box: Box) -> None:
+    box.write("srv/people/Ada Lovelace/1.jpg", "photo")
+    done = box.call("step_python; step_people", "--people", str(box.root / "srv/people"))
+    assert done.returncode == 0, done.stderr
+    assert f"enroll --folder {box.root}/opt/faceedge/.stage/people" in box.called("faceedge")
+    assert not (box.root / "opt/faceedge/.stage").exists()
+    assert "Ada" not in box.log()
+
+
+def test_what_an_interrupted_run_left_of_photos_is_swept(box: Box) -> None:
+    box.write("opt/faceedge/.stage/people/Ada/1.jpg", "photo")
+    box.call("sweep")
+    assert not (box.root / "opt/faceedge/.stage").exists()
+
+
+def test_a_key_is_made_once_and_written_to_the_serial_line_that_was_named(box: Box) -> None:
+    code = "step_python; stat() { echo dialout; }; step_doors; step_doors"
+    assert box.call(code, "--controller", "serial:/dev/ttyUSB0").returncode == 0
+    made = [words for words in box.called("faceedge") if words.startswith("door add")]
+    assert made == ["door add main --controller main --serial /dev/ttyUSB0"]
+    assert "-u faceedge -G dialout -- " in " ".join(box.called("runuser"))
+
+
+def test_engines_are_asked_for_on_a_jetson_that_has_none(box: Box) -> None:
+    wanted = "var/lib/faceedge/engines/wanted"
+    box.call("step_engines")
+    assert (box.root / wanted).exists()
+    (box.root / wanted).unlink()
+    box.write("var/lib/faceedge/engines/yunet@1/x.plan", "")
+    box.call("step_engines")
+    assert not (box.root / wanted).exists()
+
+
+def test_the_self_test_runs_once_a_version_and_may_be_left_out(box: Box) -> None:
+    code = "step_python; step_selftest; step_selftest"
+    box.call(code, "--selftest", "skip")
+    assert "product selftest" not in box.log()
+    box.call(code, "--selftest", "2")
+    assert [words for words in box.called("faceedge") if "selftest" in words] == ["selftest --minutes 2"]
+
+
+# service.sh
+
+
+def test_healthy_is_ready_and_steady(box: Box) -> None:
+    (box.fake / "active").touch()
+    assert box.call("wait_healthy").returncode == 0
+    (box.fake / "crashing").touch()
+    assert box.call("wait_healthy").returncode == 1
+
+
+def test_a_daemon_in_safe_mode_is_not_healthy(box: Box) -> None:
+    (box.fake / "active").touch()
+    (box.fake / "safe").touch()
+    assert box.call("HEALTHY_WITHIN_S=8; wait_healthy").returncode == 1
+
+
+def test_a_service_that_runs_and_has_not_changed_is_left_alone(box: Box) -> None:
+    (box.fake / "active").touch()
+    assert box.call("step_service").returncode == 0
+    assert not [words for words in box.called("systemctl") if "restart faceedge" in words]
+
+
+def test_without_systemd_the_step_says_so(box: Box) -> None:
+    (box.root / "run/systemd/system/there").unlink()
+    (box.root / "run/systemd/system").rmdir()
+    assert "systemd does not run here" in box.call("step_service").stderr
+
+
+def test_units_that_a_version_does_not_have_go_with_the_other(box: Box) -> None:
+    box.write("etc/systemd/system/faceedge-new.timer", "")
+    box.write("etc/systemd/system/other.service", "")
+    box.call("install_units $SOURCE/systemd; remove_strange_units $SOURCE/systemd")
+    left = {path.name for path in (box.root / "etc/systemd/system").iterdir()}
+    assert "faceedge-new.timer" not in left
+    assert {"other.service", "faceedge.service"} <= left
+
+
+def test_the_version_that_runs_and_the_one_before_stay(box: Box) -> None:
+    for version in ("0.1", "0.2", "1.0"):
+        (box.root / "opt/faceedge" / version).mkdir(parents=True)
+    box.call("remove_old_versions 0.2")
+    assert {path.name for path in (box.root / "opt/faceedge").iterdir()} == {"0.2", "1.0"}
+
+
+def test_there_is_nothing_to_upgrade_before_the_first_time(box: Box) -> None:
+    assert "there is nothing to upgrade" in box.setup("--upgrade", "--yes").stderr
