@@ -22,6 +22,7 @@ from faceedge.package import FIT, GRAPH, MANIFEST, as_toml, read_package
 from tests.fakes import graphs
 from tests.fakes.hostile import crafted, damaged, external, foreign, swollen
 from tests.fakes.hostile_manifests import odd_manifests
+from tests.shortened import shortened
 
 LIMIT_S = 10.0
 MEMORY_BYTES = 2 << 30
@@ -132,12 +133,6 @@ def tampered(package: Path, folder: Path, content: bytes) -> str:
 # The few that every run tries
 
 
-@pytest.mark.system
-def test_damaged_graphs_are_refused_or_work(shop: Workshop, tmp_path: Path) -> None:
-    found = reactions(toys(20), tmp_path, shop)
-    assert found.count("refused") >= 10
-
-
 @pytest.mark.parametrize("name", ["pytorch", "lfs", "html", "nothing", "zeros", "noise-5", "png"])
 def test_other_files_are_refused(name: str, shop: Workshop, tmp_path: Path) -> None:
     assert reaction(foreign()[name], tmp_path, shop, 32) == "refused"
@@ -201,7 +196,7 @@ def test_all_damaged_graphs_are_refused_or_work(shop: Workshop, tmp_path: Path) 
 
 @pytest.mark.assets
 @pytest.mark.system
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", shortened(NETWORKS, 1))
 def test_all_damaged_networks_are_refused_or_work(name: str, shop: Workshop, assets: Path, tmp_path: Path) -> None:
     content = (assets / "models" / f"{name}.onnx").read_bytes()
     found = reactions(damaged(content, NETWORK_CASES, SEED), tmp_path, shop, NETWORKS[name], every=5)
