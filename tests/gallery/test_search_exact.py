@@ -1,0 +1,217 @@
+"""The search gives what a plain float64 loop gives, whatever it looks at first, and however the gallery came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from faceedge.errors import FaceedgeError
+from faceedge.gallery import coarse, scanning, search, segment
+from faceedge.gallery.base import Templates
+from faceedge.gallery.search import Index
+from faceedge.types import Floats, Template
+
+SPACE = "0123456789ab"
+DIMENSION = 24
+Ranked = list[tuple[str, float]]
+
+scans = pytest.mark.parametrize("scan", ["int8", "float32"])
+metrics = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+
+
+@contextmanager
+def looking(scan: str, chunk: int = 7) -> Iterator[None]:
+    """Small galleries are searched as large ones are."""
+    if scan == "int8":
+        pytest.importorskip("numkong")
+    with ExitStack() as stack:
+        for module in (coarse, scanning):
+            stack.enter_context(mock.patch.object(module, "CHUNK", chunk))
+        stack.enter_context(mock.patch.object(search, "FEW", 0))
+        stack.enter_context(mock.patch.object(segment, "SMALL", 0))
+        stack.enter_context(mock.patch.object(segment, "has_int8", return_value=scan == "int8"))
+        yield
+
+
+def unit(rows: NDArray[np.float64]) -> Floats:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def crowd(seed: int, count: int, kind: str) -> Floats:
+    """Rows that are easy to tell apart, that are the same, that differ in the last bits, or that int8 hardly keeps."""
+    rng = np.random.default_rng(seed)
+    if kind == "same":
+        return np.repeat(unit(rng.normal(size=(1, DIMENSION))), count, axis=0)
+    if kind == "twins":
+        return unit(rng.normal(size=(3, DIMENSION)))[rng.integers(0, 3, count)]
+    if kind == "close":
+        return unit(rng.normal(size=DIMENSION) + 1e-7 * rng.normal(size=(count, DIMENSION)))
+    if kind == "spiked":
+        return unit(rng.normal(size=(count, DIMENSION)) * 1e-2 + np.eye(DIMENSION)[rng.integers(0, 2, count)])
+    return unit(rng.normal(size=(count, DIMENSION)))
+
+
+def templates(owners: list[int], rows: Floats, norms: Floats) -> Templates:
+    return Templates(tuple(f"p{owner}" for owner in owners), rows, norms, SPACE)
+
+
+def plainly(gallery: Templates, query: Template, metric: str, count: int | None) -> Ranked:
+    """A loop over all rows, in float64."""
+    best: dict[str, float] = {}
+    for person, row, norm in zip(gallery.persons, gallery.embeddings, gallery.norms, strict=True):
+        score = float(row.astype(np.float64) @ query.embedding.astype(np.float64))
+        if metric == "euclidean":
+            score = 1 - (float(norm) ** 2 + query.norm**2 - 2 * float(norm) * query.norm * score) / 2
+        best[person] = max(best.get(person, -np.inf), score)
+    return sorted(best.items(), key=lambda one: (-one[1], one[0]))[:count]
+
+
+def check(index: Index, gallery: Templates, queries: list[Template], metric: str, count: int | None) -> None:
+    """The scores are those of the loop, each is the person's own, and nobody comes twice."""
+    for found, query in zip(index.nearest_of_each(queries, count), queries, strict=True):
+        everybody = plainly(gallery, query, metric, None)
+        assert [score for _, score in found] == pytest.approx([score for _, score in everybody[:count]], abs=1e-12)
+        assert dict(found) == pytest.approx({person: dict(everybody)[person] for person, _ in found}, abs=1e-12)
+        assert len(dict(found)) == len(found)
+
+
+galleries = st.tuples(
+    st.integers(0, 1000),
+    st.lists(st.integers(0, 6), min_size=1, max_size=40),
+    st.sampled_from(["any", "same", "twins", "close", "spiked"]),
+)
+
+
+@scans
+@metrics
+@settings(max_examples=60, deadline=None)
+@given(galleries, st.integers(1, 6), st.integers(1, 4), st.sampled_from(["any", "near", "row"]))
+def test_a_search_is_a_plain_loop(
+    scan: str, metric: str, drawn: tuple[int, list[int], str], asked: int, count: int, kind: str
+) -> None:
+    seed, owners, look = drawn
+    rng = np.random.default_rng(seed)
+    rows = crowd(seed, len(owners), look)
+    gallery = templates(owners, rows, rng.uniform(0.5, 3, len(owners)).astype(np.float32))
+    near = rows[rng.integers(0, len(rows), asked)]
+    vectors = {
+        "any": unit(rng.normal(size=(asked, DIMENSION))),
+        "near": unit(near + 0.05 * rng.normal(size=(asked, DIMENSION))),
+        "row": near,
+    }[kind]
+    queries = [Template(vector, float(rng.uniform(0.5, 3)), SPACE) for vector in vectors]
+    with looking(scan):
+        check(Index.of(gallery, metric), gallery, queries, metric, count)
+
+
+@scans
+@settings(max_examples=40, deadline=None)
+@given(galleries, st.integers(1, 5), st.integers(1, 50))
+def test_the_best_rows_are_those_of_a_plain_loop(
+    scan: str, drawn: tuple[int, list[int], str], asked: int, count: int
+) -> None:
+    seed, owners, look = drawn
+    rows = crowd(seed, len(owners), look)
+    queries = unit(np.random.default_rng(seed + 1).normal(size=(asked, DIMENSION)))
+    ones = np.ones(len(owners), np.float32)
+    with looking(scan):
+        scores, found = Index.of(templates(owners, rows, ones), "cosine").top(queries, ones[:1].repeat(asked), count)
+    truth = queries.astype(np.float64) @ rows.astype(np.float64).T
+    assert scores.dtype == np.float32
+    assert found.shape == (asked, min(count, len(owners)))
+    assert np.abs(scores - -np.sort(-truth, axis=1)[:, :count]).max() < 1e-7
+    assert np.abs(scores - np.take_along_axis(truth, found, axis=1)).max() < 1e-7
+    assert all(len(set(line)) == len(line) for line in found.tolist())
+
+
+@scans
+@metrics
+@settings(max_examples=40, deadline=None)
+@given(galleries, st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3)), max_size=12))
+def test_a_gallery_that_changed_step_by_step_is_searched_like_one_loaded_at_once(
+    scan: str, metric: str, drawn: tuple[int, list[int], str], steps: list[tuple[int, int]]
+) -> None:
+    """Each step gives one person other templates, or none."""
+    seed, owners, look = drawn
+    rng = np.random.default_rng(seed)
+    ones = np.ones(40, np.float32)
+    held = {owner: crowd(seed, len(owners), look)[[one == owner for one in owners]] for owner in set(owners)}
+    query = Template(unit(rng.normal(size=(1, DIMENSION)))[0], 1.5, SPACE)
+    with looking(scan):
+        index = Index.of(templates(owners, crowd(seed, len(owners), look), ones[: len(owners)]), metric)
+        for owner, count in steps:
+            held[owner] = crowd(int(rng.integers(0, 99)), count, look)
+            index = index.replaced([f"p{owner}"], templates([owner] * count, held[owner], ones[:count]))
+        whole = [(owner, row) for owner, rows in held.items() for row in rows]
+        rows = np.array([row for _, row in whole], np.float32).reshape(-1, DIMENSION)
+        gallery = templates([owner for owner, _ in whole], rows, np.ones(len(whole), np.float32))
+        check(index, gallery, [query], metric, 3)
+    assert len(index) == len(whole)
+    assert index.persons == tuple(sorted(set(gallery.persons)))
+
+
+@scans
+def test_equals_are_told_apart_by_id_wherever_they_lie(scan: str) -> None:
+    row = crowd(1, 1, "same")
+    with looking(scan):
+        index = Index.of(templates(list(range(30, 9, -1)), row.repeat(21, axis=0), np.ones(21, np.float32)), "cosine")
+        assert [person for person, _ in index.nearest(Template(row[0], 1.0, SPACE), 3)] == ["p10", "p11", "p12"]
+
+
+@scans
+@pytest.mark.parametrize("dimension", [128, 512])
+def test_a_rough_look_is_never_further_off_than_it_says(scan: str, dimension: int) -> None:
+    """Also for vectors that lie against the bound: what int8 loses of each points the same way."""
+    rng = np.random.default_rng(3)
+    rows = unit(
+        np.concatenate([rng.normal(size=(300, dimension)), 0.5 + np.floor(rng.normal(size=(300, dimension)) * 9)])
+    )
+    for asked in (1, 6):
+        queries = rows[-asked:]
+        with looking(scan, 100):
+            question = segment.Segment.of(rows, np.ones(600, np.float32), np.zeros(600, np.int32)).scan
+            put = question.ask(queries)
+            for number, start in enumerate(range(0, 600, 100)):
+                part = slice(start, start + 100)
+                off = put.products(part) * put.unit[:, None] - queries.astype(np.float64) @ rows[part].T.astype(
+                    np.float64
+                )
+                allowed = (put.base + put.rate * question.loosest[number]) * put.unit
+                assert (np.abs(off) <= allowed[:, None]).all()
+                assert (allowed < (0.05 if scan == "int8" else 2e-4)).all()
+
+
+def test_a_look_that_says_too_little_would_be_found_out() -> None:
+    """The other tests can fail: with bounds of nothing the nearest is missed."""
+    rows = crowd(5, 40, "close")
+    query = Template(unit(np.random.default_rng(2).normal(size=(1, DIMENSION)))[0], 1.0, SPACE)
+    gallery = templates(list(range(40)), rows, np.ones(40, np.float32))
+    with looking("int8"), mock.patch.object(coarse._Asked, "__init__", _boundless):
+        found = Index.of(gallery, "cosine").nearest(query, 1)
+    assert found[0][1] < plainly(gallery, query, "cosine", 1)[0][1]
+
+
+def _boundless(self: coarse._Asked, scan: coarse.Int8Scan, asked: coarse.Rounded) -> None:
+    self.unit, self.base, self.rate = asked.steps, np.zeros_like(asked.steps), np.zeros_like(asked.steps)
+    self._codes, self._steps, self._asked = scan.codes, scan.steps, asked
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 1e12])
+def test_a_template_that_is_no_vector_is_not_searched(broken: float) -> None:
+    rows = crowd(1, 20, "any")
+    rows[3, 4] = broken
+    with pytest.raises(FaceedgeError, match="no finite vector"):
+        Index.of(templates([0] * 20, rows, np.ones(20, np.float32)), "cosine")
+
+
+def test_a_query_that_is_no_vector_is_like_nobody() -> None:
+    index = Index.of(templates(list(range(99)), crowd(1, 99, "any"), np.ones(99, np.float32)), "cosine")
+    for _, score in index.nearest(Template(np.full(DIMENSION, np.nan, np.float32), 1.0, SPACE), 2):
+        assert not score >= -1
