@@ -158,13 +158,15 @@ class RecogniserQuality(Part):
 class SiteThresholds(Part):
     """That the thresholds are a site's own, and what they rest on (`faceedge calibrate thresholds`).
 
-    shipped, shipped_look_alike: what the package came with. fmr: asked for at what a door demands. likely: the most the
-    false-match rate may be there, with `confidence`; None where it is not measured. errors: of `pairs` pairs of people.
-    basis: of grey, match and strict. accepted_risk: why a level may be looser than shipped.
+    shipped, shipped_look_alike, shipped_evidence: what the package came with. fmr: asked for at what a door demands.
+    likely: the most that the false-match rate may be there, with `confidence`; None where that cannot be said. errors:
+    at what a door demanded before, of `pairs` pairs of people. basis: of grey, match and strict. accepted_risk: why a
+    level may be looser than shipped.
     """
 
     shipped: Thresholds
     shipped_look_alike: float | None = None
+    shipped_evidence: str = ""
     fmr: float = Field(gt=0, le=0.5)
     confidence: float = Field(gt=0, lt=1)
     likely: float | None = Field(None, ge=0, le=1)

@@ -1,5 +1,5 @@
 """`faceedge calibrate`: an INT8 build of a network, with the proof that it is no worse, or the reason why not; and
-the quality that predicts recognition (`calibrate_quality`)."""
+the quality that predicts recognition (`calibrate_quality`), or a site's thresholds (`calibrate_thresholds`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
-from faceedge.cli import calibrate_quality, noting, opening
+from faceedge.cli import calibrate_quality, calibrate_thresholds, noting, opening
 from faceedge.cli.model_site import open_site
 from faceedge.cli.model_table import print_table
 from faceedge.errors import BadInput
@@ -25,20 +25,25 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Adds `calibrate`."""
     parser = commands.add_parser(
         "calibrate",
-        help="make an INT8 build of a network and prove that it is no worse, or fit the quality",
+        help="make an INT8 build of a network and prove that it is no worse; fit the quality, or a site's thresholds",
         description="Quantises the network of a role to INT8 on photos of yours, holds it against its float source in "
         "terms of recognition, returns nodes to float where a gate fails, re-fits the thresholds, and times both. The "
         "new package lies beside its source with its report. An interrupted calibration goes on when it is started "
         "again. With `quality`, fits to the recogniser that serves what its answer says of a picture, on a folder of "
-        "photos of people. Exit code 1 when a gate failed.",
+        "photos of people. With `thresholds`, fits grey, match and strict to the people enrolled, for a stated rate of "
+        "false matches. Exit code 1 when a gate failed.",
         epilog="Example: faceedge calibrate recognizer --images photos/ --people people/ --activate",
     )
     parser.add_argument(
-        "role", metavar="ROLE", choices=("detector", "recognizer", "quality"), help="detector, recognizer, or quality"
+        "role",
+        metavar="ROLE",
+        choices=("detector", "recognizer", "quality", "thresholds"),
+        help="detector, recognizer, quality, or thresholds",
     )
     parser.add_argument("photos", metavar="IMAGES", nargs="*", type=opening.a_path, help="of quality: as --images")
     _add_pictures(parser)
     _add_choices(parser)
+    calibrate_thresholds.add_flags(parser)
     opening.add_common_flags(parser)
     parser.set_defaults(run=run)
 
@@ -82,6 +87,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrates, and activates where that was asked for."""
+    if args.role == "thresholds":
+        return calibrate_thresholds.run(args)
+    calibrate_thresholds.refuse_flags(args)
     if args.role == "quality":
         return calibrate_quality.run(args)
     from faceedge.jobs.calibrate import calibrate

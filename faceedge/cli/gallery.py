@@ -1,11 +1,11 @@
-"""`faceedge gallery`: people to another door and back."""
+"""`faceedge gallery`: people to another door and back; the audit is in `gallery_audit`."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
 
-from faceedge.cli import noting, opening, passphrase
+from faceedge.cli import gallery_audit, noting, opening, passphrase
 from faceedge.cli.removal import find_person
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Person
@@ -15,14 +15,15 @@ from faceedge.jobs.moving import Arrived, bring_in, export
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `gallery export|import`."""
+    """Adds `gallery audit|export|import`."""
     parser = commands.add_parser(
         "gallery",
-        help="take people to another door",
-        description="People in an encrypted file: names, templates, pictures, validity and block list, but no groups, "
-        "which mean something else at another door.",
+        help="look through the gallery; take people to another door",
+        description="Audits what is stored, and takes people to another door in an encrypted file: names, templates, "
+        "pictures, validity and block list, but no groups, which mean something else at another door.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    gallery_audit.add(actions)
     _add_export(actions)
     _add_import(actions)
 

@@ -21,7 +21,7 @@ Reason = Literal["unlike_own", "nearer_to_another", "lifts_ceiling", "blurred", 
 """Why a template does more harm than good.
 
 unlike_own: below the grey threshold to all that the rest of the person agree on; somebody else may be on the picture.
-nearer_to_another: more like somebody else than like any other template of its own person.
+nearer_to_another: more like somebody else, by the grey threshold or more, than like any other of its own person.
 lifts_ceiling: it alone brings its person too close to somebody else; without it they are apart.
 blurred: the crop kept with it is. low_quality: so it was called at enrolment. short_vector: its length before
 normalisation is far below that of the others, as of a face that the network hardly saw.
@@ -166,7 +166,8 @@ class LevelFacts:
 @dataclass(frozen=True, slots=True)
 class Advice:
     """The threshold for a stated false-match rate. threshold: never below the shipped one unless `basis` is measured.
-    likely: upper bound of the rate there. needed: people that would prove it, where these do not."""
+    likely: upper bound of the rate there. needed: people who would show `fmr` at the rate seen here; None where these
+    do, and where that rate is higher."""
 
     name: LevelName
     fmr: float

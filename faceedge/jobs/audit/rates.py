@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ ERRORS_ENOUGH = 30
 _TAIL_LEAST = 10
 _POINTS = 60
 _STEPS = 1_000_000
+_MOST_PEOPLE = 1 << 30
 
 
 class Rates:
@@ -86,17 +88,27 @@ class Rates:
         return Point(threshold, found.rate, found.likely, self.miss(threshold).rate)
 
     def advice(self, name: LevelName, fmr: float, shipped: float) -> Advice:
-        """The threshold at which the false-match rate is at most `fmr`, if these people can show it; else the shipped
-        one, or a higher one where the tail of their scores says so."""
+        """The threshold for a false-match rate of `fmr`.
+
+        The lowest one at which the bound holds, where that is not above the shipped one, or the pairs are so many that
+        the bound lies close to the estimate. Else few people alone would drive it up: then the shipped one, or what the
+        tail of their scores says where that is higher.
+        """
         measured = self._measured(fmr)
-        if measured is not None:
-            found = self.false_match(measured)
-            return Advice(name, fmr, shipped, measured, "measured", found.likely if found else None, None)
+        is_carried = fmr * self.pairs / self._effect >= ERRORS_ENOUGH
+        if measured is not None and (measured <= shipped or is_carried):
+            return self._advised(name, fmr, shipped, measured, "measured")
         carried = self._extrapolated(fmr)
-        threshold = shipped if carried is None else max(shipped, carried)
+        if carried is not None and carried > shipped:
+            return self._advised(name, fmr, shipped, carried, "extrapolated")
+        return self._advised(name, fmr, shipped, shipped, "shipped")
+
+    def _advised(self, name: LevelName, fmr: float, shipped: float, threshold: float, basis: Basis) -> Advice:
         found = self.false_match(threshold)
-        basis: Basis = "shipped" if threshold == shipped else "extrapolated"
-        return Advice(name, fmr, shipped, threshold, basis, found.likely if found else None, self._needed(fmr))
+        if found is None or found.rate >= fmr:
+            return Advice(name, fmr, shipped, threshold, basis, found.likely if found else None, None)
+        needed = None if found.likely <= fmr else self._needed(fmr, found.rate)
+        return Advice(name, fmr, shipped, threshold, basis, found.likely, needed)
 
     def _measured(self, fmr: float) -> float | None:
         """The lowest threshold whose bound holds; None when not even the highest does."""
@@ -123,21 +135,21 @@ class Rates:
         excess = float((self._weights[:count] * (self.scores[:count] - edge)).sum()) / errors
         return _above(edge + excess * math.log(max(errors / self.pairs / fmr, 1.0)))
 
-    def _needed(self, fmr: float) -> int:
-        """People with whom no error at all would show the rate, by the design effect that these show."""
+    def _needed(self, fmr: float, rate: float) -> int:
+        """People who would show the rate `fmr` where `rate` is seen, with the design effect that these show."""
         share = (self._effect - 1) / max(self.people - 2, 1)
 
-        def proves(people: int) -> bool:
-            effect = 1 + share * max(people - 2, 0)
-            return bounds.upper(0, people * (people - 1) / 2 / effect, self.confidence) <= fmr
+        def shows(people: int) -> bool:
+            size = people * (people - 1) / 2 / (1 + share * max(people - 2, 0))
+            return bounds.upper(rate * size, size, self.confidence) <= fmr
 
         high = 2
-        while not proves(high):
+        while high < _MOST_PEOPLE and not shows(high):
             high *= 2
         low = high // 2
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if proves(middle) else (middle, high)
+            low, high = (low, middle) if shows(middle) else (middle, high)
         return high
 
     def _least_effect(self) -> float:
@@ -173,13 +185,13 @@ class Rates:
 
 
 def rising(advice: Callable[[LevelName], Advice], names: tuple[LevelName, ...]) -> tuple[Advice, ...]:
-    """The advice for each level, none below the one before."""
+    """The advice for each level, none below the one before: a level that is lifted takes over its basis and bound."""
     found: list[Advice] = []
     for name in names:
         one = advice(name)
         if found and one.threshold < found[-1].threshold:
             before = found[-1]
-            one = Advice(name, one.fmr, one.shipped, before.threshold, before.basis, before.likely, one.needed)
+            one = replace(before, name=name, fmr=one.fmr, shipped=one.shipped, needed=one.needed)
         found.append(one)
     return tuple(found)
 

@@ -17,12 +17,12 @@ def claims(levels: Sequence[LevelFacts], door: LevelName, confidence: float) -> 
     counted = f"{_number(match.errors)} false in {match.pairs:,} pairs of people"
     worth = f"which are worth {match.pairs / match.effect:,.0f} independent ones"
     return (
-        f"One comparison with somebody else is a match at {level.threshold:.4f} in at most {_rate(match.likely)}, "
+        f"One comparison with somebody else is a match at {level.threshold:.4f} in at most {rate(match.likely)}, "
         f"{sure}: {counted}, {worth}.",
-        f"Without that estimate of how far pairs depend on each other it is at most {_rate(match.assured)}, from "
+        f"Without that estimate of how far pairs depend on each other it is at most {rate(match.assured)}, from "
         f"{search.people // 2:,} pairs that share nobody.",
-        f"Of strangers like these people at most {_rate(search.upper)} would be taken for one of the other "
-        f"{search.people - 1:,}, {sure}: {_rate(search.rate)} of these people would.",
+        f"Of strangers like these people at most {rate(search.upper)} would be taken for one of the other "
+        f"{search.people - 1:,}, {sure}: {rate(search.rate)} of these people would.",
     )
 
 
@@ -35,22 +35,21 @@ def limits(
     said: list[str] = []
     if people < 2:
         said.append("Nothing is shown of strangers: that takes the templates of at least two people.")
-    if wanted.needed is not None:
-        said.append(
-            f"A false-match rate of {_rate(wanted.fmr)} is not shown: with no error at all it takes about "
-            f"{wanted.needed:,} people, and here are {people:,}."
-        )
+    if wanted.likely is not None and wanted.likely > wanted.fmr:
+        takes = f"at the rate seen here that takes about {wanted.needed:,}" if wanted.needed else "more are seen"
+        shown = f"A false-match rate of {rate(wanted.fmr)} at {wanted.threshold:.4f}"
+        said.append(f"{shown} is not shown by {people:,} people: {takes}.")
     if level.false_match is not None:
         said.append(
-            f"The rule of three over all pairs would say {_rate(level.false_match.naive)}; nobody may claim that, for "
+            f"The rule of three over all pairs would say {rate(level.false_match.naive)}; nobody may claim that, for "
             "the pairs share people."
         )
     if level.miss.rate is None:
         said.append("How often a person is missed is not shown: nobody has two templates.")
     else:
         said.append(
-            f"{_rate(level.miss.rate)} of the templates are missed by the others of their person, at most "
-            f"{_rate(level.miss.upper or 1.0)}; at the door light, pose and age differ more than in pictures taken for "
+            f"{rate(level.miss.rate)} of the templates are missed by the others of their person, at most "
+            f"{rate(level.miss.upper or 1.0)}; at the door light, pose and age differ more than in pictures taken for "
             "enrolment, so more are missed there."
         )
     said.append(
@@ -60,11 +59,14 @@ def limits(
     return tuple(said)
 
 
-def _rate(share: float) -> str:
-    """As people read it: a percentage, or one in so many."""
+def rate(share: float) -> str:
+    """As people read it: a percentage, or a power of ten."""
     if share <= 0:
         return "none"
-    return f"{share:.2g}" if share < 1e-3 else f"{100 * share:.3g} %"
+    if share >= 1e-3:
+        return f"{100 * share:.3g} %"
+    digits, power = f"{share:.1e}".split("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"
 
 
 def _number(value: float) -> str:
