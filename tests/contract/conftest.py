@@ -18,7 +18,7 @@ from tests.contract.made_up import made_up
 from tests.contract.networks import MADE_UP, NETWORKS, Network
 
 SAMPLES = ("yunet_n", "scrfd_500m", "edgeface_xxs_512")
-"""What a backend runs that differs from another one only in its interface; `make soak` runs them all."""
+"""What the unit tests run, and a backend that differs from another one only in its interface; `make soak` runs all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ def _cases() -> list[Any]:
             marks = [
                 *backend.marks,
                 pytest.mark.assets,
-                *([pytest.mark.system] if network.slow or backend.slow else []),
+                *([pytest.mark.system] if backend.slow or network.name not in SAMPLES else []),
                 *([pytest.mark.soak] if network.slow or (backend.samples and network.name not in SAMPLES) else []),
             ]
             made.append(pytest.param((backend, network), id=f"{backend.name}-{network.name}", marks=marks))

@@ -138,9 +138,7 @@ def test_other_files_are_refused(name: str, shop: Workshop, tmp_path: Path) -> N
     assert reaction(foreign()[name], tmp_path, shop, 32) == "refused"
 
 
-@pytest.mark.parametrize(
-    "name", ["zeros-1e12", "resize-1e6", "doubling", "nested", "deep", "odd-names", "odd-weights", "circle", "pads"]
-)
+@pytest.mark.parametrize("name", ["zeros-1e12", "nested", "odd-names", "pads"])
 def test_graphs_made_to_hurt_are_refused(name: str, shop: Workshop, tmp_path: Path) -> None:
     assert reaction(crafted()[name], tmp_path, shop, 32) == "refused"
 
