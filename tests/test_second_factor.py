@@ -548,7 +548,7 @@ class Witness:
         assert grant.deadline <= self.now + 0.5
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(steps, min_size=4, max_size=30))
 def test_no_order_of_shots_and_confirms_grants_without_a_fresh_vote_for_the_same_person(taken: list[Step]) -> None:
     witness = Witness()

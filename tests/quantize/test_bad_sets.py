@@ -13,7 +13,7 @@ import pytest
 from faceedge.config import EngineSettings
 from faceedge.jobs.engines import OnnxEngines
 from faceedge.jobs.photos import read_photo
-from faceedge.jobs.vision import Vision
+from faceedge.jobs.vision import Portrait, Vision
 from faceedge.models.store import make_package
 from faceedge.quantize.imagefacts import Cut, ImageFacts, facts_of
 from faceedge.quantize.imageset import SetReport, check_set
@@ -23,6 +23,8 @@ from faceedge.types import Image
 pytestmark = [pytest.mark.assets, pytest.mark.system]
 COUNT = 70
 Photos = list[Image]
+PORTRAITS: dict[str, list[Portrait]] = {}
+"""By digest of the image."""
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +48,20 @@ def looked_at(vision: Vision, images: Photos, taker: Taker) -> list[ImageFacts]:
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     for digest, image in zip(digests, images, strict=True):
         if digest not in facts:
-            portraits = vision.portraits(image)
+            portraits = portrayed(vision, digest, image)
             largest = portraits[0] if portraits and taker == "recognizer" else None
             cut = Cut(largest.crop, largest.template.embedding) if largest else None
             facts[digest] = facts_of(digest, digest, image, [portrait.face for portrait in portraits], cut)
     return [facts[digest] for digest in digests]
+
+
+def portrayed(vision: Vision, digest: str, image: Image) -> list[Portrait]:
+    """What a set showed one taker is known to the other."""
+    if digest not in PORTRAITS:
+        if len(PORTRAITS) > 10 * COUNT:
+            PORTRAITS.clear()
+        PORTRAITS[digest] = vision.portraits(image)
+    return PORTRAITS[digest]
 
 
 def checked(vision: Vision, images: Photos, taker: Taker) -> SetReport:
@@ -131,8 +142,8 @@ MADE: dict[str, tuple[Callable[[Photos], Photos], str]] = {
 }
 
 
-@pytest.mark.parametrize("taker", ["detector", "recognizer"])
 @pytest.mark.parametrize("name", list(CHANGED))
+@pytest.mark.parametrize("taker", ["detector", "recognizer"])
 def test_photos_spoiled_alike_are_named(vision: Vision, photos: Photos, name: str, taker: Taker) -> None:
     spoil, kinds = CHANGED[name]
     report = checked(vision, [spoil(photo) for photo in photos], taker)
@@ -140,8 +151,8 @@ def test_photos_spoiled_alike_are_named(vision: Vision, photos: Photos, name: st
     assert report.faults[0].kind in kinds.split()
 
 
-@pytest.mark.parametrize("taker", ["detector", "recognizer"])
 @pytest.mark.parametrize("name", list(MADE))
+@pytest.mark.parametrize("taker", ["detector", "recognizer"])
 def test_made_up_sets_are_named(vision: Vision, photos: Photos, name: str, taker: Taker) -> None:
     make, kind = MADE[name]
     report = checked(vision, make(photos), taker)

@@ -146,7 +146,7 @@ def expected(
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     books,
     st.sampled_from(PEOPLE),

@@ -80,7 +80,7 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
             assert line, "it ended by itself"
         time.sleep(1.0)  # in the middle of something
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)  # it takes its daemon and broker along
     assert process.returncode == 130
     assert not left_behind(folder)
     assert str(folder) not in Path("/proc/mounts").read_text(encoding="utf-8")
