@@ -103,7 +103,7 @@ def _told(audit: Audit, proposal: Proposal, left: int) -> Iterator[str]:
     if proposal.suspect is not None:
         yield from _of_template(audit, proposal.suspect, name, left)
     if proposal.twice is not None:
-        yield from _of_person(audit, proposal.twice, name, left)
+        yield from _of_person(audit, proposal.twice, proposal.person, left)
 
 
 def _of_template(audit: Audit, suspect: Suspect, name: str, left: int) -> Iterator[str]:
@@ -125,12 +125,13 @@ def _against(audit: Audit, suspect: Suspect) -> str:
     return f"; with {audit.names[nearest]} {score:.3f} (a door demands {demanded:.3f})"
 
 
-def _of_person(audit: Audit, pair: ClosePair, name: str, left: int) -> Iterator[str]:
+def _of_person(audit: Audit, pair: ClosePair, extra: str, left: int) -> Iterator[str]:
     templates = {person.id: person.templates for person in audit.people}
-    one, other = (
-        f"{audit.names[key]} ({opening.counted(templates[key], 'template')})" for key in (pair.one, pair.other)
+    name, other = (
+        f"{audit.names[key]} ({opening.counted(templates[key], 'template')})"
+        for key in (extra, pair.one if extra == pair.other else pair.other)
     )
-    yield f"\n{left} to decide. {one} and {other} seem to be one person, enrolled twice"
+    yield f"\n{left} to decide. {name} seems to be {other}, enrolled twice"
     yield f"  median {pair.median:.3f}, best {pair.score:.3f}; {pair.over} of {pair.pairs} comparisons open a door"
     yield "  if they are twins, say no, and flag them: faceedge gallery audit --flag"
-    yield f"  to be removed, with all templates: {name}"
+    yield f"  to be removed, with all templates: {audit.names[extra]}"

@@ -13,7 +13,7 @@ from faceedge.fit import Basis
 from faceedge.jobs.audit import plots
 from faceedge.jobs.audit.findings import Audit, Kind, Reason, Suspect
 from faceedge.jobs.audit.mend import proposals
-from faceedge.jobs.audit.svg import share
+from faceedge.jobs.audit.words import rate
 from faceedge.quantize.html_page import banner, document, figure, table
 
 MOST_ROWS = 50
@@ -236,7 +236,7 @@ def _score(value: float | None) -> str:
 
 
 def _rate(value: float | None) -> str:
-    return "not shown" if value is None else escape(share(value)) if value else "none"
+    return "not shown" if value is None else escape(rate(value))
 
 
 def _day(unix_s: int) -> str:

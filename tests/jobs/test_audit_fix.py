@@ -1,0 +1,152 @@
+"""What an audit proposes to remove is removed after a yes, one by one, and never alone."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faceedge.cli import gallery_fix
+from faceedge.errors import BadInput
+from faceedge.gallery.base import Likeness
+from faceedge.gallery.store import Gallery
+from faceedge.jobs.audit import rates
+from faceedge.jobs.audit.findings import Audit
+from faceedge.jobs.audit.mend import flag_found, proposals
+from faceedge.journal.reading import reading
+from tests.jobs.made_up_audit import SPACE, add, face, fill, looked_at
+
+ARGS = argparse.Namespace(config=None, json=True, fix=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "_POINTS", 5)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gallery]:
+    monkeypatch.setenv("FACEEDGE_STATE", str(tmp_path))
+    monkeypatch.delenv("FACEEDGE_CONFIG", raising=False)
+    with Gallery.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ids(gallery: Gallery) -> dict[str, str]:
+    """p1 has a picture of p2, and p4 is called p5 too, from fewer pictures."""
+    found = fill(gallery)
+    found["wrong"] = add(gallery, found["p1"], face(2, 9), "holiday.jpg")
+    found["p5"] = gallery.add_person("p5").id
+    for picture in (7, 8):
+        add(gallery, found["p5"], face(4, picture))
+    return found
+
+
+class Operator:
+    """Answers at a terminal and counts how often the gallery was audited anew."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, gallery: Gallery, answers: str) -> None:
+        self.screen, self.audits, self._gallery = Terminal(), 0, gallery
+        monkeypatch.setattr(sys, "stdin", Terminal(answers))
+        monkeypatch.setattr(sys, "stderr", self.screen)
+
+    def mends(self) -> int:
+        return gallery_fix.fix(ARGS, self._gallery, looked_at(self._gallery), self._again)
+
+    def _again(self) -> Audit:
+        self.audits += 1
+        return looked_at(self._gallery)
+
+
+def removals(state: Path) -> list[dict[str, object]]:
+    with reading(state / "journal.db") as connection:
+        found = connection.execute("SELECT body FROM entries WHERE kind = 'removal' ORDER BY seq").fetchall()
+    return [json.loads(body) for (body,) in found]
+
+
+def test_a_person_enrolled_twice_is_proposed_before_a_wrong_picture_and_right_ones_are_not(
+    gallery: Gallery, ids: dict[str, str]
+) -> None:
+    assert [(one.person, one.key) for one in proposals(looked_at(gallery)) if one.suspect] == [
+        (ids["p1"], ids["wrong"])
+    ]
+    (twice,) = (one for one in proposals(looked_at(gallery)) if one.twice)
+    assert twice.person == ids["p5"]
+    assert proposals(looked_at(gallery))[0] == twice
+
+
+def test_what_gets_a_yes_goes_with_an_entry_in_the_journal_and_an_audit_after_each(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    operator = Operator(monkeypatch, gallery, "y\ny\n")
+    assert operator.mends() == 0
+    assert operator.audits == 2
+    assert sorted(person.name for person in gallery.people()) == ["p1", "p2", "p3", "p4"]
+    assert ids["wrong"] not in [entry.id for entry in gallery.entries(ids["p1"])]
+    person, template = removals(tmp_path)
+    assert (person["person"], person["clean"]) == (ids["p5"], True)
+    assert (template["template"], template["by"]) == (ids["wrong"], "audit")
+    assert (tmp_path / "receipts" / f"{ids['p5']}.json").exists()
+    told = json.loads(capsys.readouterr().out)
+    assert (len(told["removed"]), told["left"]) == (2, 0)
+
+
+def test_the_question_names_people_and_numbers(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = Operator(monkeypatch, gallery, "n\nn\n")
+    operator.mends()
+    shown = operator.screen.getvalue()
+    for words in ("p5 (2 templates) seems to be p4 (3 templates), enrolled twice", "holiday.jpg", "with p2 0."):
+        assert words in shown
+    assert shown.count("[y/N/q]") == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"), [("n\nn\n", 2), ("q\n", 1), ("", 1), ("yes please\nno\n", 2), ("\n\n", 2)]
+)
+def test_without_a_clear_yes_nothing_goes_and_the_exit_code_says_that_something_is_left(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, answers: str, asked: int
+) -> None:
+    before = gallery.changes()
+    operator = Operator(monkeypatch, gallery, answers)
+    assert operator.mends() == gallery_fix.LEFT
+    assert operator.screen.getvalue().count("[y/N/q]") == asked
+    assert (gallery.changes(), operator.audits) == (before, 0)
+
+
+def test_where_nobody_can_be_asked_it_refuses_in_one_line(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    with pytest.raises(BadInput, match="nobody can be asked") as refusal:
+        gallery_fix.check(ARGS)
+    assert "\n" not in str(refusal.value)
+    gallery_fix.check(argparse.Namespace(fix=False))
+
+
+def test_a_wrong_picture_takes_along_the_likeness_that_rested_on_it(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gallery.alike.note(ids["p1"], ids["p2"], Likeness("enrolment", 0.9, SPACE))
+    Operator(monkeypatch, gallery, "y\ny\n").mends()
+    assert gallery.alike.pairs() == []
+    assert removals(tmp_path)[1]["unlike"] == [ids["p2"]]
+
+
+def test_look_alikes_are_flagged_and_who_is_near_by_a_wrong_picture_alone_is_not(
+    gallery: Gallery, ids: dict[str, str]
+) -> None:
+    assert [set(pair) for pair in flag_found(gallery, looked_at(gallery))] == [{ids["p4"], ids["p5"]}]
+    assert flag_found(gallery, looked_at(gallery)) == []
+    assert gallery.book().look_alikes == {ids["p4"]: {ids["p5"]}, ids["p5"]: {ids["p4"]}}
