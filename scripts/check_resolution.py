@@ -62,6 +62,7 @@ class Board:
 BOARDS = (
     Board("JetPack 6", "constraints-jp6.txt", 10, 35),
     Board("JetPack 7", "constraints-jp7.txt", 12, 39),
+    Board("Ubuntu 22.04, --simulate", "constraints-jp6.txt", 10, 35, "x86_64", ("cpu",)),
     Board("Debian 12, --simulate", "constraints-jp7.txt", 11, 36, "x86_64", ("cpu",)),
     Board("Debian 13, --simulate", "constraints-jp7.txt", 13, 40, "x86_64", ("cpu",)),
 )

@@ -58,8 +58,9 @@ install_debs() {
 
 apt_install() {
     run_or_tell "apt-get update failed" "check the network, and /etc/apt/sources.list" apt-get update -q
+    # A board that was just switched on may be busy with updates of its own.
     run_or_tell "packages cannot be installed" "see what apt says above; dpkg --configure -a mends an interrupted run" \
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$@"
 }
 
 one_line() {

@@ -25,9 +25,22 @@ prepare_venv() {
 install_product() {
     local what
     what="[$(extras)]"
-    if [ -n "$OFFLINE" ]; then what="faceedge$what==$VERSION"; else what="$SOURCE$what"; fi
+    if [ -n "$OFFLINE" ]; then
+        what="faceedge$what==$VERSION"
+    else
+        copy_source "$OPT/.source"
+        what="$OPT/.source$what"
+    fi
     run_or_tell "Python packages cannot be installed" "$(remedy_of_pip)" \
         pip install --ignore-installed "$what"
+    run rm -rf "$OPT/.source"
+}
+
+# Built in a copy: what an earlier build has left beside the source would get in, and this one would leave its own.
+copy_source() {
+    run rm -rf "$1"
+    run mkdir -p "$1"
+    run cp -R "$SOURCE"/{setup.cfg,pyproject.toml,README.md,faceedge,engines,calibration} "$1/"
 }
 
 extras() {
