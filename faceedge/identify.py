@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
-from faceedge.gallery.search import Index
+from faceedge.gallery.base import Search
 from faceedge.types import Match, Template
 
 
 class Identifier:
     """Asks an index, which may be replaced while others ask: each question sees one index as a whole."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Search) -> None:
         self._index = index
 
-    def replace(self, index: Index) -> None:
+    def replace(self, index: Search) -> None:
         """The next question is answered from `index`. Safe from any thread: one reference changes."""
         self._index = index
 

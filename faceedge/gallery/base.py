@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -139,8 +139,12 @@ class PeopleStore(Protocol):
         """What is stored of one person, oldest first."""
         ...
 
-    def templates(self, space: str, persons: Sequence[str] | None = None) -> Templates:
+    def templates(self, space: str, persons: Collection[str] | None = None) -> Templates:
         """Everything to search in, or only the rows of these persons (ids)."""
+        ...
+
+    def touched(self, space: str, since: int) -> Collection[str]:
+        """The persons (ids) whose templates of a space came or went after `changes` was `since`."""
         ...
 
     def book(self) -> Book:
@@ -153,4 +157,27 @@ class PeopleStore(Protocol):
 
     def close(self) -> None:
         """Lets go of the database."""
+        ...
+
+
+class Search(Protocol):
+    """Who is nearest: what `gallery.search.Index` answers here, and an engine of a fleet may answer instead.
+
+    It never changes, so that each question is answered from one gallery as a whole, by any number of threads at once.
+    """
+
+    def __len__(self) -> int:
+        """How many templates there are."""
+        ...
+
+    def nearest(self, template: Template, count: int | None = None) -> list[tuple[str, float]]:
+        """The `count` nearest persons (ids; all without it) and scores, nearest first, each by its best template.
+
+        Exact: scores are those of `gallery.search.similarity`. Raises FaceedgeError when the template is of another
+        space.
+        """
+        ...
+
+    def nearest_of_each(self, templates: Sequence[Template], count: int | None = None) -> list[list[tuple[str, float]]]:
+        """The same for many templates at once."""
         ...

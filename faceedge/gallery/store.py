@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from faceedge.errors import BadInput
-from faceedge.gallery import rows
+from faceedge.gallery import bulk, rows
 from faceedge.gallery.access import Access
 from faceedge.gallery.alike import Alike
 from faceedge.gallery.base import Entry, Origin, Person, Templates
@@ -162,15 +162,11 @@ class Gallery:
 
     def templates(self, space: str, persons: Collection[str] | None = None) -> Templates:
         """Everything to search in, or only the rows of these persons (ids)."""
-        found = self._tables.rows(
-            "SELECT id, person_id, vector FROM templates WHERE space = ? AND NOT tombstone ORDER BY rowid", space
-        )
-        kept = [row for row in found if persons is None or row[1] in persons]
-        packed = [
-            self.vault.open(vector, rows.template_context(key, "vector", owner, space)) for key, owner, vector in kept
-        ]
-        norms, embeddings = rows.unpack(packed)
-        return Templates(tuple(owner for _, owner, _ in kept), embeddings, norms, space)
+        return bulk.read(self._tables, space, persons)
+
+    def touched(self, space: str, since: int) -> frozenset[str]:
+        """The persons (ids) whose templates of a space came or went after `changes` was `since`."""
+        return bulk.touched(self._tables, space, since)
 
     def portfolio(self, person_id: str) -> list[tuple[Entry, Template]]:
         """What is stored of one person with its numbers, over all spaces, oldest first."""

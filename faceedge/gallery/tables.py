@@ -15,6 +15,8 @@ from faceedge.gallery.devicekey import unlock
 from faceedge.gallery.schema import connect, wrapped_key
 from faceedge.gallery.vault import Vault
 
+BATCH = 2048  # rows
+
 
 class Tables:
     """What everybody who reads or writes one `gallery.db` shares. One thread."""
@@ -75,6 +77,13 @@ class Tables:
         """What was found."""
         with told(self.path), self.snapshot():
             return self._connection.execute(query, values).fetchall()
+
+    def batches(self, query: str, *values: object) -> Iterator[list[Any]]:
+        """What was found, `BATCH` rows at a time, all of one moment. To be read to its end."""
+        with told(self.path), self.snapshot():
+            cursor = self._connection.execute(query, values)
+            while batch := cursor.fetchmany(BATCH):
+                yield batch
 
     def run(self, statement: str, *values: object) -> int:
         """How many rows were written."""

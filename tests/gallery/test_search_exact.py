@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from unittest import mock
@@ -16,6 +17,7 @@ from faceedge.errors import FaceedgeError
 from faceedge.gallery import coarse, scanning, search, segment
 from faceedge.gallery.base import Templates
 from faceedge.gallery.search import Index
+from faceedge.identify import Identifier
 from faceedge.types import Floats, Template
 
 SPACE = "0123456789ab"
@@ -215,3 +217,46 @@ def test_a_query_that_is_no_vector_is_like_nobody() -> None:
     index = Index.of(templates(list(range(99)), crowd(1, 99, "any"), np.ones(99, np.float32)), "cosine")
     for _, score in index.nearest(Template(np.full(DIMENSION, np.nan, np.float32), 1.0, SPACE), 2):
         assert not score >= -1
+
+
+def test_ten_thousand_templates_arrive_while_others_search_and_every_answer_is_of_one_gallery() -> None:
+    """After step n the nearest to every query is a person of generation n; an answer that mixed two would show it."""
+    people, steps = 500, 20
+    queries = [Template(row, 1.0, SPACE) for row in crowd(1, 4, "any")]
+    identifier = Identifier(_generation(0, people, queries, None))
+    done = threading.Event()
+    answers: list[set[str]] = []
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.append({(person or "-").split("-")[0] for person, _ in _asked(identifier, queries)})
+
+    asking = threading.Thread(target=ask, name="ask")
+    asking.start()
+    for step in range(1, steps + 1):
+        identifier.replace(_generation(step, people, queries, identifier))
+    done.set()
+    asking.join()
+    assert len(_index(identifier)) == people * (steps + 1)
+    assert answers
+    assert all(len(answer) == 1 for answer in answers)
+    assert {person.split("-")[0] for person, _ in _asked(identifier, queries)} == {f"p{steps}"}
+
+
+def _generation(step: int, people: int, queries: list[Template], before: Identifier | None) -> Index:
+    """People who are nobody's nearest, and one for each query who is nearer than those of the steps before."""
+    rows = crowd(100 + step, people, "any") * np.float32(0.1)
+    for number, query in enumerate(queries):
+        rows[number] = query.embedding * (1 + step)
+    names = [f"p{step}-{number}" for number in range(people)]
+    new = Templates(tuple(names), rows, np.ones(people, np.float32), SPACE)
+    return Index.of(new, "cosine") if before is None else _index(before).replaced(names, new)
+
+
+def _index(identifier: Identifier) -> Index:
+    assert isinstance(identifier._index, Index)
+    return identifier._index
+
+
+def _asked(identifier: Identifier, queries: list[Template]) -> list[tuple[str, float]]:
+    return [found[0] for found in _index(identifier).nearest_of_each(queries, 1)]

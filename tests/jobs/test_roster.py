@@ -10,9 +10,11 @@ import pytest
 from faceedge.errors import StoreError
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
+from faceedge.jobs import roster as roster_module
 from faceedge.jobs.roster import Roster
 from faceedge.types import Template
 
+BERT = Template(np.eye(8, dtype=np.float32)[1], 1.0, "space")
 ANNA = Template(np.eye(8, dtype=np.float32)[0], 1.0, "space")
 
 
@@ -32,6 +34,30 @@ def test_somebody_enrolled_by_another_process_is_known_at_the_next_look(tmp_path
     there.remove(next(person for person in there.people() if person.id == anna))
     roster.follow()
     assert roster.identifier.identify(ANNA).person is None
+    here.close()
+    there.close()
+
+
+def test_a_large_gallery_is_followed_by_who_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "RELOADED", 0)
+    here, there = Gallery.open(tmp_path), Gallery.open(tmp_path)
+    bert = there.add_person("Bert")
+    there.add_template(bert.id, BERT, Origin(0.9, "bert.jpg", "build"))
+    roster = Roster(here, "cosine", "space")
+    asked: list[object] = []
+    whole = here.templates
+    monkeypatch.setattr(
+        here, "templates", lambda space, persons=None: (asked.append(persons), whole(space, persons))[1]
+    )
+    anna = enrol(there)
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person == anna
+    assert roster.identifier.identify(BERT).person == bert.id
+    there.add_template(bert.id, ANNA, Origin(0.9, "mixed up.jpg", "build"))
+    there.remove(next(person for person in there.people() if person.id == anna))
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person == bert.id
+    assert asked == [{anna}, {anna, bert.id}]
     here.close()
     there.close()
 
