@@ -55,6 +55,7 @@ def _add_new(actions: Commands[argparse.ArgumentParser]) -> None:
         "--broker", default="mqtt://127.0.0.1:1883", metavar="URL",
         help="mqtt://host:port, or mqtts:// with TLS (default: mqtt://127.0.0.1:1883)",
     )  # fmt: skip
+    parser.add_argument("--broker-pin", default="", metavar="HEX", help="SHA-256 of its certificate, in place of a CA")
     parser.add_argument("--broker-ca", type=opening.a_path, metavar="FILE", help="certificate that signed the broker's")
     parser.add_argument("--broker-user", default="", metavar="NAME", help="user name at the broker")
     parser.add_argument("--broker-password-file", type=opening.a_path, metavar="FILE", help="holds the password, 0600")
@@ -129,6 +130,7 @@ def _broker(args: argparse.Namespace) -> dict[str, Any]:
         broker["tls"] = True
     given = {
         "ca_file": args.broker_ca and str(args.broker_ca.absolute()),
+        "pin": args.broker_pin,
         "username": args.broker_user,
         "password_file": args.broker_password_file and str(args.broker_password_file.absolute()),
     }

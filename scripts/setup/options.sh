@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034  # read by the other pieces
 # The command line.
 
-CAMERA="" LOOP="" BROKER="" BROKER_CA="" BROKER_USER="" BROKER_PASSWORD_FILE="" DOOR="" DEVICE=""
+CAMERA="" LOOP="" BROKER="" BROKER_CA="" BROKER_PIN="" BROKER_USER="" BROKER_PASSWORD_FILE="" DOOR="" DEVICE=""
 MODELS=default PEOPLE="" CONTROLLER=paper SELFTEST=1 OFFLINE="" HARDWARE_WATCHDOG=""
 SIMULATE="" DRY_RUN="" YES="" UPGRADE="" UNINSTALL="" PURGE=""
 GIVEN=()
@@ -18,7 +18,8 @@ the door
   --camera URI          /dev/video0, csi:0, rtsp://…, file:clip.mp4
   --loop                play a file over and over
   --broker URL          mqtt://host:port or mqtts://host:port (default: mqtt://127.0.0.1:1883)
-  --broker-ca FILE      certificate that signed the broker's
+  --broker-ca FILE      certificate that signed the broker's; or, good whatever the clock says,
+  --broker-pin HEX      SHA-256 of the broker's own certificate
   --broker-user NAME, --broker-password-file FILE
   --door NAME           (default: main)
   --device NAME         name of this device in topics (default: faceedge)
@@ -82,6 +83,7 @@ take_value() {
     --camera) CAMERA="$word" ;;
     --broker) BROKER="$word" ;;
     --broker-ca) BROKER_CA="$word" ;;
+    --broker-pin) BROKER_PIN="$word" ;;
     --broker-user) BROKER_USER="$word" ;;
     --broker-password-file) BROKER_PASSWORD_FILE="$word" ;;
     --door) DOOR="$word" ;;

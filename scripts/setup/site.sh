@@ -42,6 +42,7 @@ ask_for_the_door() {
 write_config() {
     local words=(--camera "$CAMERA" --door "$DOOR" --broker "$BROKER" --device "$DEVICE") folder="$ROOT/etc/faceedge"
     [ -z "$LOOP" ] || words+=(--loop)
+    [ -z "$BROKER_PIN" ] || words+=(--broker-pin "$BROKER_PIN")
     [ -z "$BROKER_USER" ] || words+=(--broker-user "$BROKER_USER")
     if [ -n "$BROKER_CA" ]; then
         run install -o root -g faceedge -m 0640 "$BROKER_CA" "$folder/broker-ca.pem"

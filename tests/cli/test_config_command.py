@@ -44,6 +44,12 @@ def test_mqtts_means_tls_on_its_own_port(tmp_path: Path) -> None:
     assert (broker.username, broker.password_file) == ("door", password)
 
 
+def test_a_broker_may_be_known_by_the_digest_of_its_certificate(tmp_path: Path) -> None:
+    out = tmp_path / "door.toml"
+    assert _new(out, "--broker", "mqtts://broker.example", "--broker-pin", "ab" * 32) == 0
+    assert config.load(out).broker.pin == "ab" * 32
+
+
 def test_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "door.toml"
     out.write_text("mine")
