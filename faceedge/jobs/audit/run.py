@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from faceedge.errors import BadInput
-from faceedge.fit import Fit
 from faceedge.gallery.base import Entry, Person, Templates
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.audit import people
@@ -20,6 +19,7 @@ from faceedge.jobs.audit.findings import LEVELS, Ages, Audit, LevelName, Record
 from faceedge.jobs.audit.people import Inspected
 from faceedge.jobs.audit.rates import Rates, rising
 from faceedge.jobs.audit.scan import Faces, scan
+from faceedge.jobs.audit.suspects import suspects
 from faceedge.jobs.audit.words import claims, limits
 from faceedge.measures import EDGE_PX, SIDE_PX, sharpness
 from faceedge.package import Package
@@ -85,7 +85,7 @@ def audit_gallery(gallery: Gallery, package: Package, asked: Asked, now: int, te
         templates=len(faces), left_out=stock.left_out, unknown=stock.unknown, thresholds=levels, shipped=fit.shipped,
         demanded=fit.door, ceiling=float(best.scores[0]) if len(best.scores) else None,
         ceiling_pair=(records[best.one[0]].id, records[best.other[0]].id) if len(best.scores) else None,
-        levels=facts, advice=advice, close_pairs=people.close_pairs(seen), suspects=people.suspects(seen),
+        levels=facts, advice=advice, close_pairs=people.close_pairs(seen), suspects=suspects(seen),
         ages=_ages(records, now, asked.older_days), facts=tuple(seen.facts(row) for row in range(len(faces))),
         curve=rates.curve(), histogram=scanned.histogram, neighbours=people.neighbours(seen),
         claims=claims(facts, fit.door, asked.confidence), limits=limits(facts, advice, fit.door, len(faces.people)),
@@ -97,12 +97,6 @@ def asked_rates(fmr: float, door: LevelName) -> dict[LevelName, float]:
     below."""
     place = LEVELS.index(door)
     return {name: min(fmr * 10.0 ** (place - at), 0.5) for at, name in enumerate(LEVELS)}
-
-
-def serving_fit(package: Package) -> Fit:
-    """The numbers of a recogniser."""
-    assert package.fit is not None, "read_package refuses a recogniser without fit.toml"
-    return package.fit
 
 
 def _read(gallery: Gallery, space: str, crops: bool, tell: Progress) -> _Stock:
