@@ -9,5 +9,7 @@ import pytest
 
 
 def shortened(cases: Iterable[Any], count: int) -> list[Any]:
-    """For `pytest.mark.parametrize`: those after the first `count` are marked `soak`."""
-    return [case if number < count else pytest.param(case, marks=pytest.mark.soak) for number, case in enumerate(cases)]
+    """For `pytest.mark.parametrize`: those after the first `count` are marked `soak`. A case of several values is a
+    tuple."""
+    made = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return [pytest.param(*case, marks=[] if number < count else pytest.mark.soak) for number, case in enumerate(made)]

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.switched import WAYS, run
+from tests.shortened import shortened
 
 pytestmark = [pytest.mark.assets, pytest.mark.system, pytest.mark.timeout(600)]
-COUNT = 20
-"""`python -m benchmarks.switched DEV` has 200."""
 
 
 @pytest.mark.usefixtures("default_models")
-def test_nobody_is_let_in_on_the_votes_of_somebody_else(assets: Path) -> None:
-    results = list(run(assets / "data" / "dev", COUNT))
+@pytest.mark.parametrize("count", shortened([10, 200], 1))
+def test_nobody_is_let_in_on_the_votes_of_somebody_else(count: int, assets: Path) -> None:
+    results = list(run(assets / "data" / "dev", count))
     assert {one.way for one in results} == set(WAYS)
-    assert sum(len(set(one.shown)) == 2 for one in results) > COUNT / 2, "both were seen"
+    assert sum(len(set(one.shown)) == 2 for one in results) > count / 2, "both were seen"
     assert any(one.granted(one.first) for one in results)
     assert any(one.granted(one.second) for one in results), "who is enrolled is let in by their own votes"
     assert [one for one in results if one.wrong] == []
