@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import termios
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,8 +76,15 @@ def flag(args: argparse.Namespace, gallery: Gallery, audit: Audit) -> int:
     return 0
 
 
+def forget_typed() -> None:
+    """What was typed before a question was there is no answer to it."""
+    with suppress(OSError, ValueError, termios.error):  # not a terminal after all
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
 def _asked() -> bool | None:
     """Yes, no, or None for the end."""
+    forget_typed()
     print("remove it? [y/N/q] ", end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     answer = line.strip().lower()

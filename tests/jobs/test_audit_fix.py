@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
+import pty
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +128,17 @@ def test_without_a_clear_yes_nothing_goes_and_the_exit_code_says_that_something_
     assert operator.mends() == gallery_fix.LEFT
     assert operator.screen.getvalue().count("[y/N/q]") == asked
     assert (gallery.changes(), operator.audits) == (before, 0)
+
+
+def test_what_was_typed_before_the_question_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyboard, terminal = pty.openpty()
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(keyboard, b"y\n")
+        assert select.select([stdin], [], [], 1)[0]
+        gallery_fix.forget_typed()
+        assert not select.select([stdin], [], [], 0)[0]
+    os.close(keyboard)
 
 
 def test_where_nobody_can_be_asked_it_refuses_in_one_line(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
