@@ -1,7 +1,8 @@
 """Real networks in INT8 on people who did not calibrate them: all nodes with weights rounded, and the same faces.
 
 Crops are cut from the middle of LFW's funneled photos, which lie roughly as aligned ones do; the figures of the note
-are measured on crops aligned by the product itself.
+are measured on crops aligned by the product itself. What every run tries of it, with fewer pictures, is in
+tests/jobs/test_calibrate_detector.py and tests/system/test_calibrations.py.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from faceedge.quantize.intervals import Drawing
 from faceedge.quantize.likeness import Likeness, cosine
 from faceedge.quantize.options import Options
 from faceedge.types import Face, Floats, Image
-from tests.shortened import shortened
 
 pytestmark = [pytest.mark.assets, pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -94,16 +94,13 @@ def test_the_hardest_recogniser_keeps_its_embeddings(assets: Path, default_model
     assert made.weights_after <= 0.45 * made.weights_before
 
 
-@pytest.mark.parametrize(
-    ("name", "count"), shortened([("mobileface_v2", 100), *((name, 300) for name in RECOGNISERS)], 1)
-)
-def test_a_recogniser_holds_its_gates(
-    name: str, count: int, assets: Path, default_models: Path, tmp_path: Path
-) -> None:
+@pytest.mark.soak
+@pytest.mark.parametrize("name", RECOGNISERS)
+def test_a_recogniser_holds_its_gates(name: str, assets: Path, default_models: Path, tmp_path: Path) -> None:
     one = RECOGNISERS[name]
     graph = graph_of(one.file, assets, default_models)
-    _, before = judged(one, graph, assets, tmp_path / "plain.onnx", PLAIN, count, count)
-    made, after = judged(one, graph, assets, tmp_path / "int8.onnx", Options(), count, count)
+    _, before = judged(one, graph, assets, tmp_path / "plain.onnx", PLAIN, 300, 300)
+    made, after = judged(one, graph, assets, tmp_path / "int8.onnx", Options(), 300, 300)
     assert after.mean >= 0.99
     assert after.p1 >= 0.97
     assert after.mean > before.mean
@@ -125,10 +122,9 @@ def faces(graph: Path, manifest: Manifest, pictures: Sequence[Image]) -> list[li
     return [detector.detect([picture])[0] for picture in pictures]
 
 
-@pytest.mark.parametrize(("name", "count"), shortened([("yunet", 80), *((name, 300) for name in DETECTORS)], 1))
-def test_a_detector_finds_the_same_faces(
-    name: str, count: int, assets: Path, default_models: Path, tmp_path: Path
-) -> None:
+@pytest.mark.soak
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_finds_the_same_faces(name: str, assets: Path, default_models: Path, tmp_path: Path) -> None:
     file, norm, score, iou = DETECTORS[name]
     graph = graph_of(file, assets, default_models)
     manifest = Manifest(
@@ -138,12 +134,12 @@ def test_a_detector_finds_the_same_faces(
     family, preprocessor = detector_family(manifest), CpuPreprocessor()
 
     def canvases() -> Iterator[Floats]:
-        for picture in photos(assets, 0, min(count, 120)):
+        for picture in photos(assets, 0, 120):
             yield preprocessor.letterbox([picture], family.canvas(*picture.shape[:2]), norm).copy()
 
     made = quantise(graph, tmp_path / "int8.onnx", canvases, Options())
     assert faults(onnx.load(made.graph)) == []
-    pictures = photos(assets, 1, count)
+    pictures = photos(assets, 1, 300)
     wanted, found = (faces(path, manifest, pictures) for path in (graph, made.graph))
     seen = agreement(wanted, found, "eyes_nose_mouth", 0.5, Drawing(seed=1, rounds=20))
     assert seen.f1 >= 0.98
