@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
+from faceedge.cli import why
+from faceedge.journal.chain import Chain
+from faceedge.journal.entry import Stamp
 from faceedge.journal.reading import reading
 from tests.cli.conftest import Run
 from tests.fakes.vision import Sitter, save
@@ -80,3 +84,18 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_changes_nothing(run: Run
         assert why in answer.err
         assert "\n" not in answer.err
     assert [one["name"] for one in run("people", "list", "--json").document["people"]] == ["Ada", "Eve"]
+
+
+def test_why_names_those_whom_the_refused_person_looks_like(
+    run: Run, twins: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {
+        "id": "0123456789abcdef", "camera": "entry", "outcome": "review", "reason": "look_alike", "person": twins[1],
+        "votes": 3, "shots": 3, "similarity": 0.9, "margin": 0.3, "quality": 0.9,
+    }  # fmt: skip
+    with Chain.open(tmp_path / "state") as chain:
+        chain.append([Stamp().draft("decision", said)])
+    assert why.run(argparse.Namespace(config=None, json=True, last=True, id=None)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["look_alikes"] == ["Ada"]
+    assert "Eve looks like Ada." in told["text"]
