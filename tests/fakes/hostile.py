@@ -9,6 +9,7 @@ import pickle
 import random
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import cv2
@@ -77,6 +78,7 @@ def damaged(content: bytes, count: int, seed: int) -> Iterator[bytes]:
         yield changed
 
 
+@cache
 def foreign() -> dict[str, bytes]:
     """What people have at hand and name .onnx."""
     rng = random.Random(4)
@@ -99,6 +101,7 @@ def foreign() -> dict[str, bytes]:
     return files | {f"noise-{number}": rng.randbytes(50 * 3**number) for number in range(10)}
 
 
+@cache
 def crafted() -> dict[str, bytes]:
     """Graphs that ask for much, for ever, or for what they must not have."""
     made: dict[str, Any] = {
