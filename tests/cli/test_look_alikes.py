@@ -72,7 +72,7 @@ def test_a_flag_is_set_by_hand_for_siblings_that_no_score_tells(run: Run, tmp_pa
 
 
 def test_what_cannot_be_done_is_refused_in_one_line_and_changes_nothing(run: Run, twins: tuple[str, str]) -> None:
-    for words, why in (
+    for words, fault in (
         (("--no-look-alike", "Eve"), "belong together"),
         (("--reason", "no"), "belong together"),
         (("--look-alike", "Eve"), "already"),
@@ -81,7 +81,7 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_changes_nothing(run: Run
     ):
         answer = run("people", "set", "Ada", *words)
         assert (answer.code, answer.out) == (2, "")
-        assert why in answer.err
+        assert fault in answer.err
         assert "\n" not in answer.err
     assert [one["name"] for one in run("people", "list", "--json").document["people"]] == ["Ada", "Eve"]
 
