@@ -23,11 +23,17 @@ def grants(state: Path) -> int:
         return int(count)
 
 
-def times_of_last_boot(state: Path) -> set[int | None]:
-    """When its entries say that they were made."""
+def newest(state: Path) -> int:
+    """Number of the last entry of the journal."""
     with closing(sqlite3.connect(state / "journal.db")) as connection:
-        (boot,) = connection.execute("SELECT boot FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-        return {time for (time,) in connection.execute("SELECT time_ms FROM entries WHERE boot = ?", (boot,))}
+        (number,) = connection.execute("SELECT max(seq) FROM entries").fetchone()
+        return int(number)
+
+
+def times_after(state: Path, number: int) -> set[int | None]:
+    """When the entries after that one say that they were made."""
+    with closing(sqlite3.connect(state / "journal.db")) as connection:
+        return {time for (time,) in connection.execute("SELECT time_ms FROM entries WHERE seq > ?", (number,))}
 
 
 def losses(state: Path, granted: int) -> list[str]:

@@ -25,9 +25,9 @@ SUITE, PYTHON = "bookworm", (3, 11)
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "systemd", "systemd-sysv", "udev", "dbus", "ca-certificates", "python3", "python3-venv", "mosquitto",
-    "mosquitto-clients", "procps", "openssl", "libfaketime",
+    "mosquitto-clients", "procps", "openssl",
 )  # fmt: skip
-TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "mkfs.xfs", "losetup")
+TOOLS = ("cc", "debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "mkfs.xfs", "losetup")
 CHECKOUT = Path(__file__).parents[3]
 BUILD_S = 600
 
@@ -37,7 +37,7 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "booting a container needs root"
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
-        return f"not installed: {', '.join(missing)} (debootstrap, systemd-container, xfsprogs)"
+        return f"not installed: {', '.join(missing)} (packages gcc, debootstrap, systemd-container, xfsprogs)"
     if sys.version_info[:2] != PYTHON:
         return f"wheels for Debian's Python {PYTHON[0]}.{PYTHON[1]} are made by the same one"
     probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]
