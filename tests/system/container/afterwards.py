@@ -13,7 +13,8 @@ from faceedge.journal.verify import verify
 
 OTHERS = ("var/log/", "var/lib/systemd/", "var/cache/ldconfig/", "srv/", "run/", "tmp/", "root/", "etc/.pwd.lock")
 """Where a system that runs writes by itself, and what the test has brought."""
-BACKUPS = ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-")
+ACCOUNTS = ("etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid")
+"""Written anew when an account comes and goes, with a copy of what was there; what they hold is looked at."""
 
 
 def grants(state: Path) -> int:
@@ -62,4 +63,9 @@ def losses(state: Path, granted: int) -> list[str]:
 def written(disk: Path) -> set[str]:
     """Files that a machine has written, without those that any running system writes."""
     names = (path.relative_to(disk).as_posix() for path in disk.rglob("*") if path.is_symlink() or path.is_file())
-    return {name for name in names if not name.startswith(OTHERS) and name not in BACKUPS}
+    return {name for name in names if not name.startswith(OTHERS) and name.rstrip("-") not in ACCOUNTS}
+
+
+def accounts(tree: Path) -> str:
+    """All users and groups there are."""
+    return "".join((tree / name).read_text(encoding="utf-8") for name in ACCOUNTS if (tree / name).exists())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.container.afterwards import grants, losses, newest, times_after, written
+from tests.system.container.afterwards import accounts, grants, losses, newest, times_after, written
 from tests.system.container.appliance import CONFIG, CONTROLLER, OFTEN, STATE, UNIT, Appliance, note
 from tests.system.container.disk import Disk, run
 
@@ -244,7 +244,7 @@ def test_an_uninstall_leaves_nothing(door: Appliance, disk: Disk, untouched: set
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     note("uninstall", seconds=round(time.monotonic() - began, 1))
     assert sorted(written(door.machine.disk) - untouched) == []
-    assert door.machine.attempt("getent", "passwd", "faceedge").returncode == 2
+    assert "faceedge" not in accounts(door.machine.tree)
     assert "faceedge" not in door.machine.call("systemctl", "list-units", "--all", "--plain", "--no-legend")
     assert "faceedge" not in door.machine.call("ps", "-eo", "user:20,args")
 
