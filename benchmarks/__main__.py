@@ -22,6 +22,7 @@ from benchmarks import (
     pipeline,
     precision,
     rewritten,
+    search,
 )
 from benchmarks.measure import Row, machine
 
@@ -38,6 +39,7 @@ SUITES = {
     "rewritten": rewritten.rows,
     "overload": overload.rows,
     "batching": batching.rows,
+    "search": search.rows,
 }
 
 
