@@ -24,7 +24,8 @@ MOST_PAIRS = 4_000_000
 """Impostor pairs that are kept one by one, the highest: 64 MB."""
 ROWS, COLUMNS = 1024, 4096
 BINS = 800
-_SAMPLE = 200_000
+_FEW, _MANY, _AT_ONCE = 4_000, 100_000, 4_096
+"""Impostor pairs drawn to see how far scores reach, and from where the highest are to be kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +169,7 @@ class _Tally:
     """Histograms of all scores."""
 
     def __init__(self, faces: Faces) -> None:
-        low = float(min(_sampled(faces).min(initial=0.0), -0.2)) - 0.1
+        low = float(min(_sampled(faces, _FEW).min(initial=0.0), -0.2)) - 0.1
         self._low, self._steps = low, BINS / (1.0 - low)
         edges = np.linspace(low, 1.0, BINS + 1)
         self.histogram = Histogram(edges, np.zeros(BINS, np.int64), np.zeros(BINS, np.int64))
@@ -185,7 +186,7 @@ class _Keeper:
     def __init__(self, faces: Faces) -> None:
         self._floor = -np.inf
         if faces.impostors > MOST_PAIRS:
-            self._floor = float(np.quantile(_sampled(faces), 1 - 0.7 * MOST_PAIRS / faces.impostors))
+            self._floor = float(np.quantile(_sampled(faces, _MANY), 1 - 0.7 * MOST_PAIRS / faces.impostors))
         self._parts: list[tuple[Numbers, Numbers, Floats]] = []
         self._count = 0
 
@@ -221,10 +222,12 @@ class _Keeper:
         return one, other, scores
 
 
-def _sampled(faces: Faces) -> Floats:
+def _sampled(faces: Faces, count: int) -> Floats:
     """Scores of impostor pairs drawn by a fixed seed; none where there are no two people."""
     if faces.impostors == 0:
         return np.zeros(0, np.float32)
-    one, other = np.random.default_rng(0).integers(0, len(faces), (2, min(_SAMPLE, 20 * faces.impostors)))
+    one, other = np.random.default_rng(0).integers(0, len(faces), (2, count))
     strange = faces.owner[one] != faces.owner[other]
-    return faces.paired(one[strange], other[strange])
+    one, other = one[strange], other[strange]
+    parts = [slice(at, at + _AT_ONCE) for at in range(0, len(one), _AT_ONCE)]
+    return np.concatenate([faces.paired(one[part], other[part]) for part in parts] or [np.zeros(0, np.float32)])
