@@ -121,12 +121,13 @@ def _header(audit: Audit) -> str:
 def _verdict(audit: Audit) -> str:
     removals, near = len(proposals(audit)), len(audit.close_pairs)
     found = [
-        f"{removals} removals are proposed, of templates that do more harm than good or people who are there twice."
-        if removals else "",
-        f"{near} pairs of people are nearer to each other than a door demands." if near else "",
-        f"{len(audit.suspects)} templates are suspicious." if audit.suspects and not removals else "",
-    ]  # fmt: skip
-    mend = "One by one, with a yes to each: faceedge gallery audit --fix" if removals else ""
+        f"Proposed to be removed, a bad template or a person who is there twice: {removals}." if removals else "",
+        f"Doubtful templates: {len(audit.suspects)}." if audit.suspects else "",
+        f"Pairs of people nearer to each other than a door demands: {near}." if near else "",
+    ]
+    mend = "Removals, with a yes to each: faceedge gallery audit --fix. " if removals else ""
+    if any(pair.kind != "one_template" for pair in audit.close_pairs):
+        mend += "Who looks alike is flagged by: faceedge gallery audit --flag"
     if not any(found):
         return banner("passed", "Nothing to mend", [_ceiling(audit)])
     return banner("unusual", "There is something to mend", [" ".join(filter(None, found)), mend, _ceiling(audit)])
