@@ -30,7 +30,7 @@ source "$HERE/setup/service.sh"
 # shellcheck source=scripts/setup/uninstall.sh
 source "$HERE/setup/uninstall.sh"
 
-CHECKS="root board release disk clock power memory camera"
+CHECKS="root board release disk clock power memory version camera"
 INSTALL="packages python modules units folders switch config models people doors engines selftest service next"
 UPGRADE_STEPS="packages python modules config_fits exchange next"
 

@@ -40,6 +40,16 @@ check_release() {
     fi
 }
 
+check_version() {
+    local now
+    now="$(current_version)"
+    if [ -z "$now" ]; then
+        [ -z "$UPGRADE" ] || fail "there is nothing to upgrade" "run it without --upgrade first"
+    elif [ "$now" != "$VERSION" ] && [ -z "$UPGRADE" ] && [ ! -e "$OPT/.trial" ]; then
+        fail "version $now is installed, this is $VERSION" "add --upgrade: it returns when the new one is not healthy"
+    fi
+}
+
 # The free space of where a path lies, or will lie, in GB.
 free_gb() {
     local folder="$1"
@@ -90,6 +100,7 @@ check_memory() {
 
 # Cameras of this machine must be there; one of the network may be switched on later.
 check_camera() {
+    [ -e "$(config_file)" ] || ask_for_the_door
     case "$CAMERA" in
     "") ;;
     /dev/*) [ -e "$ROOT$CAMERA" ] || no_camera "$CAMERA: no such device" ;;

@@ -50,7 +50,7 @@ extras() {
 pip() {
     local verb="$1" flags=(--no-input --disable-pip-version-check --constraint "$(constraints)")
     shift
-    flags+=(--find-links "$OPT/wheels")
+    [ ! -d "$OPT/wheels" ] || flags+=(--find-links "$OPT/wheels")
     [ -z "$OFFLINE" ] || flags+=(--no-index --find-links "$OFFLINE/wheels")
     "$VENV/bin/python" -m pip "$verb" "${flags[@]}" "$@"
 }
@@ -107,10 +107,5 @@ switch_to() {
 }
 
 step_switch() {
-    local now
-    now="$(current_version)"
-    if [ -n "$now" ] && [ "$now" != "$VERSION" ]; then
-        fail "version $now is installed, this is $VERSION" "add --upgrade: it returns when the new one is not healthy"
-    fi
     switch_to "$VERSION"
 }

@@ -76,9 +76,7 @@ service_state() {
 # --upgrade on another version, or an exchange that was interrupted before the new version had proved itself.
 is_exchange() {
     if [ -e "$OPT/.trial" ]; then return 0; fi
-    [ -n "$UPGRADE" ] || return 1
-    [ -n "$(current_version)" ] || fail "there is nothing to upgrade" "run it without --upgrade first"
-    [ "$(current_version)" != "$VERSION" ]
+    [ -n "$UPGRADE" ] && [ "$(current_version)" != "$VERSION" ]
 }
 
 step_exchange() {

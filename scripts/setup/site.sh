@@ -21,18 +21,17 @@ step_config() {
     if [ -e "$(config_file)" ]; then
         [ -z "$CAMERA$BROKER$DOOR" ] || say "  $(config_file) is there and stays as it is"
     else
-        ask_for_the_door
         write_config
     fi
     # An interrupted run may have left it to root alone.
     run chown root:faceedge "$(config_file)"
-    config_fits || fail "the configuration is no good" "mend $(config_file): faceedge config check says the same"
+    run_or_tell "the configuration is no good" "mend $(config_file), then run this again" product config check
 }
 
+# Asked before anything is changed, so that nobody waits for a question.
 ask_for_the_door() {
     [ -n "$CAMERA" ] || CAMERA="$(ask "Camera (/dev/video0, csi:0, rtsp://…)" "")"
     [ -n "$CAMERA" ] || fail "no camera was named" "add --camera, as in --camera /dev/video0"
-    check_camera
     [ -n "$DOOR" ] || DOOR="$(ask "Name of the door" main)"
     [ -n "$BROKER" ] || BROKER="$(ask "MQTT broker" mqtt://127.0.0.1:1883)"
     [ -n "$DEVICE" ] || DEVICE="$(ask "Name of this device" faceedge)"
@@ -55,10 +54,6 @@ write_config() {
     mark_changed
     run_or_tell "the configuration cannot be written" "correct what it says above and run this again" \
         "$VENV/bin/faceedge" config new --out "$(config_file)" "${words[@]}"
-}
-
-config_fits() {
-    run product config check
 }
 
 step_config_fits() {

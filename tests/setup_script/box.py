@@ -54,20 +54,30 @@ class Box:
             (self.fake / "calls").write_text("")
         return self._bash([str(SCRIPT), *words], {"KILL_AT": str(kill_at) if kill_at else ""})
 
-    def call(self, code: str, *options: str) -> subprocess.CompletedProcess[str]:
-        """Functions of the script, after it has read these options and looked at the board."""
+    def call(self, code: str, *options: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+        """Functions of the script, after it has read these options and looked at the board. answers: typed by somebody
+        who sits at a terminal; without any nobody does."""
         prelude = 'source "$0"; parse_options "$@"; open_log; OPT="$ROOT/opt/faceedge"; VERSION=1.0; VENV="$OPT/1.0"; '
-        return self._bash(
-            ["-c", f"{prelude}detect_board; {code}", str(SCRIPT), *options], {"FACEEDGE_SETUP_SOURCED": "1"}
-        )
+        words = ["-c", f"{prelude}detect_board; {code}", str(SCRIPT), *options]
+        if not answers:
+            return self._bash(words, {"FACEEDGE_SETUP_SOURCED": "1"})
+        keyboard, terminal = os.openpty()
+        try:
+            os.write(keyboard, answers.encode())
+            return self._bash(words, {"FACEEDGE_SETUP_SOURCED": "1"}, terminal)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
 
-    def _bash(self, words: list[str], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def _bash(
+        self, words: list[str], more: dict[str, str], stdin: int = subprocess.DEVNULL
+    ) -> subprocess.CompletedProcess[str]:
         environ = {
             "PATH": f"{self._bin}:/usr/bin:/bin", "FACEEDGE_ROOT": str(self.root), "FAKE": str(self.fake),
             "REAL_PYTHON": sys.executable, "LC_ALL": "C", "HOME": "/nowhere", **more, **self.environ,
         }  # fmt: skip
         return subprocess.run(
-            ["bash", *words], env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            ["bash", *words], env=environ, stdin=stdin, capture_output=True, text=True, check=False,
             start_new_session=True, timeout=60,
         )  # fmt: skip
 

@@ -223,13 +223,20 @@ def test_the_hardware_watchdog_is_set_only_when_asked_for(box: Box) -> None:
 
 
 def test_without_a_camera_there_is_no_configuration(box: Box) -> None:
-    assert "add --camera" in box.call("step_config", "--yes").stderr
+    assert "add --camera" in box.call("check_camera", "--yes").stderr
+
+
+def test_what_no_option_says_is_asked_for_on_a_terminal(box: Box) -> None:
+    code = "check_camera; echo $CAMERA $DOOR $BROKER $DEVICE"
+    done = box.call(code, "--device", "entrance", answers="/dev/video0\n\nmqtts://broker.example\n")
+    assert done.stdout.split() == ["/dev/video0", "main", "mqtts://broker.example", "entrance"]
+    assert "Name of the door [main]: " in done.stderr
 
 
 def test_the_brokers_secrets_are_copied_to_where_the_service_reads_them(box: Box) -> None:
     ca, password = box.write("home/ca.pem", "CA"), box.write("home/pw", "hush")
     done = box.call(
-        "step_python; step_folders; step_config", "--yes", "--camera", "0", "--broker", "mqtts://broker.example",
+        "step_python; step_folders; check_camera; step_config", "--yes", "--camera", "0", "--broker", "mqtts://broker.example",
         "--broker-ca", str(ca), "--broker-user", "door", "--broker-password-file", str(password),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
