@@ -64,8 +64,8 @@ class Machine:
         keep = [] if Path("/run/systemd/system").is_dir() else ["--keep-unit"]
         command = [
             *BEFORE_OTHERS, "systemd-nspawn", "--quiet", f"--directory={self._tree}", f"--machine={self.name}",
-            "--boot", "--register=no", *keep, "--private-network", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-            "--console=pipe", *bound, *read,
+            "--boot", "--register=no", *keep, "--private-network", "--link-journal=no", "--resolv-conf=off",
+            "--timezone=off", "--console=pipe", *bound, *read,
         ]  # fmt: skip
         with self._console.open("ab") as console:
             self._nspawn = subprocess.Popen(
