@@ -22,12 +22,18 @@ pytest_plugins = ("tests.fakes.gpu.fixture",)
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 ASSETS = Path(os.environ.get("FACEEDGE_TEST_ASSETS", Path(__file__).parents[2] / "shared"))
-LONGEST = ("tests/system/test_calibrations.py", "tests/soak/test_soak.py")
-"""Begun first, so that nobody waits for them at the end."""
+LONGEST = (
+    "tests/system/container/", "tests/soak/", "tests/system/test_calibrations.py", "tests/replay/",
+    "tests/system/test_chaos.py", "tests/test_calibration_guide.py", "tests/demo/",
+)  # fmt: skip
+"""Begun first and in this order, so that nobody waits for them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
+    def rank(item: pytest.Item) -> int:
+        return next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:
