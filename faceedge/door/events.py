@@ -102,6 +102,8 @@ class EnrolmentEvent(Event):
     """Who was enrolled; empty when nobody was."""
     photos: int = Field(ge=0)
     """How many were kept."""
+    look_alikes: int = Field(ge=0)
+    """How many others are flagged as looking like them."""
 
 
 class LockdownEvent(Event):

@@ -192,7 +192,10 @@ class EnrolMode:
 
     def _note(self, run: _Run, made: Enrolled | str) -> None:
         why, sub, photos = (made, "", 0) if isinstance(made, str) else ("", made.person.id, made.added)
-        event = EnrolmentEvent(time_ms=unix_ms(), camera=run.camera, ok=not why, why=why, sub=sub, photos=photos)
+        alike = 0 if isinstance(made, str) else made.flagged
+        event = EnrolmentEvent(
+            time_ms=unix_ms(), camera=run.camera, ok=not why, why=why, sub=sub, photos=photos, look_alikes=alike
+        )
         about = {"person": run.meant.person or None, "why": why} if isinstance(made, str) else made.entry()
         self._journal.append("enrolment", {"camera": run.camera, "ok": event.ok, **about}, [letter(event)])
         self._tell({"event": "enrolment", "camera": run.camera, "ok": event.ok, "why": why, "person": sub or None})

@@ -106,6 +106,11 @@ class Enrolled:
         """How many photos the gallery did not have already."""
         return sum(photo.added for photo in self.photos)
 
+    @property
+    def flagged(self) -> int:
+        """How many others the gallery keeps as look-alikes."""
+        return sum(other.flagged for other in self.look_alikes)
+
     def entry(self) -> dict[str, Any]:
         """For the journal: no names, and no names of files, which are often those of people."""
         person = self.person

@@ -129,8 +129,9 @@ def test_five_good_shots_that_differ_make_a_person(porch: Porch) -> None:
         person = gallery.find("Ada")
         assert person is not None
         assert [entry.crop for entry in gallery.entries(person.id)] == [True] * 5
-    assert {key: event[key] for key in ("kind", "camera", "ok", "why", "sub", "photos")} == {
+    assert {key: event[key] for key in ("kind", "camera", "ok", "why", "sub", "photos", "look_alikes")} == {
         "kind": "enrolment", "camera": "entry", "ok": True, "why": "", "sub": person.id, "photos": 5,
+        "look_alikes": 0,
     }  # fmt: skip
     ((kind, entry),) = porch.diary.entries
     assert (kind, entry["ok"], entry["person"], entry["new"]) == ("enrolment", True, person.id, True)

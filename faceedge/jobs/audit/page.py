@@ -125,12 +125,12 @@ def _verdict(audit: Audit) -> str:
         f"Doubtful templates: {len(audit.suspects)}." if audit.suspects else "",
         f"Pairs of people nearer to each other than a door demands: {near}." if near else "",
     ]
-    mend = "Removals, with a yes to each: faceedge gallery audit --fix. " if removals else ""
-    if any(pair.kind != "one_template" for pair in audit.close_pairs):
-        mend += "Who looks alike is flagged by: faceedge gallery audit --flag"
+    fix = "Removals, with a yes to each: faceedge gallery audit --fix" if removals else ""
+    is_alike = any(pair.kind != "one_template" for pair in audit.close_pairs)
+    flag = "Who looks alike is flagged by: faceedge gallery audit --flag" if is_alike else ""
     if not any(found):
         return banner("passed", "Nothing to mend", [_ceiling(audit)])
-    return banner("unusual", "There is something to mend", [" ".join(filter(None, found)), mend, _ceiling(audit)])
+    return banner("unusual", "There is something to mend", [" ".join(filter(None, found)), fix, flag, _ceiling(audit)])
 
 
 def _ceiling(audit: Audit) -> str:
