@@ -138,7 +138,7 @@ def _fitted(order: Order, rows: Rows, package: Package, detector: Package, tell:
     if order.output:
         return fit_output(rows, order.output)
     how = Training(seed=order.seed)
-    middle = _cosine(package, rows.looks, _fit(package).thresholds.grey)
+    middle = _cosine(package, rows.looks, _fit(package).door_thresholds.match)
 
     def training(share: float) -> None:
         tell("fitting", GATHERING + (1 - GATHERING) * share)

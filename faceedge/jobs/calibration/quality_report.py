@@ -106,7 +106,7 @@ def sentence(judged: Judged) -> str:
         f"{judged.looks} pictures of {judged.photos} photos held out, {judged.fails:.1%} of which are no match: area "
         f"under the curve of errors against discards {against:.2f} of the detector score's, AUC "
         f"{judged.auc['fitted']:.3f}; {judged.refused:.1%} of the clean ones refused; 0.6 is 5 % failures more than "
-        "clean pictures have, 0.4 is 25 %"
+        "clean pictures have, 0.4 is 25 %, or more where good photos would else be refused"
     )
 
 

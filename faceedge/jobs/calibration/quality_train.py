@@ -22,7 +22,7 @@ class Training:
     """units: of the hidden layer. decay: of all weights but biases. rate: the first step; it falls to nothing."""
 
     units: int = 8
-    decay: float = 2e-4
+    decay: float = 1e-4
     rate: float = 8e-3
     epochs: int = 80
     seed: int = 1
