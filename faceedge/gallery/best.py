@@ -74,3 +74,13 @@ def leading(owners: Owners, scores: Floats, count: int) -> tuple[Owners, Floats]
             scores = scores if place else scores.copy()
             np.copyto(scores, -np.inf, where=owners == leaders[:, place, None])
     return leaders, best
+
+
+def level(owners: Owners, scores: Floats, count: int) -> np.float32:
+    """What the `count` best of different owners reach at least, -inf when there are not so many. Both (c,)."""
+    for _ in range(count - 1):
+        others = owners != owners[scores.argmax()]
+        owners, scores = owners[others], scores[others]
+        if len(scores) == 0:
+            return np.float32(-np.inf)
+    return np.float32(scores.max())

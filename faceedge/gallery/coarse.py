@@ -23,7 +23,6 @@ except ImportError:  # the extra `search` is not installed
 CHUNK = 8192  # rows looked at in one go: what is made of them stays in the second-level cache
 STEPS = 127
 BLOCK = 4  # queries from which a block of products is faster than one after the other
-ALONE = 1024  # rows up to which BLAS is not worth waking its threads for one query
 ROUNDING = 2.0**-20  # covers the few float32 operations after a sum, each within 2^-24
 VANISHING = np.float32(2.0**-56)  # more than the length of a vector whose squares are too small for float32
 
@@ -144,16 +143,17 @@ class _Block(_Asked):
 class FloatScan:
     """Products in float32. A sum of d products is within d * 2^-24 / (1 - d * 2^-24) of |a| |b|, in any order."""
 
-    def __init__(self, embeddings: Floats) -> None:
+    def __init__(self, embeddings: Floats, longest: np.float32) -> None:
+        """longest: at least the length of each row, but for the rounding of a sum of squares."""
         self.embeddings = embeddings
         self.loosest = np.zeros(-(-len(embeddings) // CHUNK), np.float32)
-        self._longest = np.sqrt(np.vecdot(embeddings, embeddings).max()) + VANISHING
+        self._longest = longest + VANISHING
 
     def ask(self, queries: Floats) -> Question:
         """Takes the queries as they are."""
-        relative = queries.shape[1] * 2.0**-23 + ROUNDING
         lengths = np.sqrt(np.vecdot(queries, queries)) + VANISHING
-        return _Plain(self.embeddings, queries, lengths * (self._longest * np.float32(relative * (1 + relative) ** 2)))
+        base = lengths * (self._longest * np.float32(float_error(queries.shape[1])))
+        return _Plain(self.embeddings, queries, base)
 
 
 class _Plain:
@@ -166,9 +166,16 @@ class _Plain:
 
     def products(self, part: slice) -> Floats:
         rows = self._embeddings[part]
-        if len(self._queries) == 1 and len(rows) <= ALONE:
-            return np.asarray(np.vecdot(rows, self._queries[0])[None], np.float32)
         return np.asarray(self._queries @ rows.T, np.float32)
+
+
+def float_error(dimension: int) -> float:
+    """How far a sum of so many float32 products can be off, with what follows it, for rows and queries of length 1.
+
+    Their lengths may be float32 sums, too.
+    """
+    relative = dimension * 2.0**-23 + ROUNDING
+    return relative * (1 + relative) ** 2
 
 
 def has_int8() -> bool:

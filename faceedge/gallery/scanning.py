@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from faceedge.gallery.best import Best, Places
-from faceedge.gallery.coarse import CHUNK
+from faceedge.gallery.best import Best, Places, level
+from faceedge.gallery.coarse import CHUNK, VANISHING, float_error
 from faceedge.gallery.metric import rough
 from faceedge.gallery.segment import GONE, Segment
 from faceedge.types import Floats
@@ -49,3 +50,14 @@ def _look(segment: Segment, first: int, wish: Wish, best: Best) -> None:
         if wish.per_row:
             owners = np.arange(first + part.start, first + part.stop, dtype=np.int32)
         best.offer(first + start, owners, scores, allowed, unit)
+
+
+def promising_of_few(segment: Segment, query: Floats, norm: float, metric: str, count: int) -> Places:
+    """The same for one query and a segment of one chunk without gaps: products in float32, and little else to do."""
+    products = np.vecdot(segment.embeddings, query)
+    off = float_error(len(query)) * (math.sqrt(np.vecdot(query, query)) + VANISHING) * (segment.longest + VANISHING)
+    if metric == "cosine":
+        return np.flatnonzero(products >= level(segment.owners, products, count) - 2 * off)
+    asked = np.array([norm], np.float32)
+    scores, allowed = rough(products[None], np.array([off], np.float32), asked, asked, segment.norms)
+    return np.flatnonzero(scores[0] >= level(segment.owners, scores[0], count) - 2 * allowed[0])

@@ -13,7 +13,7 @@ from faceedge.errors import FaceedgeError
 from faceedge.gallery.base import Templates
 from faceedge.gallery.best import Owners, Places
 from faceedge.gallery.metric import METRICS, Exact, check_metric, similarities
-from faceedge.gallery.scanning import Wish, promising
+from faceedge.gallery.scanning import Wish, promising, promising_of_few
 from faceedge.gallery.segment import GONE, LONGEST, Segment
 from faceedge.gallery.shelf import Shelf
 from faceedge.types import Floats, Template
@@ -88,7 +88,13 @@ class Index:
 
         Of equals the lower id comes first. Raises FaceedgeError when the template is of another space.
         """
-        return self.nearest_of_each([template], count)[0]
+        if count is None or not self._shelf.is_small or not 0 < count <= LISTED:
+            return self.nearest_of_each([template], count)[0]
+        _check_space(self.space, template.space)
+        query = np.asarray(template.embedding, np.float32)[None]
+        if not _is_plain(query, np.array([template.norm])):
+            return self.nearest_of_each([template], count)[0]
+        return self._nearest_of_few(query, template.norm, count)
 
     def nearest_of_each(self, templates: Sequence[Template], count: int | None = None) -> list[Ranked]:
         """The same for many templates at once, which costs less than one by one."""
@@ -104,6 +110,13 @@ class Index:
         ends = np.searchsorted(at, np.arange(len(queries) + 1)).tolist()
         pairs = list(zip(owners.tolist(), scores.tolist(), strict=True))
         return [self._named(pairs[start:end], count) for start, end in pairwise(ends)]
+
+    def _nearest_of_few(self, query: Floats, norm: float, count: int) -> Ranked:
+        (segment,) = self._shelf.segments
+        rows = promising_of_few(segment, query[0], norm, self.metric, count)
+        scores = self._shelf.exactly(query, np.array([norm]), self.metric, np.zeros(len(rows), np.intp), rows)
+        pairs = zip(segment.owners[rows].tolist(), scores.tolist(), strict=True)
+        return self._named(sorted(pairs, key=lambda pair: -pair[1]), count)
 
     def top(self, queries: Floats, norms: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
         """The `count` nearest templates: scores float32 (m, k) and rows int64 (m, k), nearest first.
@@ -153,7 +166,7 @@ def _numbered(persons: Iterable[str], numbers: dict[str, int]) -> Owners:
 
 def _is_plain(queries: Floats, norms: Exact) -> bool:
     """Whether bounds hold for these queries: no number that is none, nothing negative or huge."""
-    return bool(np.abs(queries).max() < LONGEST and norms.min() >= 0 and norms.max() < LONGEST)
+    return bool(-LONGEST < queries.min() <= queries.max() < LONGEST and 0 <= norms.min() <= norms.max() < LONGEST)
 
 
 def _check_space(a: str, b: str) -> None:

@@ -23,12 +23,16 @@ GONE = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """embeddings: float32 (n, d). norms: float32 (n,). owners: int32 (n,), numbers of persons, `GONE` for none."""
+    """embeddings: float32 (n, d). norms: float32 (n,). owners: int32 (n,), numbers of persons, `GONE` for none.
+
+    longest: length of the longest row. alive: how many rows are still somebody's.
+    """
 
     embeddings: Floats
     norms: Floats
     owners: Owners
     scan: Scan
+    longest: np.float32
     alive: int
 
     @classmethod
@@ -36,18 +40,15 @@ class Segment:
         """Raises FaceedgeError when a number is none, or a length negative or huge."""
         embeddings = np.ascontiguousarray(embeddings, np.float32)
         norms = norms.astype(np.float32)
-        if has_int8() and len(owners) > SMALL:
-            rounded = Rounded.of_many(embeddings)
-            scan: Scan = Int8Scan(rounded)
-            lengths = rounded.lengths
-        else:
-            scan = FloatScan(embeddings)
-            lengths = np.vecdot(embeddings, embeddings)
+        lengths = np.sqrt(np.vecdot(embeddings, embeddings))
         if not ((lengths < LONGEST) & (norms >= 0) & (norms < LONGEST)).all():
             raise FaceedgeError(
                 "a template of the gallery is no finite vector; restore a backup or enrol the person anew"
             )
-        return cls(embeddings, norms, owners, scan, int((owners != GONE).sum()))
+        longest = lengths.max()
+        is_large = has_int8() and len(owners) > SMALL
+        scan = Int8Scan(Rounded.of_many(embeddings)) if is_large else FloatScan(embeddings, longest)
+        return cls(embeddings, norms, owners, scan, longest, int((owners != GONE).sum()))
 
     def __len__(self) -> int:
         """How many rows there are, those removed included."""

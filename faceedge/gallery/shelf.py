@@ -12,16 +12,21 @@ from faceedge.gallery.metric import Exact, similarities
 from faceedge.gallery.segment import Segment, merged
 from faceedge.types import Floats
 
+SMALL = 2048
 GROWTH = 4  # a new segment takes in those before it that are not more than this many times its size
 
 
 class Shelf:
-    """Segments that do not change any more. alive: how many of their rows are still somebody's."""
+    """Segments that do not change any more.
+
+    alive: how many of their rows are still somebody's. is_small: few rows, in one piece without gaps.
+    """
 
     def __init__(self, segments: Sequence[Segment] = ()) -> None:
         self.segments = tuple(segments)
         self._firsts = (0, *accumulate(map(len, self.segments)))
         self.alive = sum(segment.alive for segment in self.segments)
+        self.is_small = len(self.segments) == 1 and self.alive == len(self) <= SMALL
 
     def __len__(self) -> int:
         """How many rows there are, those removed included."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceedge.errors import FaceedgeError
-from faceedge.gallery import coarse, scanning, search, segment
+from faceedge.gallery import coarse, scanning, search, segment, shelf
 from faceedge.gallery.base import Templates
 from faceedge.gallery.search import Index
 from faceedge.identify import Identifier
@@ -24,7 +24,7 @@ SPACE = "0123456789ab"
 DIMENSION = 24
 Ranked = list[tuple[str, float]]
 
-scans = pytest.mark.parametrize("scan", ["int8", "float32"])
+scans = pytest.mark.parametrize("scan", ["int8", "float32", "few"])
 metrics = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 
 
@@ -37,6 +37,7 @@ def looking(scan: str, chunk: int = 7) -> Iterator[None]:
         for module in (coarse, scanning):
             stack.enter_context(mock.patch.object(module, "CHUNK", chunk))
         stack.enter_context(mock.patch.object(search, "FEW", 0))
+        stack.enter_context(mock.patch.object(shelf, "SMALL", 2048 if scan == "few" else 0))
         stack.enter_context(mock.patch.object(segment, "SMALL", 0))
         stack.enter_context(mock.patch.object(segment, "has_int8", return_value=scan == "int8"))
         yield
@@ -79,6 +80,8 @@ def check(index: Index, gallery: Templates, queries: list[Template], metric: str
     """The scores are those of the loop, each is the person's own, and nobody comes twice."""
     for found, query in zip(index.nearest_of_each(queries, count), queries, strict=True):
         everybody = plainly(gallery, query, metric, None)
+        if len(queries) == 1:
+            assert index.nearest(query, count) == found
         assert [score for _, score in found] == pytest.approx([score for _, score in everybody[:count]], abs=1e-12)
         assert dict(found) == pytest.approx({person: dict(everybody)[person] for person, _ in found}, abs=1e-12)
         assert len(dict(found)) == len(found)
