@@ -21,6 +21,7 @@ from faceedge.gallery.store import Gallery
 from faceedge.jobs.audit import rates
 from faceedge.jobs.audit.findings import Audit
 from faceedge.jobs.audit.mend import flag_found, proposals
+from faceedge.jobs.roster import Roster
 from faceedge.journal.reading import reading
 from tests.jobs.made_up_audit import SPACE, add, face, fill, looked_at
 
@@ -164,3 +165,24 @@ def test_look_alikes_are_flagged_and_who_is_near_by_a_wrong_picture_alone_is_not
     assert [set(pair) for pair in flag_found(gallery, looked_at(gallery))] == [{ids["p4"], ids["p5"]}]
     assert flag_found(gallery, looked_at(gallery)) == []
     assert gallery.book().look_alikes == {ids["p4"]: {ids["p5"]}, ids["p5"]: {ids["p4"]}}
+
+
+def test_a_daemon_that_runs_takes_a_removed_template_for_nobodys(
+    gallery: Gallery, ids: dict[str, str], tmp_path: Path
+) -> None:
+    with Gallery.open(tmp_path) as there:
+        roster = Roster(there, "cosine", SPACE)
+        assert roster.identifier.identify(face(2, 9)).person == ids["p1"]
+        gallery.remove_template(ids["p1"], ids["wrong"])
+        roster.follow()
+        assert roster.identifier.identify(face(2, 9)).person == ids["p2"]
+
+
+def test_the_last_template_of_a_person_is_not_to_be_had(gallery: Gallery) -> None:
+    person = gallery.add_person("Ada").id
+    key = add(gallery, person, face(1, 1))
+    with pytest.raises(BadInput, match="last template"):
+        gallery.remove_template(person, key)
+    with pytest.raises(BadInput, match="no longer"):
+        gallery.remove_template(person, "another")
+    assert [entry.id for entry in gallery.entries(person)] == [key]
