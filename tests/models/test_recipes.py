@@ -91,3 +91,10 @@ def test_every_network_of_the_assets_that_is_no_liveness_or_attribute_has_a_reci
     }
     there = {path.stem for path in (assets / "models").glob("*.onnx")} - others
     assert {Path(file).stem for file in AT_HAND.values()} == there
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_numbers_that_judge_have_evidence_of_their_own(name: str) -> None:
+    fit = read_recipe(name).fit
+    if isinstance(fit, Fit) and "judging" in fit.model_fields_set:
+        assert len(fit.judging.evidence) > 40
