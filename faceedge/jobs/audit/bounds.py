@@ -5,6 +5,7 @@ Bounds are one-sided: with the stated confidence the rate is at most that (ISO/I
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from statistics import NormalDist
@@ -24,7 +25,9 @@ def upper(errors: float, trials: float, confidence: float = 0.95) -> float:
         return 1.0
     if errors <= 0:
         return -math.expm1(math.log1p(-confidence) / trials)
-    return _solved(lambda share: incomplete_beta(share, errors + 1, trials - errors), confidence)
+    # Beyond `high` lies no bound, for any confidence up to 0.9999.
+    low, high = errors / trials, min(1.0, (errors + 5 * math.sqrt(errors + 1) + 10) / trials)
+    return _solved(lambda share: incomplete_beta(share, errors + 1, trials - errors), confidence, low, high)
 
 
 def bounds(sums: Sums, people: int, floor_effect: float, confidence: float = 0.95) -> Bounds:
@@ -63,6 +66,7 @@ def effect_of(sums: Sums, people: int) -> float:
     return float(np.clip(variance / (rate * (1 - rate) / pairs), 1.0, max(1.0, pairs / (people // 2))))
 
 
+@functools.cache
 def student(confidence: float, freedom: int) -> float:
     """The quantile of Student's t distribution."""
     tail = 2 * (1 - confidence)
@@ -83,31 +87,24 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
 def _fraction(x: float, a: float, b: float) -> float:
     """Lentz's evaluation of the continued fraction (Abramowitz and Stegun 26.5.8)."""
     tiny = 1e-300
-    c, d = 1.0, 1 / _off_zero(1 - (a + b) * x / (a + 1), tiny)
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
     value = d
     for m in range(1, 10_000):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         before = value
         for term in (even, odd):
-            d = 1 / _off_zero(1 + term * d, tiny)
-            c = _off_zero(1 + term / c, tiny)
+            d = 1 / (1 + term * d or tiny)
+            c = 1 + term / c or tiny
             value *= c * d
-        if abs(value - before) < 1e-12 * abs(value):
+        if abs(value - before) < 1e-10 * abs(value):
             break
     return value
 
 
-def _off_zero(value: float, tiny: float) -> float:
-    return value if abs(value) > tiny else tiny
-
-
-def _solved(rising: Callable[[float], float], aim: float) -> float:
-    """Where a function that rises over 0..1 reaches `aim`."""
-    low, high = 0.0, 1.0
-    for _ in range(100):
+def _solved(rising: Callable[[float], float], aim: float, low: float = 0.0, high: float = 1.0) -> float:
+    """Where a function that rises over `low` to `high` reaches `aim`."""
+    while high - low > 1e-9 * high:
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < aim else (low, middle)
-        if high - low < 1e-12 * high:
-            break
     return high
