@@ -76,11 +76,11 @@ def leading(owners: Owners, scores: Floats, count: int) -> tuple[Owners, Floats]
     return leaders, best
 
 
-def level(owners: Owners, scores: Floats, count: int) -> np.float32:
+def level(owners: Owners, scores: Floats, count: int) -> float:
     """What the `count` best of different owners reach at least, -inf when there are not so many. Both (c,)."""
     for _ in range(count - 1):
         others = owners != owners[scores.argmax()]
         owners, scores = owners[others], scores[others]
         if len(scores) == 0:
-            return np.float32(-np.inf)
-    return np.float32(scores.max())
+            return -np.inf
+    return float(scores.max())

@@ -14,7 +14,7 @@ from faceedge.gallery.coarse import FloatScan, Int8Scan, Rounded, Scan, has_int8
 from faceedge.gallery.metric import Exact
 from faceedge.types import Floats
 
-PIECE = 64  # rows made float64 in one go: larger blocks of memory are got from the system anew each time, slowly
+PIECE = 16  # rows made float64 in one go: the system is asked anew for each larger block of memory, which is slow
 SMALL = 512  # rows up to which bytes are not worth it
 LONGEST = 1e9  # far beyond any template, and bounds are still finite
 GONE = -1
