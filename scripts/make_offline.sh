@@ -6,6 +6,10 @@ set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 PYTHON="${PYTHON:-python3}"
 EXTRAS=cpu
+# shellcheck source=scripts/setup/board.sh
+source "$HERE/setup/board.sh"
+# shellcheck source=scripts/setup/packages.sh
+source "$HERE/setup/packages.sh"
 FROM=""
 DEBS=""
 
@@ -36,13 +40,6 @@ parse() {
     done
 }
 
-constraints() {
-    case "$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" in
-    3.10) echo "$HERE/constraints-jp6.txt" ;;
-    *) echo "$HERE/constraints-jp7.txt" ;;
-    esac
-}
-
 # In an environment of its own, so that nothing of this machine gets in.
 make_wheels() {
     local scratch
@@ -60,17 +57,19 @@ make_wheels() {
 }
 
 take_debs() {
-    local packages
-    # shellcheck disable=SC1091,SC2086
-    packages="$(source "$HERE/setup/packages.sh" && echo $NEEDED $WANTED mosquitto)"
+    local jetson=""
+    [ "$EXTRAS" = cpu ] || jetson="$NEEDED_JETSON $WANTED_JETSON"
     mkdir -p "$TARGET/debs/partial"
     # shellcheck disable=SC2086  # one word a package
-    apt-get install -y --download-only --no-install-recommends -o Dir::Cache::archives="$(realpath "$TARGET/debs")" $packages
+    apt-get install -y --download-only --no-install-recommends -o Dir::Cache::archives="$(realpath "$TARGET/debs")" \
+        $NEEDED $WANTED mosquitto $jetson
     rm -rf "$TARGET/debs/partial" "$TARGET/debs/lock"
 }
 
 parse "$@"
 mkdir -p "$TARGET/wheels"
+# shellcheck disable=SC2034  # read by constraints
+PYTHON_TAG="$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 make_wheels
 [ -z "$FROM" ] || { mkdir -p "$TARGET/models" && cp "$FROM"/*.onnx "$TARGET/models/"; }
 [ -z "$DEBS" ] || take_debs

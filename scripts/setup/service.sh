@@ -52,25 +52,21 @@ start_controllers() {
     done < <(controllers "if c['named']")
 }
 
-# Healthy is: ready, and the same process for some seconds, and systemd did not have to start it again.
+# Healthy is: ready, not in safe mode, and for some seconds the same process, which systemd did not have to start again.
 wait_healthy() {
-    local tick steady=0 state restarts text
+    local tick steady=0 state
     for ((tick = 0; tick < HEALTHY_WITHIN_S; tick++)); do
-        { read -r state && read -r restarts && read -r text; } < <(service_state) || true
-        [ "${restarts:-0}" -eq 0 ] || return 1
-        if [ "$state" = active ] && [[ "$text" != *"safe mode"* ]]; then steady=$((steady + 1)); else steady=0; fi
+        state="$(systemctl show -p ActiveState -p NRestarts -p StatusText faceedge.service)"
+        [[ "$state" == *NRestarts=0* ]] || return 1
+        if [[ "$state" == *ActiveState=active* && "$state" != *"safe mode"* ]]; then
+            steady=$((steady + 1))
+        else
+            steady=0
+        fi
         [ "$steady" -le "$STEADY_S" ] || return 0
         sleep 1
     done
     return 1
-}
-
-# Three lines: state, number of automatic restarts, what the daemon says of itself.
-service_state() {
-    local key
-    for key in ActiveState NRestarts StatusText; do
-        systemctl show -p "$key" --value faceedge.service
-    done
 }
 
 # --upgrade on another version, or an exchange that was interrupted before the new version had proved itself.

@@ -52,9 +52,12 @@ faceedge() {
 
 systemctl() {
     case "$*" in
-    *"-p ActiveState"*) [ -e "$FAKE/active" ] && echo active || echo inactive ;;
-    *"-p NRestarts"*) [ -e "$FAKE/crashing" ] && echo 2 || echo 0 ;;
-    *"-p StatusText"*) [ -e "$FAKE/safe" ] && echo "doors: 1; safe mode" || echo "doors: 1" ;;
+    *"-p NRestarts"*)
+        [ -e "$FAKE/active" ] && echo ActiveState=active || echo ActiveState=inactive
+        [ -e "$FAKE/crashing" ] && echo NRestarts=2 || echo NRestarts=0
+        [ -e "$FAKE/safe" ] && echo "StatusText=doors: 1; safe mode" || echo "StatusText=doors: 1"
+        ;;
+    *"-p ActiveState --value"*) [ -e "$FAKE/active" ] && echo active || echo inactive ;;
     "is-enabled "*) [ -L "$FACEEDGE_ROOT/etc/systemd/system/multi-user.target.wants/${!#}" ] ;;
     "enable "*) wants="$FACEEDGE_ROOT/etc/systemd/system/multi-user.target.wants" && /bin/mkdir -p "$wants" && /bin/ln -sfn "../$2" "$wants/$2" ;;
     *"restart faceedge.service")
