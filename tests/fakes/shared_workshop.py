@@ -10,12 +10,13 @@ import pytest
 
 from faceedge.jobs import add_model, choose_model
 from faceedge.jobs.calibration import write as calibrate_write
+from faceedge.models import workshop
 from faceedge.models.workshop import Workshop
 
 
 def share_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever opens a workshop gets that one, and it stays open."""
-    for module in (add_model, calibrate_write, choose_model):
+    for module in (add_model, calibrate_write, choose_model, workshop):
         monkeypatch.setattr(module, "Workshop", lambda: nullcontext(_shop()))
 
 

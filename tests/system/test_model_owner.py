@@ -15,6 +15,7 @@ from faceedge.__main__ import main
 from faceedge.models.recipe import read_recipe
 from faceedge.models.store import make_package
 from faceedge.package import read_package
+from tests.fakes.shared_workshop import share_workshop
 from tests.models.networks import AT_HAND
 
 pytestmark = [pytest.mark.assets, pytest.mark.system]
@@ -29,6 +30,7 @@ def of_role(role: str) -> list[str]:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    share_workshop(monkeypatch)
     monkeypatch.setenv("FACEEDGE_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("FACEEDGE_CONFIG", raising=False)
     accepted = {read_recipe(name).source["licence"] for name in AT_HAND}
