@@ -14,7 +14,7 @@ from faceedge.cli import noting, opening, removal
 from faceedge.errors import BadInput
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.audit.findings import Audit, ClosePair, Suspect
-from faceedge.jobs.audit.mend import Proposal, flag_found, next_proposal, proposals, remove_template
+from faceedge.jobs.audit.mend import Proposal, flag_found, is_cut_off, next_proposal, proposals, remove_template
 from faceedge.jobs.audit.page import REASONS
 
 LEFT = 1
@@ -65,6 +65,8 @@ def flag(args: argparse.Namespace, gallery: Gallery, audit: Audit) -> int:
         body = {"person": one, "other": other, "flagged": True, "by": "audit"}
         noting.note(gallery.path.parent, "look_alike", body)
     names = audit.names
+    if is_cut_off(audit):
+        print("faceedge: only the closest pairs were looked at; more people may look alike", file=sys.stderr)
     if args.json:
         pairs = [[{"id": key, "name": names[key]} for key in pair] for pair in found]
         opening.print_json({"flagged": pairs})

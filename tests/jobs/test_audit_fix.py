@@ -11,6 +11,7 @@ import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,9 @@ from faceedge.cli import gallery_fix
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Likeness
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.audit import rates
+from faceedge.jobs.audit import mend, people, rates
 from faceedge.jobs.audit.findings import Audit
-from faceedge.jobs.audit.mend import flag_found, proposals
+from faceedge.jobs.audit.mend import flag_found, is_cut_off, proposals
 from faceedge.jobs.roster import Roster
 from faceedge.journal.reading import reading
 from tests.jobs.made_up_audit import SPACE, add, face, fill, looked_at
@@ -73,9 +74,9 @@ class Operator:
         return looked_at(self._gallery)
 
 
-def removals(state: Path) -> list[dict[str, object]]:
+def journalled(state: Path, kind: str) -> list[dict[str, Any]]:
     with reading(state / "journal.db") as connection:
-        found = connection.execute("SELECT body FROM entries WHERE kind = 'removal' ORDER BY seq").fetchall()
+        found = connection.execute("SELECT body FROM entries WHERE kind = ? ORDER BY seq", (kind,)).fetchall()
     return [json.loads(body) for (body,) in found]
 
 
@@ -99,7 +100,7 @@ def test_what_gets_a_yes_goes_with_an_entry_in_the_journal_and_an_audit_after_ea
     assert operator.audits == 2
     assert sorted(person.name for person in gallery.people()) == ["p1", "p2", "p3", "p4"]
     assert ids["wrong"] not in [entry.id for entry in gallery.entries(ids["p1"])]
-    person, template = removals(tmp_path)
+    person, template = journalled(tmp_path, "removal")
     assert (person["person"], person["clean"]) == (ids["p5"], True)
     assert (template["template"], template["by"]) == (ids["wrong"], "audit")
     assert (tmp_path / "receipts" / f"{ids['p5']}.json").exists()
@@ -156,7 +157,7 @@ def test_a_wrong_picture_takes_along_the_likeness_that_rested_on_it(
     gallery.alike.note(ids["p1"], ids["p2"], Likeness("enrolment", 0.9, SPACE))
     Operator(monkeypatch, gallery, "y\ny\n").mends()
     assert gallery.alike.pairs() == []
-    assert removals(tmp_path)[1]["unlike"] == [ids["p2"]]
+    assert journalled(tmp_path, "removal")[1]["unlike"] == [ids["p2"]]
 
 
 def test_look_alikes_are_flagged_and_who_is_near_by_a_wrong_picture_alone_is_not(
@@ -165,6 +166,28 @@ def test_look_alikes_are_flagged_and_who_is_near_by_a_wrong_picture_alone_is_not
     assert [set(pair) for pair in flag_found(gallery, looked_at(gallery))] == [{ids["p4"], ids["p5"]}]
     assert flag_found(gallery, looked_at(gallery)) == []
     assert gallery.book().look_alikes == {ids["p4"]: {ids["p5"]}, ids["p5"]: {ids["p4"]}}
+
+
+def test_who_is_flagged_is_told_and_journalled(
+    gallery: Gallery, ids: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = looked_at(gallery)
+    assert gallery_fix.flag(ARGS, gallery, audit) == 0
+    ((one, other),) = json.loads(capsys.readouterr().out)["flagged"]
+    assert {one["name"], other["name"]} == {"p4", "p5"}
+    (entry,) = journalled(tmp_path, "look_alike")
+    assert (entry["by"], {entry["person"], entry["other"]}) == ("audit", {ids["p4"], ids["p5"]})
+    assert gallery_fix.flag(argparse.Namespace(config=None, json=False), gallery, audit) == 0
+    assert capsys.readouterr().out == "nobody was flagged who was not before\n"
+
+
+def test_a_list_of_close_pairs_that_is_full_may_not_be_all(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_cut_off(looked_at(gallery))
+    for module in (mend, people):
+        monkeypatch.setattr(module, "MOST_NEIGHBOURS", 1)
+    assert is_cut_off(looked_at(gallery))
 
 
 def test_a_daemon_that_runs_takes_a_removed_template_for_nobodys(
