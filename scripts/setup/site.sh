@@ -108,21 +108,27 @@ use_model() {
     run_or_tell "the network $1 cannot be chosen" "faceedge model verify $1 says more" product model activate "$1" --yes
 }
 
-# use_own_model FILE: by its name, which is that of the file; a package or an ONNX file whose recipe is known.
+# use_own_model SOURCE: a package folder, or an ONNX file of which the product knows the rest.
 use_own_model() {
-    local name
-    name="$(basename "$1" .onnx)"
+    local name flags=()
     [ -e "$1" ] || fail "$1: no such network" "name an ONNX file or a package folder with --models"
+    name="$(own_name "$1")"
+    [ -d "$1" ] || flags=(--name "$name")
     [ "$(model_standing "$name")" != active ] || return 0
     mark_changed
     if [ -z "$(model_standing "$name")" ]; then
         stage "$1"
         run_or_tell "the network $1 cannot be added" "docs/models.md; faceedge model add has more options" \
-            product model add "$STAGE/$(basename "$1")" --name "$name"
+            product model add "$STAGE/$(basename "$1")" "${flags[@]}"
         sweep
     fi
     run_or_tell "the network $name cannot be chosen" "faceedge model verify $name says more" \
         product model activate "$name" --yes
+}
+
+# A package says its name itself; a file gives it its own.
+own_name() {
+    if [ -d "$1" ]; then sed -nE 's/^name *= *"(.*)"$/\1/p' "$1/model.toml"; else basename "$1" .onnx; fi
 }
 
 # active, another word, or nothing when there is no such package.

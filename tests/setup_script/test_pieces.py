@@ -265,6 +265,14 @@ def test_ones_own_network_is_added_under_the_name_of_its_file(box: Box) -> None:
     assert not stage.exists()
 
 
+def test_a_package_says_its_name_itself(box: Box) -> None:
+    package = box.write("srv/3/model.toml", 'role = "detector"\nname = "ours"\n').parent
+    assert box.call(f"own_name {package}").stdout == "ours\n"
+    box.call("step_python; step_folders; step_models", "--models", str(package))
+    assert f"model add {box.root}/opt/faceedge/.stage/3" in box.called("faceedge")
+    assert "model activate ours --yes" in box.called("faceedge")
+
+
 def test_networks_that_were_made_before_are_taken(box: Box, tmp_path: Path) -> None:
     made = tmp_path / "off/cache/models"
     made.mkdir(parents=True)
