@@ -43,10 +43,13 @@ def put(
     canvas: Image, photo: Image, box: Sequence[float], at: Sequence[float], side_px: float, share: float = 1
 ) -> Image:
     """The canvas with a face before it: middle at `at`, so wide, soft edges. share: 0 not there, 1 solid."""
+    factor = side_px / box[2]
+    while factor <= 0.5:  # finer detail than the canvas holds would flicker as no lens lets it
+        photo = np.asarray(cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+        box, factor = [side / 2 for side in box], 2 * factor
     x, y, w, h = box
-    factor = side_px / w
     matrix = np.array([[factor, 0, at[0] - factor * (x + w / 2)], [0, factor, at[1] - factor * (y + h / 2)]])
-    moved = cv2.warpAffine(photo, matrix, (canvas.shape[1], canvas.shape[0]), flags=cv2.INTER_AREA)
+    moved = cv2.warpAffine(photo, matrix, (canvas.shape[1], canvas.shape[0]))
     mask = np.zeros(canvas.shape[:2], np.float32)
     axes = (round(side_px * (0.5 + SETTING / 3)), round(side_px * (0.6 + SETTING / 3)))
     cv2.ellipse(mask, (round(at[0]), round(at[1])), axes, 0, 0, 360, (share,), -1)
