@@ -54,9 +54,10 @@ def _refuse(args: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Audits the gallery, shows the thresholds, and writes them."""
     from faceedge.jobs import calibrate_thresholds as job
+    from faceedge.jobs.proof import reason
 
     _refuse(args, _OTHERS, "is not for thresholds, which are learnt from the gallery")
-    risk = "" if args.accept_risk is None else job.reason(args.accept_risk)
+    risk = "" if args.accept_risk is None else reason(args.accept_risk, "--accept-risk", "looser thresholds may serve")
     args.recognizer, args.no_crops = args.model, True
     package = gallery_audit.recogniser(args)
     if args.undo:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faceedge.errors import BadInput, one_line
+from faceedge.errors import BadInput
 from faceedge.fit import Basis, Fit, SiteThresholds, Thresholds
 from faceedge.jobs.audit.findings import LEVELS, Advice, Audit
 from faceedge.jobs.audit.words import rate
@@ -21,7 +21,6 @@ from faceedge.package import Package, read_package
 
 OWN = "-own"
 """How the copy of a built-in package is called: the built-in one stays as it is."""
-LONGEST_REASON = 300
 METHOD = "impostor comparisons of the enrolled; bound by the jackknife over people, Clopper and Pearson"
 
 
@@ -107,14 +106,6 @@ def restored(package: Package) -> Plan:
     back = {"thresholds": fit.site.shipped, "look_alike": fit.site.shipped_look_alike, "site": None,
             "evidence": fit.site.shipped_evidence}  # fmt: skip
     return Plan(package, fit.model_copy(update=back), (), ())
-
-
-def reason(text: str) -> str:
-    """A reason as the journal keeps it: one line. Raises BadInput when it says nothing or too much."""
-    words = one_line(text, LONGEST_REASON + 1)
-    if not words or len(words) > LONGEST_REASON:
-        raise BadInput(f"--accept-risk: say in 1 to {LONGEST_REASON} letters why looser thresholds are to serve")
-    return words
 
 
 def _held(one: Advice) -> Advice:

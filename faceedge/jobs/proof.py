@@ -37,11 +37,12 @@ def check_proven(package: Package, accepted: str) -> None:
         raise BadInput(f"{package.label} {found}; to let it serve all the same, add --accept-worse REASON")
 
 
-def reason(text: str) -> str:
-    """A reason as the journal keeps it: one line. Raises BadInput when it says nothing or too much."""
+def reason(text: str, flag: str = "--accept-worse", what: str = "a worse network is to serve") -> str:
+    """A reason as the journal keeps it: one line. Raises BadInput when it says nothing or too much. flag, what: that
+    it was given with, and what it is for."""
     words = one_line(text, LONGEST_REASON + 1)
     if not words or len(words) > LONGEST_REASON:
-        raise BadInput(f"--accept-worse: say in 1 to {LONGEST_REASON} letters why a worse network is to serve")
+        raise BadInput(f"{flag}: say in 1 to {LONGEST_REASON} letters why {what}")
     return words
 
 
