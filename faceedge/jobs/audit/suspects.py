@@ -16,8 +16,8 @@ from faceedge.types import Floats
 
 BLURRED, SOFT = 0.045, 0.06
 """Sharpness of a crop (`measures.sharpness`) below which it is called blurred; below the second only when its template
-does not reach the strict threshold with the person's others either. Of 2,965 photos that were good enough to enrol 3 in
-1,000 are called so, of those blurred by 5 % of the face's width all."""
+does not reach the strict threshold with the person's others either. A photo blurred by 2 % of the face's width is above
+both, and still like its own."""
 SHORT = 5.0
 """Spreads (median absolute deviations as standard deviations) below the median length of all vectors."""
 ENOUGH_LENGTHS = 30
