@@ -5,16 +5,20 @@ The astronaut stands at the door all the time and every shot may decide anew, so
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +96,7 @@ class Porch:
         porch = cls(folder, os.environ | {"FACEEDGE_STATE": str(folder / "state")})
         for name, port in (("daemon", daemon_port), ("controller", controller_port)):
             porch.config(name).write_text(CONFIG.format(port=port, clip=clip))
-        for command in (["door", "add", "main"], ["enroll", "Astronaut", str(astronaut_path())]):
-            assert porch.call(*command).returncode == 0
+        shutil.copytree(_furnished(), folder / "state")
         return porch
 
     def config(self, side: str) -> Path:
@@ -109,6 +112,18 @@ class Porch:
 
     def controller(self) -> Process:
         return Process(["door", "simulate", "--config", str(self.config("controller"))], self.environ)
+
+
+@cache
+def _furnished() -> Path:
+    """A state directory with the door's key and the astronaut, made by the commands themselves, once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="faceedge-porch-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    porch = Porch(folder, os.environ | {"FACEEDGE_STATE": str(folder / "state")})
+    porch.config("daemon").write_text(CONFIG.format(port=1883, clip=folder / "none.avi"))
+    for command in (["door", "add", "main"], ["enroll", "Astronaut", str(astronaut_path())]):
+        assert porch.call(*command).returncode == 0
+    return folder / "state"
 
 
 @contextmanager
