@@ -73,7 +73,7 @@ run_or_tell() {
 # ask QUESTION DEFAULT: the answer on stdout; the default where nobody can be asked.
 ask() {
     local answer=""
-    if [ -n "$YES" ] || [ ! -t 0 ]; then
+    if [ -n "$YES$DRY_RUN" ] || [ ! -t 0 ]; then
         printf '%s' "$2"
         return 0
     fi

@@ -21,6 +21,7 @@ step_config() {
     if [ -e "$(config_file)" ]; then
         [ -z "$CAMERA$BROKER$DOOR" ] || say "  $(config_file) is there and stays as it is"
     else
+        ask_for_the_door
         write_config
     fi
     # An interrupted run may have left it to root alone.

@@ -45,6 +45,7 @@ remove_program() {
     run rm -f "$UNIT_DIR"/faceedge*.{service,path,timer,target} "$etc/udev/rules.d/"*faceedge*.rules \
         "$etc/sysusers.d/faceedge.conf" "$etc/tmpfiles.d/faceedge.conf" \
         "$etc/systemd/system.conf.d/faceedge-watchdog.conf" "$ROOT/usr/local/bin/faceedge"
+    run rmdir "$etc/sysusers.d" "$etc/systemd/system.conf.d" || true # made by us, unless others use them
     run rm -rf "$OPT" "$ROOT/run/faceedge"
     run systemctl daemon-reload || true
     run systemctl reset-failed 'faceedge*' || true
