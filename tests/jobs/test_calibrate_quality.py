@@ -117,6 +117,8 @@ def test_a_fitted_head_is_in_the_package_is_used_and_changes_neither_build_nor_s
     assert (now.fit.thresholds, before.fit.quality) == (before.fit.thresholds, None)
     assert (now.folder / "quality.json").exists()
     assert "held out" in now.fit.quality.evidence
+    assert now.fit.judging == before.fit.judging.model_copy(update={"evidence": now.fit.judging.evidence})
+    assert "each searched among all others" in now.fit.judging.evidence
     assert not (state / "calibration" / now.build).exists(), "nothing of the photos stays"
     with opened(state) as vision:
         (one,) = vision.portraits(astronaut())
@@ -131,7 +133,9 @@ def test_a_head_that_proves_nothing_is_not_written(
     remembered: None, state: Path, photos: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(photos) == 1
-    assert "not written" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "not written" in told
+    assert "1000 or more" in told
     fit = package(state).fit
     assert fit is not None
     assert fit.quality is None
