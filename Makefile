@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 HOURS ?= 0.5
-# Begun first, so that nobody waits for it at the end.
-LONGEST := tests/system/test_calibrations.py tests/soak/test_soak.py
+# Each worker of the tests imports what another one has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup run test test-system soak lint bench clean
 
@@ -23,11 +23,10 @@ run: $(STAMP)
 	$(BIN)/faceedge demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not system and not device and not soak'
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not system and not device and not soak'
 
 test-system: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device and not soak' --timeout 300 \
-		$(LONGEST) tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device and not soak' --timeout 300
 
 # `make soak HOURS=8`: cuts, hangs and ballast by the hundred, then so many hours at full rate. As root, for memory limits
 # and priorities.
