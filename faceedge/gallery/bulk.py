@@ -10,7 +10,7 @@ import numpy as np
 
 from faceedge.errors import StoreError
 from faceedge.gallery.base import Templates
-from faceedge.gallery.rows import template_context, unpack
+from faceedge.gallery.rows import template_context
 from faceedge.gallery.tables import Tables
 from faceedge.types import Floats
 
@@ -44,25 +44,22 @@ def _gathered(tables: Tables, space: str, count: int, batches: Iterator[list[Any
         packed = [
             tables.vault.open(sealed, template_context(key, "vector", owner, space)) for key, owner, sealed in batch
         ]
-        part = slice(len(owners), len(owners) + len(batch))
-        some_norms, some = _unpacked(packed, space)
+        table = _table(packed, space)
         if not owners:
-            embeddings = np.empty((count, some.shape[1]), np.float32)
-        _check(some, embeddings, space)
-        norms[part], embeddings[part] = some_norms, some
+            embeddings = np.empty((count, table.shape[1] - 1), np.float32)
+        if table.shape[1] != embeddings.shape[1] + 1:
+            raise _uneven(space)
+        part = slice(len(owners), len(owners) + len(batch))
+        norms[part], embeddings[part] = table[:, 0], table[:, 1:]
         owners += [names.setdefault(owner, owner) for _, owner, _ in batch]
     return Templates(tuple(owners), embeddings, norms, space)
 
 
-def _unpacked(packed: list[bytes], space: str) -> tuple[Floats, Floats]:
+def _table(packed: list[bytes], space: str) -> Floats:
+    """Norm and embedding in each line; see `rows.pack`."""
     if len(set(map(len, packed))) > 1:
         raise _uneven(space)
-    return unpack(packed)
-
-
-def _check(some: Floats, embeddings: Floats, space: str) -> None:
-    if some.shape[1] != embeddings.shape[1]:
-        raise _uneven(space)
+    return np.frombuffer(b"".join(packed), "<f4").reshape(len(packed), -1)
 
 
 def _uneven(space: str) -> StoreError:

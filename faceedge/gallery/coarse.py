@@ -21,6 +21,7 @@ except ImportError:  # the extra `search` is not installed
     numkong = None
 
 CHUNK = 8192  # rows looked at in one go: what is made of them stays in the second-level cache
+PORTION = 256  # rows rounded in one go: what is made on the way stays in the cache, too
 STEPS = 127
 BLOCK = 4  # queries from which a block of products is faster than one after the other
 ROUNDING = 2.0**-20  # covers the few float32 operations after a sum, each within 2^-24
@@ -79,10 +80,10 @@ class Rounded:
 
     @classmethod
     def of_many(cls, vectors: Floats) -> Rounded:
-        """The same, chunk by chunk."""
+        """The same, portion by portion."""
         codes, measures = np.empty(vectors.shape, np.int8), np.empty((3, len(vectors)), np.float32)
-        for start in range(0, len(vectors), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(vectors), PORTION):
+            part = slice(start, start + PORTION)
             one = cls.of(vectors[part])
             codes[part], measures[:, part] = one.codes, (one.steps, one.lost, one.lengths)
         return cls(codes, *measures)

@@ -15,7 +15,7 @@ from faceedge.gallery.devicekey import unlock
 from faceedge.gallery.schema import connect, wrapped_key
 from faceedge.gallery.vault import Vault
 
-BATCH = 2048  # rows
+BATCH = 256  # rows; sealed templates of so many stay in the cache
 
 
 class Tables:
