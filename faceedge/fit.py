@@ -207,6 +207,19 @@ class Fit(Part):
         return self.thresholds if self.site is None else self.site.shipped
 
     @property
+    def strictest(self) -> Fit:
+        """The stricter of the shipped thresholds and the site's: what another build of the network starts from, so
+        that a risk accepted for this one is not taken over."""
+        if self.site is None:
+            return self
+        ours, shipped = self.thresholds, self.site.shipped
+        levels = Thresholds(
+            grey=max(ours.grey, shipped.grey), match=max(ours.match, shipped.match),
+            strict=max(ours.strict, shipped.strict),
+        )  # fmt: skip
+        return self.model_copy(update={"thresholds": levels, "look_alike": self.site.shipped_look_alike, "site": None})
+
+    @property
     def look_alike_score(self) -> float:
         """`look_alike`, or what stands in for it."""
         return self.thresholds.grey if self.look_alike is None else self.look_alike

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from faceedge.cli.model_table import print_table
 from faceedge.cli.opening import counted
+from faceedge.errors import one_line
 from faceedge.jobs.audit.document import is_clean
 from faceedge.jobs.audit.findings import Advice, Audit, LevelFacts, Suspect
 from faceedge.jobs.audit.page import BASES, KINDS, REASONS
@@ -48,7 +49,7 @@ def suspect_line(one: Suspect, names: Mapping[str, str]) -> str:
     words = ", ".join(REASONS[reason] for reason in one.reasons)
     near = f"; near to {names.get(one.near, one.near)!r} ({_score(facts.other)})" if one.near else ""
     own = f"; with its own {_score(facts.own)}" if facts.own is not None else "; the only one"
-    source = f" ({facts.record.source})" if facts.record.source else ""
+    source = f" ({one_line(facts.record.source, 80)})" if facts.record.source else ""
     return f"{names.get(facts.record.person, facts.record.person)!r} {facts.record.id[:8]}{source}: {words}{own}{near}"
 
 

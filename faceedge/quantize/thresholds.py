@@ -79,6 +79,7 @@ def refit(source: Fit, scores: PairScores, rates: Mapping[str, float] | None = N
             f"{scores.genuine} genuine and {scores.impostors} impostor pairs cannot place a threshold; give at least"
             f" {MIN_PAIRS}, {RULE_OF_30} of each, by more people or more photos of each"
         )
+    source = source.strictest
     before, levels = source.thresholds, list[Level]()
     for name in ("grey", "match", "strict"):
         levels.append(_above(levels, _level(name, getattr(before, name), scores, (rates or {}).get(name)), scores))
@@ -88,7 +89,6 @@ def refit(source: Fit, scores: PairScores, rates: Mapping[str, float] | None = N
     fit = source.model_copy(
         update={
             "thresholds": Thresholds(grey=grey, match=match, strict=strict),
-            "site": None,
             "look_alike": levels[3].build if len(levels) > 3 else None,
             "evidence": _evidence(source, levels, scores),
         }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from functools import cache
 
 import numpy as np
 import pytest
 
 from faceedge.errors import BadInput
-from faceedge.fit import Fit, Thresholds
+from faceedge.fit import Fit, SiteThresholds, Thresholds
 from faceedge.quantize.pairs import all_pairs
 from faceedge.quantize.scores import PairScores, scored
 from faceedge.quantize.thresholds import moved_threshold, refit
@@ -44,6 +45,19 @@ def test_thresholds_follow_a_line(slope: float, level: float) -> None:
 
 
 @cache
+def test_a_build_takes_over_what_a_site_made_stricter_and_no_risk_that_it_accepted() -> None:
+    site = SiteThresholds(
+        shipped=SOURCE.thresholds, shipped_look_alike=0.38, fmr=1e-3, confidence=0.95, errors=0, pairs=45, people=10,
+        templates=20, basis=("measured", "measured", "extrapolated"), method="made up", made=datetime.date(2026, 1, 2),
+        accepted_risk="a guard stands there",
+    )  # fmt: skip
+    own = Fit(thresholds=Thresholds(grey=0.2, match=0.3, strict=0.55), look_alike=0.3, evidence="own", site=site)
+    fit = refit(own, pair_scores()).fit
+    assert list(fit.thresholds.model_dump().values()) == pytest.approx([0.35, 0.42, 0.55], abs=2e-6)
+    assert fit.look_alike == pytest.approx(0.38, abs=2e-6)
+    assert fit.site is None
+
+
 def crowd(noise: float) -> PairScores:
     """Every stranger of a thousand people."""
     rows, numbers = embeddings(1000, 1, seed=7, dimension=32)
