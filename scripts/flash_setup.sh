@@ -25,6 +25,8 @@ source "$HERE/setup/python.sh"
 source "$HERE/setup/files.sh"
 # shellcheck source=scripts/setup/site.sh
 source "$HERE/setup/site.sh"
+# shellcheck source=scripts/setup/models.sh
+source "$HERE/setup/models.sh"
 # shellcheck source=scripts/setup/service.sh
 source "$HERE/setup/service.sh"
 # shellcheck source=scripts/setup/uninstall.sh
