@@ -39,7 +39,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@git ls-files '*.sh' .ci/run | xargs -r $(BIN)/shellcheck
+	@git ls-files '*.sh' .ci/run scripts/setup/faceedge | xargs -r $(BIN)/shellcheck
 
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

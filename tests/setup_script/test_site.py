@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.setup_script.box import Box
+
+pytestmark = pytest.mark.system
 
 
 def test_without_a_camera_there_is_no_configuration(box: Box) -> None:

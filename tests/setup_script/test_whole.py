@@ -11,6 +11,8 @@ from tests.setup_script.box import FLAGS, Box
 
 PULLED = -9
 
+pytestmark = pytest.mark.system
+
 
 def test_a_fresh_jetson_becomes_a_door_and_a_second_run_changes_nothing(box: Box) -> None:
     first = box.setup(*FLAGS)
@@ -26,7 +28,6 @@ def test_a_fresh_jetson_becomes_a_door_and_a_second_run_changes_nothing(box: Box
     assert not [words for words in box.called("systemctl") if "restart" in words or "daemon-reload" in words]
 
 
-@pytest.mark.system
 def test_an_install_killed_at_ten_random_points_resumes_to_the_same_end(tmp_path: Path) -> None:
     """A run that comes to its end between two kills is followed by another machine."""
     points = random.Random(11)
