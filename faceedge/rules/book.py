@@ -75,8 +75,8 @@ def checked_door(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A whole rule set. people, groups: by id; whoever is not in `people` is nobody. look_alikes: of whoever is flagged,
-    whom they look like."""
+    """A whole rule set. people, groups: by id; whoever is not in `people` is nobody. look_alikes: of whoever is
+    flagged, whom they look like."""
 
     people: Mapping[str, Standing] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
