@@ -17,8 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from faceedge.backends.build_limits import available_bytes
+
 ENVIRON = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 BOOTS_S, ENDS_S = 60.0, 20.0
+PLENTY_BYTES, MOST_BYTES = 10 << 30, 8 << 30
 BEFORE_OTHERS = ("nice", "-n", "-5")
 """A box at a door has its processor to itself; here other tests run beside it."""
 HIERARCHIES = (Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"))
@@ -32,6 +35,7 @@ class Machine:
         self.disk = folder / "disk"
         """Everything it has written: files of the root that it has not touched are not there."""
         self._tree, self._work, self._console = folder / "tree", folder / "work", folder / "console.log"
+        self._in_memory = self._put_into_memory(folder)
         for place in (self.disk, self._tree, self._work):
             place.mkdir(parents=True)
         self._root = root
@@ -49,6 +53,8 @@ class Machine:
     ) -> None:
         self.cut()
         _do("umount", self._tree)
+        if self._in_memory is not None:
+            _do("umount", self._in_memory)
 
     @property
     def tree(self) -> Path:
@@ -126,6 +132,15 @@ class Machine:
     def console(self) -> str:
         """The end of what it has said on its console."""
         return self._console.read_text(errors="replace")[-3000:] if self._console.exists() else ""
+
+    @staticmethod
+    def _put_into_memory(folder: Path) -> Path | None:
+        """Where there is plenty: thousands of small files are written and removed there."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if (available_bytes() or 0) < PLENTY_BYTES:
+            return None
+        _do("mount", "-t", "tmpfs", "-o", f"size={MOST_BYTES},mode=0755", "none", folder)
+        return folder
 
     def _until(self, fact: Callable[[], bool], what: str) -> None:
         assert self._nspawn is not None
