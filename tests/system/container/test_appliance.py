@@ -39,7 +39,7 @@ def door(appliance: Appliance, untouched: set[str]) -> Appliance:
     done = appliance.install()
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     installed_s = time.monotonic() - began
-    note("install", seconds=round(installed_s, 1), first_grant_after_s=round(appliance.opens(began, 120), 1))
+    note("install", seconds=round(installed_s, 1), first_grant_after_s=round(appliance.opens(began, 240), 1))
     return appliance
 
 
@@ -63,7 +63,6 @@ def well(door: Appliance) -> Appliance:
 def test_one_command_leads_from_nothing_to_a_door_that_opens(door: Appliance) -> None:
     assert door.is_ready()
     assert "tls = true" in (door.machine.tree / CONFIG).read_text()
-    door.opens()
 
 
 def test_a_second_run_changes_nothing(door: Appliance) -> None:
@@ -247,7 +246,7 @@ def test_an_uninstall_leaves_nothing(door: Appliance, disk: Disk, untouched: set
     assert "faceedge" not in accounts(door.machine.tree)
     kinds = "--type=service,path,timer,mount"  # a slice that was made for them goes at the next boot
     assert "faceedge" not in door.machine.call("systemctl", "list-units", "--all", "--plain", "--no-legend", kinds)
-    assert "faceedge" not in door.machine.call("ps", "-eo", "user:20,args")
+    assert "/opt/faceedge" not in door.machine.call("ps", "-eo", "args")
 
 
 def _gone(door: Appliance, pid: int) -> float:
