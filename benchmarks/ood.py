@@ -87,7 +87,7 @@ def _shown(site: Opened, stills: Sequence[Image], folder: Path) -> list[Came]:
         if role == "gallery":
             people[who].append(DEV / image)
     assert enrol(site, people), "nobody could be enrolled"
-    return show(site, stills, folder, {"min_face_px": 20})  # or the small ones are refused for that alone, unasked
+    return show(site, stills, folder, {})
 
 
 def _small(image: Image) -> Image:

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from faceedge.measures import measure
+from faceedge.measures import SMALL, measure
 from faceedge.quality_head import NO_FACE, Forecast, features
 from faceedge.types import Assessment, Face, Image
 
@@ -24,9 +24,6 @@ USABLE = 0.4
 
 UNCLEAR = "covered or unclear"
 """The reason when a network trusts the face less than any plain feature does, and cannot say why."""
-
-
-SMALL = "too small"
 
 
 def shot(face: Face, crop: Image, scheme: str, *, is_asked: bool = False) -> Assessment:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
 from faceedge.config import Decide, DoorDecide
 from faceedge.fit import Judging, Thresholds
-from faceedge.types import Band, Match, Shot
+from faceedge.measures import SMALL
+from faceedge.types import Assessment, Band, Match, Shot
 
 PRODUCT = Judging()
 USABLE_QUALITY = PRODUCT.usable
@@ -69,6 +70,20 @@ class Limits:
 def size_px(shot: Shot) -> float:
     """The shorter side of the face."""
     return min(shot.face.width_px, shot.face.height_px)
+
+
+def as_small(shot: Shot, doors: Iterable[Limits]) -> Shot:
+    """A shot whose face is too small for all doors, with a quality that says so: less than usable, by its area.
+
+    Nobody asks a network about it, and what is seen before that may well look good.
+    """
+    nearest = min(doors, key=lambda limits: limits.face_px)
+    share = size_px(shot) / nearest.face_px
+    if share >= 1:
+        return shot
+    before = shot.assessment
+    words = (SMALL, *(reason for reason in before.reasons if reason != SMALL))
+    return replace(shot, assessment=Assessment(min(before.quality, nearest.usable * share**2), words, before.raw))
 
 
 def limits_of(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from faceedge import motion
-from faceedge.bands import ANYWHERE, PRODUCT, TRUSTED_QUALITY, USABLE_QUALITY, Limits, grouped, limits_of
+from faceedge.bands import ANYWHERE, PRODUCT, TRUSTED_QUALITY, USABLE_QUALITY, Limits, as_small, grouped, limits_of
 from faceedge.case import DEADLINE_S, Case
 from faceedge.config import Decide
 from faceedge.continuity import Continuity
@@ -94,6 +94,7 @@ class Judge:
         """Notes a shot that may not vote; it is the reason when nothing better comes."""
         case = self._case(shot, now)
         case.shots += 1
+        shot = as_small(shot, self._doors(shot.camera).values())
         if case.poorest is None or shot.assessment.quality >= case.poorest.assessment.quality:
             case.poorest = shot
         return []

@@ -11,6 +11,7 @@ import numpy as np
 
 from faceedge.types import Face, Floats, Image
 
+SMALL = "too small"
 SIDE_PX, EDGE_PX = 112, 22
 """Measured on a crop of this side, without this edge, where hair and background begin."""
 

@@ -137,6 +137,14 @@ def test_poor_pictures_never_vote_and_say_why_when_the_person_leaves() -> None:
     assert (refusal.outcome, refusal.reason, refusal.evidence.poor) == ("deny", "low_quality", ("blurred",))
 
 
+def test_a_face_that_is_too_small_is_refused_as_such_however_good_it_looks() -> None:
+    door = Door()
+    door.sees(ANNA, size=40)
+    (refusal,) = door.waits(2)
+    assert (refusal.reason, refusal.evidence.poor[0]) == ("low_quality", "too small")
+    assert refusal.evidence.quality == pytest.approx(0.4 * (40 / 80) ** 2)
+
+
 def test_a_face_smaller_than_allowed_never_votes() -> None:
     door = Door()
     assert outcomes(*[door.sees(ANNA, size=79) for _ in range(8)], door.waits(2)) == [("deny", "low_quality")]
