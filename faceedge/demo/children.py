@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from faceedge.demo.ending import undisturbed
 from faceedge.errors import FaceedgeError
 
 STOP_S = 2.0
@@ -87,7 +88,8 @@ class Children:
 
     def start(self, name: str, command: Sequence[str]) -> Child:
         """Starts a process whose lines are heard under this name."""
-        self._all.append(Child(name, command, self._folder, self._heard))
+        with undisturbed():
+            self._all.append(Child(name, command, self._folder, self._heard))
         return self._all[-1]
 
     def hear(self, wait_s: float) -> list[tuple[str, str]]:

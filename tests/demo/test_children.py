@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from faceedge.demo import children as children_module
 from faceedge.demo.children import STOP_S, Child, Children, environment
+from faceedge.demo.ending import stoppable
 from faceedge.errors import FaceedgeError
 
 ENDLESS = "import time\nprint('hello', flush=True)\nwhile True: time.sleep(1)"
@@ -69,6 +72,22 @@ def test_leaving_ends_every_child_even_on_an_exception(
 
 
 @pytest.mark.system
+def test_a_child_that_is_just_being_started_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes when the process is there and nobody knows of it yet."""
+    started: list[subprocess.Popen[str]] = []
+
+    def interrupted(*words: object, **more: object) -> subprocess.Popen[str]:
+        started.append(real(*words, **more))
+        signal.raise_signal(signal.SIGTERM)
+        return started[-1]
+
+    real = subprocess.Popen
+    monkeypatch.setattr(children_module.subprocess, "Popen", interrupted)
+    with pytest.raises(SystemExit), stoppable(), Children(tmp_path) as children:
+        children.start("one", python(ENDLESS))
+    assert started[0].wait(5) == -signal.SIGTERM
+
+
 def test_leaving_takes_little_longer_than_two_seconds(tmp_path: Path) -> None:
     with Children(tmp_path) as children:
         for number in range(3):
