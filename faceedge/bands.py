@@ -73,9 +73,9 @@ def size_px(shot: Shot) -> float:
 
 
 def as_small(shot: Shot, doors: Iterable[Limits]) -> Shot:
-    """A shot whose face is too small for all doors, with a quality that says so: less than usable, by its area.
+    """A shot whose face is too small for all doors, with a quality that says so: half of what is usable, at most.
 
-    Nobody asks a network about it, and what is seen before that may well look good.
+    Nobody asks a network about it, and what is seen before that may well look good: as a cat does.
     """
     nearest = min(doors, key=lambda limits: limits.face_px)
     share = size_px(shot) / nearest.face_px
@@ -83,7 +83,7 @@ def as_small(shot: Shot, doors: Iterable[Limits]) -> Shot:
         return shot
     before = shot.assessment
     words = (SMALL, *(reason for reason in before.reasons if reason != SMALL))
-    return replace(shot, assessment=Assessment(min(before.quality, nearest.usable * share**2), words, before.raw))
+    return replace(shot, assessment=Assessment(min(before.quality, nearest.usable / 2 * share), words, before.raw))
 
 
 def limits_of(

@@ -142,7 +142,7 @@ def test_a_face_that_is_too_small_is_refused_as_such_however_good_it_looks() -> 
     door.sees(ANNA, size=40)
     (refusal,) = door.waits(2)
     assert (refusal.reason, refusal.evidence.poor[0]) == ("low_quality", "too small")
-    assert refusal.evidence.quality == pytest.approx(0.4 * (40 / 80) ** 2)
+    assert refusal.evidence.quality == pytest.approx(0.4 / 2 * 40 / 80)
 
 
 def test_a_face_smaller_than_allowed_never_votes() -> None:
