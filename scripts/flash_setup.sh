@@ -86,6 +86,7 @@ attempt() {
 }
 
 main() {
+    umask 022 # the service's user reads what root installs; what is secret gets a mode of its own
     parse_options "$@"
     trap 'unforeseen $? "$BASH_COMMAND"' ERR
     open_log

@@ -6,6 +6,7 @@ NEEDED_JETSON="python3-libnvinfer python3-dev g++"
 WANTED="libgstreamer-plugins-base1.0-0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     mosquitto-clients"
 WANTED_JETSON="nvidia-l4t-gstreamer"
+APT_GET=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=600)
 
 step_packages() {
     local needed wanted
@@ -19,8 +20,7 @@ step_packages() {
             "put their .deb files into $OFFLINE/debs, or run it once without --offline"
         [ -z "$wanted" ] || warn "not installed, as there is no network: $(one_line "$wanted")"
     elif [ -n "$needed$wanted" ]; then
-        # shellcheck disable=SC2086  # one word a package
-        apt_install $needed $wanted
+        apt_install "$needed" "$wanted"
     fi
 }
 
@@ -53,14 +53,20 @@ install_debs() {
     local debs=("$OFFLINE"/debs/*.deb)
     [ -f "${debs[0]}" ] || return 0
     run_or_tell "the packages of $OFFLINE/debs cannot be installed" "see what apt says above" \
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-download --no-install-recommends "${debs[@]}"
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-download --no-install-recommends -o DPkg::Lock::Timeout=600 "${debs[@]}"
 }
 
+# apt_install NEEDED WANTED
 apt_install() {
     run_or_tell "apt-get update failed" "check the network, and /etc/apt/sources.list" apt-get update -q
     # A board that was just switched on may be busy with updates of its own.
-    run_or_tell "packages cannot be installed" "see what apt says above; dpkg --configure -a mends an interrupted run" \
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$@"
+    # shellcheck disable=SC2086  # one word a package
+    [ -z "$1" ] || run_or_tell "packages cannot be installed" \
+        "see what apt says above; dpkg --configure -a mends an interrupted run" "${APT_GET[@]}" $1
+    local package
+    for package in $2; do
+        run "${APT_GET[@]}" "$package" || warn "not installed: $package; the log says why"
+    done
 }
 
 one_line() {

@@ -10,12 +10,26 @@ open_log() {
     note "begin: $(shown "${0##*/}" "${GIVEN[@]}")"
 }
 
-# Passwords in addresses are left out.
 note() {
     [ -z "$DRY_RUN" ] || return 0
-    local text="$*"
-    while [[ "$text" =~ ^(.*://)[^/@\ *]+@(.*)$ ]]; do text="${BASH_REMATCH[1]}***@${BASH_REMATCH[2]}"; done
-    TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$text" >>"$LOG"
+    masked "$*"
+    TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$MASKED" >>"$LOG"
+}
+
+# In MASKED: the text without what stands before the last @ of an address, or behind its question mark. A space that is
+# quoted does not end one.
+masked() {
+    local rest="$1" word
+    MASKED=""
+    while [[ "$rest" == *://* ]]; do
+        MASKED+="${rest%%://*}://"
+        [[ "${rest#*://}" =~ ^((\\.|[^\\\ ])*)(.*)$ ]]
+        word="${BASH_REMATCH[1]}" rest="${BASH_REMATCH[3]}"
+        [[ "$word" != *@* ]] || word="***@${word##*@}"
+        [[ "$word" != *\?* ]] || word="${word%%\?*}?***"
+        MASKED+="${word%\\}"
+    done
+    MASKED+="$rest"
 }
 
 say() {

@@ -26,16 +26,21 @@ step_service() {
     if is_changed || ! is_active; then
         start_anew || fail "faceedge does not run well" "$(remedy_of_service)"
     fi
+    watch_wishes
     start_controllers
 }
 
 start_anew() {
     run systemctl reset-failed faceedge.service || true
-    run systemctl --no-block restart faceedge.service
+    run systemctl --no-block restart faceedge.service || return 1
     [ -z "$DRY_RUN" ] || return 0
     wait_healthy || return 1
     run rm -f "$OPT/.changed"
-    run systemctl start faceedge-build.path
+}
+
+watch_wishes() {
+    run systemctl start faceedge-build.path ||
+        warn "engines are not built by themselves: systemctl status faceedge-build.path"
 }
 
 remedy_of_service() {
@@ -43,13 +48,14 @@ remedy_of_service() {
 }
 
 start_controllers() {
-    local door
+    local door named
     [ "$CONTROLLER" = here ] && [ -z "$DRY_RUN" ] || return 0
+    named="$(controllers "if c['named']")" || fail "the doors cannot be listed" "faceedge door list says why"
     while read -r door _; do
         [ -n "$door" ] || continue
         enable "faceedge-controller@$door.service"
         run systemctl start "faceedge-controller@$door.service"
-    done < <(controllers "if c['named']")
+    done <<<"$named"
 }
 
 # Healthy is: ready, not in safe mode, and for some seconds the same process, which systemd did not have to start again.
@@ -83,6 +89,7 @@ step_exchange() {
     remove_strange_units "$VENV/systemd"
     switch_to "$VERSION"
     if start_anew; then
+        watch_wishes
         end_trial
         remove_old_versions "$before"
         return 0
@@ -106,14 +113,18 @@ end_trial() {
     run rm -f "$OPT/.trial"
 }
 
-# Program and units of the version before; databases stay as they are, every version reads those of the next one.
+# Program and units of the version before; databases stay as they are: a version reads them after one
+# step of the next one, and refuses to start after more.
 go_back() {
     local how="runs again"
     say "  version $VERSION is not healthy: back to $1"
     [ -d "$OPT/$1/bin" ] || fail "version $VERSION is not healthy, and $1 is gone" "$(remedy_of_service)"
+    # What the bad version did is not held against the one before: its ends would count towards a safe mode.
+    run systemctl stop faceedge.service || true
+    run rm -f "$ROOT/var/lib/faceedge/starts.json"
+    switch_to "$1"
     install_units "$OPT/$1/systemd"
     remove_strange_units "$OPT/$1/systemd"
-    switch_to "$1"
     start_anew || how="does not run well either"
     end_trial
     fail "version $VERSION was not healthy within $HEALTHY_WITHIN_S s; version $1 $how" \

@@ -77,14 +77,16 @@ step_people() {
 
 # A key for every controller that the configuration names and that has none.
 step_doors() {
-    local door controller
+    local door controller unpaired
     if [ -n "$DRY_RUN" ]; then
         say "  would make a key for each controller that has none"
         return 0
     fi
+    unpaired="$(controllers "if c['named'] and c['fault']")" || fail "the doors cannot be listed" \
+        "faceedge door list says why"
     while read -r door controller; do
         [ -z "$door" ] || pair "$door" "$controller"
-    done < <(controllers "if c['named'] and c['fault']")
+    done <<<"$unpaired"
 }
 
 # controllers CONDITION: `door controller` a line.
