@@ -81,6 +81,9 @@ def _finish(args: argparse.Namespace, planned: Plan, audit: Audit | None, risk: 
         _show(planned, audit)
     written: Package | None = None
     if not args.dry_run:
+        if risk:
+            accepted = {"done": "risk_accepted", "role": "recognizer", "reason": risk}
+            noting.first(args, "model", accepted | {"thresholds": planned.fit.thresholds.model_dump()})
         with noting.noted(args) as note:
             written = job.write(planned, open_site(args))
             note("model", _noted(planned, written, undone=audit is None, risk=risk))

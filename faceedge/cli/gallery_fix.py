@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from faceedge.cli import noting, opening, removal
-from faceedge.errors import BadInput
+from faceedge.errors import BadInput, one_line
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.audit.findings import Audit, ClosePair, Suspect
 from faceedge.jobs.audit.mend import Proposal, flag_found, is_cut_off, next_proposal, proposals, remove_template
@@ -42,7 +42,7 @@ def fix(args: argparse.Namespace, gallery: Gallery, audit: Audit, again: Callabl
     with noting.noted(args) as note:
         while (proposal := next_proposal(audit, done.declined)) is not None:
             print("\n".join(_told(audit, proposal, len(proposals(audit)) - len(done.declined))), file=sys.stderr)
-            answer = _asked()
+            answer = _asked() if not _is_blocked(gallery, proposal) else _by_hand(audit, proposal)
             if answer is None:
                 break
             if not answer:
@@ -56,6 +56,18 @@ def fix(args: argparse.Namespace, gallery: Gallery, audit: Audit, again: Callabl
     else:
         print(f"{opening.counted(len(done.removed), 'removal')}, {opening.counted(left, 'proposal')} left")
     return LEFT if left else 0
+
+
+def _is_blocked(gallery: Gallery, proposal: Proposal) -> bool:
+    """With such a person the block would go, and another record of the same face would pass."""
+    standing = gallery.book().people.get(proposal.person)
+    return proposal.twice is not None and standing is not None and standing.blocked
+
+
+def _by_hand(audit: Audit, proposal: Proposal) -> bool:
+    name = audit.names[proposal.person]
+    print(f"  {name} is blocked, and stays: block or remove the other by hand; faceedge people --help", file=sys.stderr)
+    return False
 
 
 def flag(args: argparse.Namespace, gallery: Gallery, audit: Audit) -> int:
@@ -119,7 +131,7 @@ def _told(audit: Audit, proposal: Proposal, left: int) -> Iterator[str]:
 
 def _of_template(audit: Audit, suspect: Suspect, name: str, left: int) -> Iterator[str]:
     facts = suspect.facts
-    source = f", {facts.record.source}" if facts.record.source else ""
+    source = f", {one_line(facts.record.source, 80)}" if facts.record.source else ""
     yield f"\n{left} to decide. {name}: template {facts.record.id[:8]}{source}, quality {facts.record.quality:.2f}"
     yield f"  {', '.join(REASONS[why] for why in suspect.reasons)}"
     own = "none to compare with" if facts.own is None else f"{facts.own:.3f}"

@@ -26,6 +26,12 @@ def note(state: Path, kind: str, body: Mapping[str, Any]) -> None:
         print(f"faceedge: done, but not in the journal: {error}", file=sys.stderr)
 
 
+def first(args: argparse.Namespace, kind: str, body: Mapping[str, Any]) -> None:
+    """For what must not be done at all unless it is written down. Raises StoreError when it is not."""
+    with Chain.open(config.state_dir(config.load(args.config))) as chain:
+        chain.append([Stamp().draft(kind, body)])
+
+
 @contextmanager
 def noted(args: argparse.Namespace) -> Iterator[Note]:
     """For what must not be begun when it cannot be written down. Raises StoreError at the start."""

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from faceedge.cli import alikes, noting, opening, removal, standing
-from faceedge.errors import BadInput
+from faceedge.errors import BadInput, one_line
 from faceedge.gallery.base import Entry, Person
 
 
@@ -90,7 +90,7 @@ def show(args: argparse.Namespace) -> int:
         crop = "with picture" if entry.crop else "no picture"
         print(
             f"  {_date(entry.created)}  quality {entry.origin.quality:.2f}  space {entry.space}"
-            f"  build {entry.origin.build}  {entry.dimension}-d  {crop}  {entry.origin.source}"
+            f"  build {entry.origin.build}  {entry.dimension}-d  {crop}  {one_line(entry.origin.source, 80)}"
         )
     return 0
 

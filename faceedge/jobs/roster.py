@@ -33,8 +33,8 @@ class Roster:
         self._metric = metric
         self._space = space
         self._seen = gallery.changes()
-        self.book: Book | None = gallery.book()
         self._index = self._load()
+        self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._index)
 
     def looks_alike(self, person: str) -> bool:
@@ -48,8 +48,9 @@ class Roster:
             seen = self._gallery.changes()
             if seen == self._seen:
                 return
-            book, index = self._gallery.book(), self._changed()
-            self.book = book
+            index = self._changed()
+            # Read after the templates: whoever can be found is known with all that is said of them, as flags.
+            self.book = self._gallery.book()
             self._index = index
             self.identifier.replace(index)
             self._seen = seen

@@ -24,6 +24,7 @@ from faceedge.jobs.audit.findings import Audit
 from faceedge.jobs.audit.mend import flag_found, is_cut_off, proposals
 from faceedge.jobs.roster import Roster
 from faceedge.journal.reading import reading
+from faceedge.rules.book import Standing
 from tests.jobs.made_up_audit import SPACE, add, face, fill, looked_at
 
 ARGS = argparse.Namespace(config=None, json=True, fix=True)
@@ -130,6 +131,16 @@ def test_without_a_clear_yes_nothing_goes_and_the_exit_code_says_that_something_
     assert operator.mends() == gallery_fix.LEFT
     assert operator.screen.getvalue().count("[y/N/q]") == asked
     assert (gallery.changes(), operator.audits) == (before, 0)
+
+
+def test_a_blocked_person_is_left_to_hands_and_the_block_with_them(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.access.set_standing(ids["p5"], Standing(blocked=True))
+    operator = Operator(monkeypatch, gallery, "y\ny\n")
+    assert operator.mends() == gallery_fix.LEFT
+    assert gallery.book().people[ids["p5"]].blocked
+    assert "p5 is blocked, and stays" in operator.screen.getvalue()
 
 
 def test_what_was_typed_before_the_question_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

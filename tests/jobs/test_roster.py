@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faceedge.errors import StoreError
-from faceedge.gallery.base import Origin
+from faceedge.gallery.base import Likeness, Origin, Templates
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import roster as roster_module
 from faceedge.jobs.roster import Roster
@@ -36,6 +37,30 @@ def test_somebody_enrolled_by_another_process_is_known_at_the_next_look(tmp_path
     assert roster.identifier.identify(ANNA).person is None
     here.close()
     there.close()
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_whoever_is_enrolled_while_the_gallery_is_read_is_known_with_their_flag(
+    is_running: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Gallery.open(tmp_path), Gallery.open(tmp_path)
+    bert = there.add_person("Bert").id
+    whole, came = here.templates, []
+
+    def late(space: str, persons: Collection[str] | None = None) -> Templates:
+        if not came:
+            came.append(enrol(there))
+            there.alike.note(came[0], bert, Likeness("enrolment", 0.9, "space"))
+        return whole(space, persons)
+
+    if not is_running:
+        monkeypatch.setattr(here, "templates", late)
+    roster = Roster(here, "cosine", "space")
+    monkeypatch.setattr(here, "templates", late)
+    there.add_template(bert, BERT, Origin(0.9, "bert.jpg", "build"))
+    roster.follow()
+    assert roster.identifier.identify(ANNA).person == came[0]
+    assert roster.looks_alike(came[0])
 
 
 def test_a_large_gallery_is_followed_by_who_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

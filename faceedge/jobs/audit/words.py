@@ -44,6 +44,11 @@ def limits(
             f"The rule of three over all pairs would say {rate(level.false_match.naive)}; nobody may claim that, for "
             "the pairs share people."
         )
+    if level.false_match is not None:
+        said.append(
+            "Who looked like somebody else was refused when they were enrolled, and is not among these people: among "
+            "strangers at the door there are more of that kind than these rates say."
+        )
     if level.miss.rate is None:
         said.append("How often a person is missed is not shown: nobody has two templates.")
     else:
