@@ -12,8 +12,9 @@ import pytest
 
 from faceedge.cli import calibrate
 from faceedge.config import cache_dir
-from faceedge.errors import BadInput
+from faceedge.errors import BadInput, StoreError
 from faceedge.fit import Fit, Thresholds
+from faceedge.journal.chain import Chain
 from faceedge.journal.reading import newest, reading
 from faceedge.models.store import find_package
 from faceedge.package import FIT, Package
@@ -98,6 +99,19 @@ def test_looser_than_shipped_takes_a_reason_that_is_journalled(state: Path, run:
     assert after.site.accepted_risk == noted(state)["accepted_risk"] == "a turnstile with a guard"
     with pytest.raises(BadInput, match=r"below the shipped"):
         run("--fmr", "0.05")
+
+
+def test_nothing_is_loosened_that_the_journal_does_not_take(
+    state: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_chain: Chain, _drafts: object) -> None:
+        raise StoreError("the disk is full")
+
+    text = (serving(state).folder / FIT).read_text(encoding="utf-8")
+    monkeypatch.setattr(Chain, "append", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        run("--fmr", "0.05", "--accept-risk", "a turnstile with a guard")
+    assert (serving(state).folder / FIT).read_text(encoding="utf-8") == text
 
 
 def test_what_would_be_looser_can_stay_as_shipped(state: Path, run: Run) -> None:

@@ -125,12 +125,15 @@ def test_an_upgrade_that_does_not_run_returns_to_the_version_before(door: Box, t
     kept = _state(door)
     for fault in ("DEAD", "CRASHING"):
         door.environ = {fault: "0.2.0"}
+        ends = door.root / "var/lib/faceedge/starts.json"
+        ends.write_text("three bad ends")
         done = door.setup("--yes", "--upgrade", "--offline", str(_offline(tmp_path / fault, "0.2.0")))
         assert done.returncode == 1
         assert "0.2.0 was not healthy within 60 s; version 0.1.0 runs again" in done.stderr
         assert (door.root / "opt/faceedge/current").readlink() == Path("0.1.0")
         assert (door.fake / "active").exists()
         assert not (door.fake / "crashing").exists()
+        assert not ends.exists(), "the version before would start in safe mode for what the other did"
         assert _state(door) == kept
 
 
