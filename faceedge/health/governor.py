@@ -2,6 +2,7 @@
 
                     pressure above 0.80     halve the batch, at most once a second, down to 2
                     pressure above 0.92     shed one rung as well, at most one every 2 s
+    an engine got no memory                 halve the batch, then shed one rung at most every 2 s
     too hot, or too much current            shed one rung, at most one every 10 s
                     pressure below 0.80     climb one rung after 10 s of that, when it is neither hot nor overdrawn
                     pressure below 0.60     then double the batch after 10 s of that, one doubling at a time
@@ -106,12 +107,18 @@ class Governor:
         return self._down(pressure, source, now) or self._relieve(strain, now) or self._up(source, now)
 
     def out_of_memory(self, now: float) -> Step | None:
-        """An engine could not get the memory it asked for: half a batch at once, and where that is least, a rung."""
+        """An engine could not get the memory it asked for: half a batch at once, and where that is least, a rung.
+
+        Never more than one rung in 2 s: what was given up last must be able to show that it helps, and every rung
+        takes 10 s to come back while small faces are not seen.
+        """
         if now - self._failed_at < OUT_OF_MEMORY_S:
             return None
         self._failed_at = now
         why = "an engine got no memory"
-        return self._halve(why, now) if self._can_halve else self._give_up(why, now)
+        if self._can_halve:
+            return self._halve(why, now)
+        return self._give_up(why, now) if now - self._shed_at >= SHED_S else None
 
     def _down(self, pressure: float, source: str, now: float) -> Step | None:
         if pressure > HALVE_ABOVE and self._can_halve and now - self._halved_at >= HALVE_S:

@@ -149,8 +149,16 @@ def test_heat_that_lasts_does_not_hold_the_batch_down() -> None:
 
 def test_an_engine_without_memory_halves_at_once_and_then_gives_up_rungs() -> None:
     governor = Governor(4)
-    steps = [governor.out_of_memory(now) for now in (0.0, 0.1, 0.3, 0.6)]
-    assert [step.name if step else None for step in steps] == ["batch", None, "extras", "detector_75"]
+    steps = [governor.out_of_memory(now) for now in (0.0, 0.1, 0.3, 0.6, 2.2, 2.5)]
+    assert [step.name if step else None for step in steps] == ["batch", None, "extras", None, None, "detector_75"]
+
+
+def test_a_moment_without_memory_leaves_small_faces_to_be_seen() -> None:
+    """An engine that fails four times a second for two seconds must not have walked down the whole ladder."""
+    governor = Governor(16)
+    for tick in range(8):
+        governor.out_of_memory(0.25 * tick)
+    assert governor.effort.detector_scale == 1.0
 
 
 def test_what_falls_again_at_once_waits_twice_as_long_before_the_next_try() -> None:

@@ -22,7 +22,7 @@ HARDWARE = (sys.executable, str(Path(__file__).parents[1] / "fakes" / "gst_worke
 DECODERS = pytest.mark.parametrize("command", [COMMAND, HARDWARE], ids=["software", "gstreamer"])
 USER, PASSWORD = "ad min", "hun@t/e:r2%"
 ESCAPED = ("ad%20min", "hun%40t%2Fe%3Ar2%25")
-PATIENT = Limits(open_s=20.0, first_s=20.0)
+PATIENT = Limits(open_s=20.0, first_s=20.0, read_s=10.0)
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
 
 pytestmark = pytest.mark.system
@@ -93,7 +93,7 @@ def test_who_comes_late_gets_the_newest_picture(server: RtspServer, command: Seq
         for _ in range(25):
             first = number_of(camera.read())
         time.sleep(1.0)
-        assert 20 <= number_of(camera.read()) - first <= 40
+        assert 20 <= number_of(camera.read()) - first, "not the one that followed, which waited a second"
 
 
 def test_gstreamer_follows_another_resolution_without_a_break(server: RtspServer) -> None:
