@@ -36,7 +36,8 @@ class Channel(Generic[T]):
 
     size: most items of one key that wait; most: of all keys together. lossless: `put` waits instead of dropping the
     oldest, and items leave in the order they came. batching: when a batch leaves. waited: told how long every item
-    that is taken has waited, in seconds.
+    that is taken has waited, in seconds. lost: told, by the thread that puts, of every item that was dropped while
+    nothing of its key waits any more.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Channel(Generic[T]):
         lossless: bool = False,
         batching: Batching = GREEDY,
         waited: Callable[[str, float], None] = lambda _name, _seconds: None,
+        lost: Callable[[T], None] = lambda _item: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -58,6 +60,7 @@ class Channel(Generic[T]):
         self._lossless = lossless
         self._batching = batching
         self._waited = waited
+        self._lost = lost
         self._clock = clock
         self._queues: OrderedDict[Hashable, deque[_Waiting[T]]] = OrderedDict()
         """By key, no empty ones; the key whose turn it is comes first."""
@@ -70,6 +73,7 @@ class Channel(Generic[T]):
 
     def put(self, key: Hashable, item: T) -> None:
         """Adds an item; into a closed channel it vanishes, which is how a stop looks to the giver."""
+        lost: list[T] = []
         with self._changed:
             while self._lossless and self._is_full(key) and not self._closed:
                 self._changed.wait()
@@ -78,11 +82,13 @@ class Channel(Generic[T]):
             now = self._clock()
             self._since = self._since if self._count else now
             if self._is_full(key):
-                self._drop_oldest(key)
+                lost = self._drop_oldest(key)
             self._put += 1
             self._count += 1
             self._queues.setdefault(key, deque()).append(_Waiting(self._put, now, item))
             self._changed.notify_all()
+        for one in lost:
+            self._lost(one)
 
     def take(self, most: int, timeout_s: float) -> list[T]:
         """1..most items, in the order they came, when a batch of them leaves; none when nothing came in time.
@@ -134,17 +140,20 @@ class Channel(Generic[T]):
             del self._queues[key]
         return waiting
 
-    def _drop_oldest(self, key: Hashable) -> None:
-        """Of this key, which keeps its turn; where it has room and only the whole is full, of those with most."""
+    def _drop_oldest(self, key: Hashable) -> list[T]:
+        """Of this key, which keeps its turn; where it has room and only the whole is full, of those with most. The item
+        if its key has nothing left."""
         victim = key
         if len(self._queues.get(key, ())) < self._size:
             longest = max(len(queue) for queue in self._queues.values())
             victim = self._oldest(owner for owner, queue in self._queues.items() if len(queue) == longest)
-        self._queues[victim].popleft()
+        dropped = self._queues[victim].popleft()
         self._count -= 1
         self.dropped += 1
-        if victim != key and not self._queues[victim]:
-            del self._queues[victim]
+        if victim == key or self._queues[victim]:
+            return []
+        del self._queues[victim]
+        return [dropped.item]
 
     def _oldest(self, keys: Iterable[Hashable]) -> Hashable:
         return min(keys, key=lambda key: self._queues[key][0].number)

@@ -126,6 +126,7 @@ class Flow:
             deadlines=self._deadlines,
             gauge=ground.metrics,
             reopen=self._reopen,
+            missed=self.recognise.missed,
         )
 
     def _permit(self) -> Callable[[Decision], Decision]:

@@ -52,7 +52,9 @@ class Pipeline:
 
     effort: how much may be done now. most: by stage, how much its engine runs at once: were more taken, the first of
     them would wait for the last, and no newer one could take their place. deadlines: None where pictures have no age,
-    as those of a file that is worked through. reopen: makes a stage anew, by its name, after it has raised.
+    as those of a file that is worked through. reopen: makes a stage anew, by its name, after it has raised. missed:
+    told of every shot that comes to nothing, because the queue is full of other tracks or its batch failed: its track
+    is there all the same, and gets an outcome.
     """
 
     sources: Mapping[str, Callable[[threading.Event], Iterator[Frame | None]]]
@@ -67,6 +69,7 @@ class Pipeline:
     deadlines: Deadlines | None = None
     gauge: Gauge = field(default_factory=NoGauge)
     reopen: Callable[[str], None] = lambda _: None
+    missed: Callable[[Shot], None] = lambda _: None
     hearts: dict[str, Heart] = field(default_factory=dict)
     failures: list[Exception] = field(default_factory=list)
     """What ended a camera before its time."""
@@ -82,7 +85,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         how: dict[str, Any] = {"lossless": self.lossless, "batching": self.batching, "waited": self.gauge.waited}
         self.frames = Channel("frames", 1 if not self.lossless else 4, **how)
-        self.shots = Channel("shots", 1 if not self.lossless else 8, **how)
+        self.shots = Channel("shots", 1 if not self.lossless else 8, lost=self.missed, **how)
 
     def start(self) -> None:
         """Starts every thread of the table above."""
@@ -199,7 +202,7 @@ class Pipeline:
 
     def _recognise(self, heart: Heart) -> None:
         for shots in self._taken(self.shots, heart):
-            self._guarded(heart, self.recognise, shots)
+            self._guarded(heart, self.recognise, shots, self.missed)
         self._ended.add(heart.name)
         self.finish()
 
@@ -220,7 +223,10 @@ class Pipeline:
         now = time.monotonic()
         return [frame for frame in frames if not self.deadlines.is_late("detect", frame.captured, now)]
 
-    def _guarded(self, heart: Heart, work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any]) -> list[Any]:
+    def _guarded(
+        self, heart: Heart, work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any],
+        missed: Callable[[Any], None] = lambda _: None,
+    ) -> list[Any]:  # fmt: skip
         """A stage that raises loses this batch, is counted, is made anew, and goes on with the next."""
         start = time.monotonic()
         try:
@@ -230,6 +236,8 @@ class Pipeline:
             if self.deadlines is not None:
                 self.deadlines.failed(heart.name)
             self._anew(heart)
+            for item in items:
+                missed(item)
             return []
         if items:
             heart.worked()

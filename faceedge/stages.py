@@ -138,10 +138,12 @@ class RecogniseStage:
         self._confirms: queue.SimpleQueue[Errand[str]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
+        self._missed: queue.SimpleQueue[Shot] = queue.SimpleQueue()
 
     def __call__(self, shots: Sequence[Shot]) -> list[Decision]:
         while not self._retries.empty():
             self._judge.forget(*self._retries.get())
+        self._note_missed()
         if not shots:
             self._vision.recognizer.tidy()
         shots = self._timely(shots)
@@ -165,6 +167,13 @@ class RecogniseStage:
         """A grant was lost; called from any thread. segment: of the track, for another face may stand there by now."""
         self._retries.put((camera, track, segment))
 
+    def missed(self, shot: Shot) -> None:
+        """A shot that did not come to be recognised, or whose batch failed; called from any thread.
+
+        It opens nothing, but whoever it shows was there, and is refused if nothing better comes.
+        """
+        self._missed.put(replace(shot, crop=NO_CROP))
+
     def confirm(self, review: str) -> str:
         """A second factor for a decision, by its id; called from any thread. Empty when granted, else why not.
 
@@ -178,7 +187,12 @@ class RecogniseStage:
 
     def finish(self) -> None:
         """The last tracks end; each gets its outcome."""
+        self._note_missed()
         self._publish(self._judge.sweep(0.0, everything=True))
+
+    def _note_missed(self) -> None:
+        while not self._missed.empty():
+            self._timely([self._missed.get()])
 
     def _timely(self, shots: Sequence[Shot]) -> list[Shot]:
         """Those that may be worth their embedding; of the others the judge knows, so that nobody vanishes unrefused.

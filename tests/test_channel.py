@@ -95,6 +95,20 @@ def test_all_keys_together_are_bounded_and_who_has_most_loses_first() -> None:
     assert channel.dropped == 2
 
 
+def test_whoever_loses_the_only_item_that_waited_is_told_of_and_nobody_else() -> None:
+    lost: list[str] = []
+    channel: Channel[str] = Channel("shots", 2, most=3, lost=lost.append)
+    for item in ("a1", "a2", "a3"):
+        channel.put("a", item)
+    for item in ("b", "c"):
+        channel.put(item, item)
+    assert lost == []
+    channel.put("d", "d")
+    assert lost == ["a3"]
+    assert channel.take(9, 0) == ["b", "c", "d"]
+    assert channel.dropped == 3
+
+
 def test_a_camera_faster_than_the_wait_is_not_held_back_for_ever_by_a_busy_device() -> None:
     clock = [0.0]
     channel: Channel[int] = Channel("frames", 1, batching=Batching(0.02, lambda: False), clock=lambda: clock[0])

@@ -204,6 +204,35 @@ def test_the_shots_of_a_crowd_before_one_camera_do_not_push_each_other_out() -> 
     pipeline.stop()
 
 
+def test_of_more_tracks_than_the_queue_holds_and_of_a_failed_batch_every_one_is_told_of() -> None:
+    gate, missed, recognised = threading.Event(), list[int](), list[int]()
+    crowd = [replace(shot_of(Frame("entry", 1, IMAGE, 1.0)), track=track) for track in range(100)]
+
+    def recognise(shots: Sequence[Shot]) -> list[Decision]:
+        gate.wait(10)
+        if any(shot.track == 99 for shot in shots):
+            raise RuntimeError("the network choked")
+        recognised.extend(shot.track for shot in shots)
+        return []
+
+    def detect(frames: Sequence[Frame]) -> list[Shot]:
+        return crowd if frames else []
+
+    pipeline = Pipeline(
+        {"entry": partial(film, "entry", 1)}, detect, recognise, lambda: None,
+        missed=lambda shot: missed.append(shot.track),
+    )  # fmt: skip
+    pipeline.start()
+    limit = time.monotonic() + 10
+    while len(pipeline.shots) + pipeline.shots.passed + pipeline.shots.dropped < 100 and time.monotonic() < limit:
+        time.sleep(0.005)
+    gate.set()
+    while not pipeline.is_finished and time.monotonic() < limit:
+        time.sleep(0.005)
+    assert pipeline.shots.dropped >= 30
+    assert sorted(missed + recognised) == list(range(100))
+
+
 def ailing_of(pipeline: Pipeline, within_s: float = 5.0) -> list[str]:
     """What the watchdog is told, as soon as it is told anything."""
     limit = time.monotonic() + within_s

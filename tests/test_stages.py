@@ -98,6 +98,24 @@ def standing(seq: int, captured: float) -> Frame:
     return Frame("entry", seq, np.zeros((200, 200, 3), np.uint8), captured)
 
 
+def test_whoever_was_pushed_out_of_the_queue_is_refused_and_who_came_through_beside_it_is_not() -> None:
+    recogniser = Recogniser(lambda captured: False)
+    recogniser.stage.missed(replace(shot("entry", 0, 9.6), track=2))
+    recogniser.stage.missed(shot("entry", 0, 9.6))
+    recogniser.stage([shot("entry", seq, 9.6 + seq / 10) for seq in range(1, 4)])
+    recogniser.stage.finish()
+    made = [(decision.track, decision.outcome, decision.reason) for decision in recogniser.said]
+    assert made == [(1, "grant", "match"), (2, "deny", "too_slow")]
+    assert recogniser.embedded == 3
+
+
+def test_who_is_missed_when_all_is_over_is_refused_too() -> None:
+    recogniser = Recogniser(lambda captured: False)
+    recogniser.stage.missed(shot("entry", 0, 9.6))
+    recogniser.stage.finish()
+    assert [decision.reason for decision in recogniser.said] == ["too_slow"]
+
+
 def test_of_a_frame_that_comes_too_late_the_faces_are_followed_but_nothing_is_cut() -> None:
     face = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
     cuts: list[int] = []
