@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -164,6 +164,7 @@ class Search(Protocol):
     """Who is nearest: what `gallery.search.Index` answers here, and an engine of a fleet may answer instead.
 
     It never changes, so that each question is answered from one gallery as a whole, by any number of threads at once.
+    One is made by a `BuildSearch`, and of a changed gallery by `replaced`.
     """
 
     def __len__(self) -> int:
@@ -181,3 +182,12 @@ class Search(Protocol):
     def nearest_of_each(self, templates: Sequence[Template], count: int | None = None) -> list[list[tuple[str, float]]]:
         """The same for many templates at once."""
         ...
+
+    def replaced(self, persons: Collection[str], templates: Templates) -> Search:
+        """Another one, in which these persons (ids) have just these templates, and are gone without any."""
+        ...
+
+
+BuildSearch = Callable[[Templates, str], Search]
+"""Makes the search of a gallery's templates, of which there may be none, by a metric (`cosine`, `euclidean`). Raises
+FaceedgeError when a template is no vector of about unit length."""

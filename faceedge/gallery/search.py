@@ -20,6 +20,7 @@ from faceedge.types import Floats, Template
 
 __all__ = ["METRICS", "Index", "similarity"]
 
+SHORTEST = 1e-20  # far below any query: one step of a query's int8 codes, and its reciprocal, are float32 numbers
 FEW = 48  # rows below which all of them are computed at once
 LISTED = 64  # persons above which nothing is gained by looking roughly first
 
@@ -165,8 +166,9 @@ def _numbered(persons: Iterable[str], numbers: dict[str, int]) -> Owners:
 
 
 def _is_plain(queries: Floats, norms: Exact) -> bool:
-    """Whether bounds hold for these queries: no number that is none, nothing negative or huge."""
-    return bool(-LONGEST < queries.min() <= queries.max() < LONGEST and 0 <= norms.min() <= norms.max() < LONGEST)
+    """Whether bounds hold for these queries: no number that is none, no norm negative, nothing huge or next to zero."""
+    largest = np.abs(queries).max(axis=1)
+    return bool(SHORTEST < largest.min() <= largest.max() < LONGEST and 0 <= norms.min() <= norms.max() < LONGEST)
 
 
 def _check_space(a: str, b: str) -> None:

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from faceedge.errors import FaceedgeError
-from faceedge.gallery.base import PeopleStore
+from faceedge.gallery.base import BuildSearch, PeopleStore, Search, Templates
 from faceedge.gallery.search import Index
 from faceedge.identify import Identifier
 from faceedge.rules.book import Book
@@ -23,15 +23,16 @@ UNREADABLE = -1
 class Roster:
     """Keeps `identifier` and `book` in step with a gallery. One thread calls it, any thread asks these two.
 
-    book: the rules, None while they cannot be read.
+    book: the rules, None while they cannot be read. build: makes the search; another engine may stand in for `Index`.
 
     Raises FaceedgeError when the gallery cannot be read at the start.
     """
 
-    def __init__(self, gallery: PeopleStore, metric: str, space: str) -> None:
+    def __init__(self, gallery: PeopleStore, metric: str, space: str, build: BuildSearch = Index.of) -> None:
         self._gallery = gallery
         self._metric = metric
         self._space = space
+        self._build = build
         self._seen = gallery.changes()
         self._index = self._load()
         self.book: Book | None = gallery.book()
@@ -62,18 +63,19 @@ class Roster:
             self.book = None
             self.identifier.replace(self._nobody())
 
-    def _changed(self) -> Index:
+    def _changed(self) -> Search:
         """Of a large gallery only those whose templates came or went; who asks meanwhile is answered as before."""
         if self._seen == UNREADABLE or len(self._index) <= RELOADED:
             return self._load()
         persons = self._gallery.touched(self._space, self._seen)
         return self._index.replaced(persons, self._gallery.templates(self._space, persons))
 
-    def _load(self) -> Index:
-        index = Index.of(self._gallery.templates(self._space), self._metric)
+    def _load(self) -> Search:
+        index = self._build(self._gallery.templates(self._space), self._metric)
         if not len(index):
             log.warning("nobody is enrolled for these models: the door opens for nobody; see faceedge enroll --help")
         return index
 
-    def _nobody(self) -> Index:
-        return Index((), np.zeros((0, 1), np.float32), np.zeros(0, np.float32), self._metric, self._space)
+    def _nobody(self) -> Search:
+        none = Templates((), np.zeros((0, 1), np.float32), np.zeros(0, np.float32), self._space)
+        return self._build(none, self._metric)

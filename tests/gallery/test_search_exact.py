@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
@@ -203,6 +203,55 @@ def test_a_look_that_says_too_little_would_be_found_out() -> None:
     assert found[0][1] < plainly(gallery, query, "cosine", 1)[0][1]
 
 
+def against_the_bound(dimension: int = 512) -> tuple[Templates, Template]:
+    """p0 is nearest, and int8 loses half a step of each of its numbers, all to the same side; the others lose nothing.
+
+    Roughly looked at, p1 is well before p0.
+    """
+    rng = np.random.default_rng(4)
+    codes = rng.integers(1, 100, dimension).astype(np.float64)
+    codes[0] = 127
+    lossy, plain = codes + 0.49, codes + (np.arange(dimension) % 4 == 0)
+    lossy[0] = plain[0] = 127
+    others = rng.integers(-127, 128, (60, dimension)).astype(np.float64)
+    others[:, 0] = 127
+    rows = (np.vstack((lossy, plain, others)) / np.linalg.norm(lossy)).astype(np.float32)
+    query = Template(np.full(dimension, dimension**-0.5, np.float32), 1.0, SPACE)
+    return templates(list(range(62)), rows, np.ones(62, np.float32)), query
+
+
+def _as_if_losses_pointed_anywhere(self: coarse._Asked, scan: coarse.Int8Scan, asked: coarse.Rounded) -> None:
+    """Four standard deviations of a random direction, which holds for all but one of 15,000 rows."""
+    ASKED(self, scan, asked)
+    self.base, self.rate = (bound * np.float32(4 / np.sqrt(512)) for bound in (self.base, self.rate))
+
+
+def _as_if_every_row_lost_what_most_do(self: coarse.Int8Scan, rounded: coarse.Rounded) -> None:
+    SCAN(self, rounded)
+    self.loosest = np.full_like(self.loosest, np.median(rounded.lost))
+
+
+ASKED, SCAN = coarse._Asked.__init__, coarse.Int8Scan.__init__
+
+
+@pytest.mark.parametrize(
+    ("kind", "likely"),
+    [(coarse._Asked, _as_if_losses_pointed_anywhere), (coarse.Int8Scan, _as_if_every_row_lost_what_most_do)],
+    ids=["direction", "size"],
+)
+@pytest.mark.parametrize("asked", [1, 6])
+def test_a_bound_that_is_only_likely_misses_the_nearest_where_the_proven_one_does_not(
+    kind: type, likely: Callable[..., None], asked: int
+) -> None:
+    gallery, query = against_the_bound()
+    with looking("int8"):
+        check(Index.of(gallery, "cosine"), gallery, [query] * asked, "cosine", 1)
+        with mock.patch.object(kind, "__init__", likely):
+            found = Index.of(gallery, "cosine").nearest_of_each([query] * asked, 1)
+    assert plainly(gallery, query, "cosine", 1)[0][0] == "p0"
+    assert [first[0] for (first,) in found] == ["p1"] * asked
+
+
 def _boundless(self: coarse._Asked, scan: coarse.Int8Scan, asked: coarse.Rounded) -> None:
     self.unit, self.base, self.rate = asked.steps, np.zeros_like(asked.steps), np.zeros_like(asked.steps)
     self._codes, self._steps, self._asked = scan.codes, scan.steps, asked
@@ -220,6 +269,18 @@ def test_a_query_that_is_no_vector_is_like_nobody() -> None:
     index = Index.of(templates(list(range(99)), crowd(1, 99, "any"), np.ones(99, np.float32)), "cosine")
     for _, score in index.nearest(Template(np.full(DIMENSION, np.nan, np.float32), 1.0, SPACE), 2):
         assert not score >= -1
+
+
+@scans
+@pytest.mark.parametrize("length", [1e-18, 1e-30, 1e-38, 1e-44, 0.0])
+def test_a_query_of_next_to_nothing_is_like_nobody(scan: str, length: float) -> None:
+    rows = crowd(1, 99, "any")
+    with looking(scan):
+        index = Index.of(templates(list(range(99)), rows, np.ones(99, np.float32)), "cosine")
+        queries = [Template(row * np.float32(length), 1.0, SPACE) for row in rows[:5]]
+        for found in (index.nearest(queries[0], 2), *index.nearest_of_each(queries, 2)):
+            assert len(found) == 2
+            assert all(abs(score) <= 1.5 * length + 1e-43 for _, score in found)
 
 
 def test_ten_thousand_templates_arrive_while_others_search_and_every_answer_is_of_one_gallery() -> None:
@@ -244,6 +305,56 @@ def test_ten_thousand_templates_arrive_while_others_search_and_every_answer_is_o
     assert answers
     assert all(len(answer) == 1 for answer in answers)
     assert {person.split("-")[0] for person, _ in _asked(identifier, queries)} == {f"p{steps}"}
+
+
+def test_ten_thousand_templates_come_and_go_and_every_question_is_answered_rightly() -> None:
+    """Four people are in throughout; whoever asks for them while the others come and go finds them each time."""
+    stay = crowd(1, 4, "any")
+    queries = [Template(row, 1.0, SPACE) for row in stay]
+    index = Index([f"stays-{number}" for number in range(4)], stay, np.ones(4, np.float32), "cosine", SPACE)
+    identifier, done, heard = Identifier(index), threading.Event(), threading.Semaphore(0)
+    asked, answered, wrong = [0, 0], [0, 0], []
+
+    def ask(place: int) -> None:
+        while not done.is_set():
+            number = asked[place] % 4
+            asked[place] += 1
+            found = identifier.identify(queries[number])
+            if found.person != f"stays-{number}" or not found.similarity == pytest.approx(1, abs=1e-6):
+                wrong.append(found)
+            answered[place] += 1
+            heard.release()
+
+    asking = [threading.Thread(target=ask, args=(place,), name=f"ask {place}") for place in range(2)]
+    for thread in asking:
+        thread.start()
+    added = removed = 0
+    here: list[Templates] = []
+    try:
+        while removed < 10_000:
+            if added < 10_000:
+                fresh = _strangers(added, 500)
+                index, added = index.replaced(fresh.persons, fresh), added + 500
+                here.append(fresh)
+            if len(here) > 3 or added == 10_000:
+                gone = here.pop(0)
+                index, removed = index.replaced(gone.persons, _strangers(0, 0)), removed + 500
+                assert not set(gone.persons) & set(index.persons)
+            identifier.replace(index)
+            assert heard.acquire(timeout=60)
+    finally:
+        done.set()
+        for thread in asking:
+            thread.join()
+    assert asked == answered
+    assert sum(answered) >= 20
+    assert wrong == []
+    assert index.persons == tuple(f"stays-{number}" for number in range(4))
+
+
+def _strangers(first: int, count: int) -> Templates:
+    names = tuple(f"p{first + number}" for number in range(count))
+    return Templates(names, crowd(1000 + first, count, "any"), np.ones(count, np.float32), SPACE)
 
 
 def _generation(step: int, people: int, queries: list[Template], before: Identifier | None) -> Index:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from faceedge.errors import StoreError
-from faceedge.gallery.base import Likeness, Origin, Templates
+from faceedge.gallery.base import BuildSearch, Likeness, Origin, Templates
+from faceedge.gallery.search import Index
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import roster as roster_module
 from faceedge.jobs.roster import Roster
 from faceedge.types import Template
+from tests.fakes.plain_search import PlainSearch
 
+engines = pytest.mark.parametrize("build", [Index.of, PlainSearch.of], ids=["ours", "another"])
 BERT = Template(np.eye(8, dtype=np.float32)[1], 1.0, "space")
 ANNA = Template(np.eye(8, dtype=np.float32)[0], 1.0, "space")
 
@@ -25,9 +28,10 @@ def enrol(gallery: Gallery) -> str:
     return person.id
 
 
-def test_somebody_enrolled_by_another_process_is_known_at_the_next_look(tmp_path: Path) -> None:
+@engines
+def test_somebody_enrolled_by_another_process_is_known_at_the_next_look(build: BuildSearch, tmp_path: Path) -> None:
     here, there = Gallery.open(tmp_path), Gallery.open(tmp_path)
-    roster = Roster(here, "cosine", "space")
+    roster = Roster(here, "cosine", "space", build)
     assert roster.identifier.identify(ANNA).person is None
     anna = enrol(there)
     roster.follow()
@@ -63,12 +67,15 @@ def test_whoever_is_enrolled_while_the_gallery_is_read_is_known_with_their_flag(
     assert roster.looks_alike(came[0])
 
 
-def test_a_large_gallery_is_followed_by_who_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@engines
+def test_a_large_gallery_is_followed_by_who_changed(
+    build: BuildSearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(roster_module, "RELOADED", 0)
     here, there = Gallery.open(tmp_path), Gallery.open(tmp_path)
     bert = there.add_person("Bert")
     there.add_template(bert.id, BERT, Origin(0.9, "bert.jpg", "build"))
-    roster = Roster(here, "cosine", "space")
+    roster = Roster(here, "cosine", "space", build)
     asked: list[object] = []
     whole = here.templates
     monkeypatch.setattr(
@@ -87,12 +94,13 @@ def test_a_large_gallery_is_followed_by_who_changed(tmp_path: Path, monkeypatch:
     there.close()
 
 
+@engines
 def test_a_gallery_that_turns_unreadable_lets_nobody_in_until_it_is_mended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: BuildSearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery = Gallery.open(tmp_path)
     anna = enrol(gallery)
-    roster = Roster(gallery, "cosine", "space")
+    roster = Roster(gallery, "cosine", "space", build)
 
     def broken() -> int:
         raise StoreError("gallery.db is damaged; restore a backup")
