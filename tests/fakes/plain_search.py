@@ -1,4 +1,4 @@
-"""A `Search` that is not ours: a float64 product of everything with everything, as an engine of a fleet might answer."""
+"""A `Search` that is not ours: a float64 product of all with all, as an engine of a fleet might answer."""
 
 from __future__ import annotations
 
