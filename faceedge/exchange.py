@@ -125,6 +125,10 @@ class Exchange:
             "outbox": self._postman.as_json(),
         }
 
+    def readings(self) -> dict[str, float]:
+        """For the metrics."""
+        return {"broker_connected": self._uplink.connected, "outbox_items": self._postman.as_json()["waiting"]}
+
     def _open_announcer(self) -> Announcer | None:
         """Also with discovery off: what was published before must go."""
         facts = Facts(

@@ -5,9 +5,11 @@ two, `flow.py` and the command line see the whole configuration.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from faceedge.commands import Handler
@@ -18,7 +20,7 @@ from faceedge.flow import Flow, Ground
 from faceedge.gallery.store import Gallery
 from faceedge.health.cameras import CameraHealth
 from faceedge.health.keeper import Keeper, told
-from faceedge.health.metrics import Metrics, Sources
+from faceedge.health.metrics import Metrics, Readings, Sources
 from faceedge.health.pressure import PressureGauge
 from faceedge.health.scrape import MetricsServer
 from faceedge.health.thermometer import Thermometer
@@ -151,9 +153,7 @@ class House:
         """Nobody is locked out because a port is taken: without metrics the door works as it does with them."""
         if not (where := self._config.health.metrics):
             return
-        self._metrics.sources = Sources(
-            self.report.counters, self.pipeline.queues, self.report.cameras_ok, self.keeper.readings
-        )
+        self._metrics.sources = Sources(self.report.counters, self._readings)
         try:
             server = MetricsServer(where, self._metrics.registry)
         except ConfigError as error:
@@ -161,6 +161,13 @@ class House:
             return
         parts.callback(server.stop)
         server.start()
+
+    def _readings(self) -> Readings:
+        return {
+            **self.report.readings(),
+            "clock_synchronized": {(): self.flow.sync.is_synchronised},
+            "state_free_bytes": {(): _free_bytes(self._state)},
+        }
 
     def _open_exchange(self) -> Exchange | None:
         config = self._config
@@ -190,3 +197,10 @@ class House:
     def _retain_state(self, state: bytes) -> None:
         if self.exchange is not None:
             self.exchange.retain_state(state)
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # the medium is gone: the journal says so, and the other readings go on
+        return None

@@ -7,14 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from faceedge import __version__
 from faceedge.config import Capture, Door
+from faceedge.door.contract import DoorState
 from faceedge.door.watch import UNKNOWN
 from faceedge.exchange import Exchange
 from faceedge.health.cameras import CameraHealth
 from faceedge.health.keeper import Keeper
+from faceedge.health.metrics import Readings
 from faceedge.jobs.collector import Collector
 from faceedge.jobs.enrol_mode import EnrolMode
 from faceedge.jobs.vision import Vision
@@ -27,6 +29,8 @@ from faceedge.safe_mode import SafeMode
 EVERY_S = 10.0
 APART_S = 1.0
 """News are told at once, but not more often than this."""
+STATES = (*get_args(DoorState), UNKNOWN.state)
+"""What a controller can be shown as."""
 
 
 @dataclass(slots=True)
@@ -113,6 +117,24 @@ class Report:
         """Whether each camera delivers, by name."""
         return {camera["name"]: camera["ok"] for camera in self.cameras.as_json()}
 
+    def readings(self) -> Readings:
+        """For the metrics; numbers of the whole device have no label."""
+        device = {
+            **self.keeper.readings(),
+            **(self.exchange.readings() if self.exchange is not None else {}),
+            "journal_ok": self.journal.trouble is None,
+            "lockdown": self.lockdown.is_on,
+            "safe_mode": self.safe is not None,
+            "too_slow": bool(self.pipeline.notices),
+        }
+        return {
+            "build_info": {(__version__,): 1.0},
+            "queue_items": {(queue,): items for queue, items in self.pipeline.queues().items()},
+            "camera_ok": {(camera,): ok for camera, ok in self.cameras_ok().items()},
+            **_controllers(self._doors()),
+            **{name: {(): reading} for name, reading in device.items()},
+        }
+
     def _own_limits(self, door: Door) -> dict[str, Any]:
         own = self.publisher.own_limits.get(door.name)
         return {"limits": dict(own)} if own else {}
@@ -126,6 +148,15 @@ class Report:
              ]}
             for door in self.doors
         ]  # fmt: skip
+
+
+def _controllers(doors: Sequence[dict[str, Any]]) -> Readings:
+    """Every controller by door and name; doors as in `…/state`."""
+    views = {(door["name"], each["name"]): each for door in doors for each in door["controllers"]}
+    return {
+        "controller_answering": {at: each["answering"] for at, each in views.items()},
+        "controller_state": {(*at, state): each["state"] == state for at, each in views.items() for state in STATES},
+    }
 
 
 def _wary(door: Door) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +21,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from faceedge import house as houses
 from faceedge.config import Config
 from faceedge.daemon import Daemon
+from faceedge.door.keys import make_key
+from faceedge.gallery.base import Origin
+from faceedge.gallery.store import Gallery
+from faceedge.health.metrics import ASKED
 from faceedge.types import Image, Template
+from tests.fakes.vision import Sitter, template
 from tests.test_daemon_capture import FakeNetworks
 
 PICTURES = 60
@@ -53,21 +61,25 @@ def running(daemon: Daemon) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def config(film: Path, metrics: str, *, loop: bool = True) -> Config:
+def config(film: Path, metrics: str, *, loop: bool = True, **more: Any) -> Config:
     return Config.model_validate({
         "camera": [{"uri": f"images:{film}", "loop": loop}], "health": {"metrics": metrics, "telemetry": "off"},
         "decide": {"motion": False},  # pictures without a texture never move
+        **more,
     })  # fmt: skip
 
 
-def scraped(path: Path) -> dict[str, float]:
+def page(path: Path) -> str:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         client.connect(str(path))
         client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        text = b"".join(iter(lambda: client.recv(4096), b"")).decode().partition("\r\n\r\n")[2]
+        return b"".join(iter(lambda: client.recv(4096), b"")).decode().partition("\r\n\r\n")[2]
+
+
+def scraped(path: Path) -> dict[str, float]:
     found: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(page(path)):
         for sample in family.samples:
             labels = ",".join(value for name, value in sorted(sample.labels.items()) if name != "le")
             found[f"{sample.name} {labels}".strip()] = sample.value
@@ -99,6 +111,46 @@ def test_who_scrapes_a_running_daemon_sees_frames_decisions_and_latencies(tmp_pa
             assert "metrics" in [thread.name for thread in threading.enumerate()]
         assert not path.exists()
     assert "metrics" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_what_a_daemon_with_a_door_serves_keeps_to_the_conventions_and_names_no_person(
+    tmp_path: Path, film: Path
+) -> None:
+    path, state = tmp_path / "metrics.sock", tmp_path / "state"
+    with Gallery.open(state) as gallery:
+        ada = gallery.add_person("Ada")
+        gallery.add_template(ada.id, template(Sitter(1, 2)), Origin(0.9, "photo", "fake0build00"))
+    make_key(state, "main", "relay")
+    door = {"door": [{"controllers": ["relay"]}], "broker": {"port": 1}}
+    daemon = Daemon(config(film, f"unix:{path}", **door), state, tmp_path, lambda _: None)
+    with running(daemon):
+        until(path.exists)
+        until(lambda: scraped(path).get("faceedge_grants_total lost", 0) >= 1)
+        text = page(path)
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    told = {name.removeprefix("faceedge_"): {tuple(each.labels.values()): each.value for each in family.samples}
+            for name, family in families.items()}  # fmt: skip
+    assert [name for name in ASKED if not told[name]] == [
+        name for name in ("clock_synchronized", "temperature_celsius", "power_watts") if not told[name]
+    ]
+    assert told["controller_answering"] == {("relay", "main"): 0}
+    assert {at[2]: is_so for at, is_so in told["controller_state"].items()} == {
+        "locked": 0, "unlocked": 0, "held_open": 0, "fault": 0, "offline": 0, "unknown": 1,
+    }  # fmt: skip
+    assert (told["broker_connected"][()], told["journal_ok"][()], told["safe_mode"][()]) == (0, 1, 0)
+    assert told["state_free_bytes"][()] == pytest.approx(shutil.disk_usage(state).free, rel=0.5)
+    for family in families.values():
+        assert family.documentation.endswith("."), family.name
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                assert label == "le" or re.fullmatch("[a-z0-9_.-]{1,32}", value), (family.name, label, value)
+    assert "Ada" not in text
+    assert ada.id not in text
+    if promtool := shutil.which("promtool"):
+        checked = subprocess.run(
+            [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_a_daemon_whose_metrics_have_no_place_works_and_says_so(

@@ -107,6 +107,7 @@ class Keeper:
             "governor_step": len(self._governor.rungs),
             "governor_batch": self._effort.batch,
             "temperature_celsius": heat.temperature_c if heat is not None else None,
+            "power_watts": heat.power_w if heat is not None else None,
         }
 
     def _ask(self, ask: Callable[[], Step | None]) -> None:

@@ -11,13 +11,15 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry, Histogram, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 Labels = tuple[str, ...]
 Event = dict[str, Any]
+Readings: TypeAlias = Mapping[str, Mapping[Labels, float | None]]
+"""By name of ASKED, then by the values of its labels; None where it is not known."""
 
 WORK_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 LATENCY_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
@@ -38,23 +40,42 @@ COUNTED: tuple[tuple[str, str, str, Labels], ...] = (
 )  # fmt: skip
 """How the flat counters of the state become families: expression, name, meaning, labels. The first that fits."""
 
-READINGS: Mapping[str, tuple[str, Labels]] = {
+FROM_THE_START = (
+    *(f"decision_{outcome}" for outcome in ("grant", "review", "deny")),
+    *(f"grant_{verdict}" for verdict in ("opened", "refused", "lost", "unsent")),
+)
+"""Counters that are 0 before anything has counted: of one that begins at 1 nobody sees the first step."""
+
+ASKED: Mapping[str, tuple[str, Labels]] = {
+    "build_info": ("1, with the version of the program.", ("version",)),
+    "queue_items": ("Items that wait in a queue.", ("queue",)),
+    "camera_ok": ("1 while nothing is told to be wrong with a camera.", ("camera",)),
+    "controller_answering": ("1 while a controller asks for grants.", ("door", "controller")),
+    "controller_state": ("1 for the state that is believed of a controller, 0 for the others.",
+                         ("door", "controller", "state")),
+    "broker_connected": ("1 while there is a connection to the broker.", ()),
+    "outbox_items": ("Events that the broker has not taken yet.", ()),
+    "journal_ok": ("1 while the journal can be written; without it nothing is granted.", ()),
+    "lockdown": ("1 while all doors are locked by command.", ()),
+    "safe_mode": ("1 while the sections that worked last are in use.", ()),
+    "too_slow": ("1 while this machine takes longer than a decision may.", ()),
+    "clock_synchronized": ("1 while the clock is set by the network; absent where nobody can tell.", ()),
+    "state_free_bytes": ("Free space where databases and keys lie.", ()),
     "pressure_ratio": ("How short of memory the machine is, 0 to 1.", ()),
     "governor_step": ("Rungs that were given up because the machine is short of something.", ()),
     "governor_batch": ("Most members of one batch at this moment.", ()),
     "temperature_celsius": ("The warmest place of the machine.", ()),
-}
-"""Single numbers about the machine, by name."""
+    "power_watts": ("What the whole board draws.", ()),
+}  # fmt: skip
+"""What is read when somebody asks: name, meaning, labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Asked at every scrape, by its thread. readings: some of READINGS; None where it is not known."""
+    """Asked at every scrape, by its thread."""
 
     counters: Callable[[], Mapping[str, int]] = dict
-    queues: Callable[[], Mapping[str, int]] = dict
-    cameras: Callable[[], Mapping[str, bool]] = dict
-    readings: Callable[[], Mapping[str, float | None]] = dict
+    readings: Callable[[], Readings] = dict
 
 
 class Metrics:
@@ -123,28 +144,22 @@ class _Asked:
         """All of them, without samples; also keeps the registry from asking at the start."""
         for _, name, meaning, labels in COUNTED:
             yield CounterMetricFamily(f"faceedge_{name}", meaning, labels=labels)
-        yield GaugeMetricFamily("faceedge_queue_items", "Items that wait in a queue.", labels=("queue",))
-        yield GaugeMetricFamily(
-            "faceedge_camera_ok", "1 while nothing is told to be wrong with a camera.", labels=("camera",)
-        )
-        for name, (meaning, labels) in READINGS.items():
+        for name, (meaning, labels) in ASKED.items():
             yield GaugeMetricFamily(f"faceedge_{name}", meaning, labels=labels)
 
     def collect(self) -> Iterator[Metric]:
         """With samples."""
         sources = self._metrics.sources
         samples: dict[str, dict[Labels, float]] = defaultdict(dict)
-        for counter, value in sources.counters().items():
+        for counter, value in {**dict.fromkeys(FROM_THE_START, 0), **sources.counters()}.items():
             name, labels = counted(counter)
             samples[name][labels] = value
-        samples["queue_items"] = {(queue,): float(count) for queue, count in sources.queues().items()}
-        samples["camera_ok"] = {(camera,): float(ok) for camera, ok in sources.cameras().items()}
-        for name, reading in sources.readings().items():
-            if reading is not None and math.isfinite(reading):
-                samples[name][()] = reading
+        for name, readings in sources.readings().items():
+            samples[name] = {at: float(value) for at, value in readings.items() if value is not None}
         for family in self.describe():
             for label_values, sample in samples[family.name.removeprefix("faceedge_")].items():
-                family.add_metric(label_values, sample)  # type: ignore[attr-defined]
+                if math.isfinite(sample):
+                    family.add_metric(label_values, sample)  # type: ignore[attr-defined]
             yield family
 
 

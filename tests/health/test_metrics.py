@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from faceedge.health.metrics import COUNTED, READINGS, Metrics, Sources, counted
+from faceedge.health.metrics import ASKED, COUNTED, Metrics, Sources, counted
 
 
 def samples(metrics: Metrics) -> dict[str, float]:
@@ -68,8 +68,11 @@ def test_every_counter_of_the_state_has_a_family(counter: str, expected: tuple[s
 def test_what_is_asked_at_a_scrape_is_as_it_is_then() -> None:
     metrics, counters = Metrics(), {"frames_passed": 3, "frames_dropped": 1}
     metrics.sources = Sources(
-        lambda: counters, lambda: {"shots": 5}, lambda: {"entry": True, "yard": False},
-        lambda: {"pressure_ratio": 0.7, "temperature_celsius": None, "governor_step": float("nan")},
+        lambda: counters,
+        lambda: {
+            "queue_items": {("shots",): 5}, "camera_ok": {("entry",): True, ("yard",): False},
+            "pressure_ratio": {(): 0.7}, "temperature_celsius": {(): None}, "governor_step": {(): float("nan")},
+        },
     )  # fmt: skip
     assert samples(metrics)["faceedge_items_total{fate=passed,queue=frames}"] == 3
     counters["frames_passed"] = 9
@@ -79,6 +82,15 @@ def test_what_is_asked_at_a_scrape_is_as_it_is_then() -> None:
     assert (seen["faceedge_camera_ok{camera=entry}"], seen["faceedge_camera_ok{camera=yard}"]) == (1, 0)
     assert seen["faceedge_pressure_ratio{}"] == 0.7
     assert not any(name.startswith(("faceedge_temperature", "faceedge_governor_step")) for name in seen)
+
+
+def test_the_first_refusal_of_a_door_is_a_step_from_zero() -> None:
+    metrics, counters = Metrics(), {"frames_passed": 3}
+    metrics.sources = Sources(lambda: counters)
+    assert samples(metrics)["faceedge_grants_total{verdict=refused}"] == 0
+    counters["grant_refused"] = 1
+    assert samples(metrics)["faceedge_grants_total{verdict=refused}"] == 1
+    assert samples(metrics)["faceedge_decisions_total{outcome=review}"] == 0
 
 
 def test_the_next_daemon_begins_at_zero_and_the_registry_of_the_process_stays_empty_of_us() -> None:
@@ -99,6 +111,9 @@ def test_the_process_itself_is_measured_and_no_series_of_creation_times_is_made(
 
 def test_labels_are_names_of_parts_and_outcomes_only() -> None:
     labels = {label for *_, names in COUNTED for label in names} | {
-        label for _, names in READINGS.values() for label in names
+        label for _, names in ASKED.values() for label in names
     }
-    assert labels == {"queue", "fate", "place", "reason", "outcome", "verdict", "thread", "direction", "step", "what"}
+    assert labels == {
+        "queue", "fate", "place", "reason", "outcome", "verdict", "thread", "direction", "step", "what", "camera",
+        "door", "controller", "state", "version",
+    }  # fmt: skip

@@ -13,13 +13,16 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from faceedge.health.metrics import READINGS, Metrics, Sources
+from faceedge.health.metrics import ASKED, Metrics, Sources
 from faceedge.health.scrape import MetricsServer
 
-PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
+PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 SECTION = re.compile(r"^## Metrics\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 COUNTERS = ("frames_passed", "late_detect_old", "decision_deny", "judged_deny_unknown", "grant_opened",
             "detect_faults", "governor_less_batch", "commands")  # fmt: skip
+
+
+SHOWN = {"camera": "entry", "queue": "frames", "state": "locked", "version": "1.0"}
 
 
 def section() -> str:
@@ -36,8 +39,8 @@ def full() -> Metrics:
     metrics.decided("deny", 0.1)
     metrics.hearing(lambda _: None)({"event": "decision", "verdict": "opened", "latency_ms": 100.0})
     metrics.sources = Sources(
-        lambda: dict.fromkeys(COUNTERS, 1), lambda: {"frames": 1}, lambda: {"entry": True},
-        lambda: dict.fromkeys(READINGS, 1.0),
+        lambda: dict.fromkeys(COUNTERS, 1),
+        lambda: {name: {tuple(SHOWN.get(each, "main") for each in labels): 1.0} for name, (_, labels) in ASKED.items()},
     )  # fmt: skip
     return metrics
 
