@@ -35,14 +35,14 @@ from faceedge.jobs.site import Site
 from faceedge.jobs.vision import Portrait, Vision, open_vision
 from faceedge.models.store import make_package
 from faceedge.quantize.intervals import Drawing, draws, percentiles
-from faceedge.types import Image
+from faceedge.types import Image, Template
 
 FILES: dict[str, str] = {
     "edgeface-xxs": "edgeface_xxs_512", "mobilefacenet": "mobilefacenet_128_fast", "edgeface-xs": "edgeface_xs_512",
-    "mobileface-v2": "mobileface_v2_256", "dlib-resnet": "",
+    "mobileface-v2": "mobileface_v2_256", "mobilefacenet-casia": "mobilefacenet_casia_128", "dlib-resnet": "",
     "yunet": "yunet_n", "lightqnet": "lightqnet",
 }  # fmt: skip
-LICENCES = ("LicenseRef-InsightFace-non-commercial",)
+LICENCES = ("LicenseRef-InsightFace-non-commercial", "none-stated")
 SEED, FMR, SIDE_PX = 7, 1e-3, 480
 SAME = 0.3
 ROUNDS = 400
@@ -55,15 +55,19 @@ class Judged:
 
     recipes: list[str] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
-    embeddings: list[Any] = field(default_factory=list)
+    templates: list[Template] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, recipe: str, person: str, portrait: Portrait, values: dict[str, float]) -> None:
         self.recipes.append(recipe)
         self.people.append(person)
-        self.embeddings.append(portrait.template.embedding)
+        self.templates.append(portrait.template)
         for name, value in values.items():
             self.values.setdefault(name, []).append(value)
+
+    @property
+    def embeddings(self) -> Any:
+        return np.array([template.embedding for template in self.templates])
 
 
 def main() -> None:
@@ -131,14 +135,15 @@ def _figures(data: Path, site: Site) -> dict[str, Any]:
             return open_until.enter_context(open_vision(models, settings, site.state, site.cache))
 
         vision, lightqnet = opened("none"), opened("lightqnet")
-        gallery, probes = _judged(data, vision, lightqnet)
+        gallery, probes = judged(data, vision, lightqnet)
         return {
             **_foretold(gallery, probes), "overhead": _overhead(data / "dev", vision),
             "no_faces": _no_faces(data / "dev", vision), "ruined": _ruined(data / "dev", vision),
         }  # fmt: skip
 
 
-def _judged(data: Path, vision: Vision, lightqnet: Vision) -> tuple[Judged, Judged]:
+def judged(data: Path, vision: Vision, lightqnet: Vision | None = None) -> tuple[Judged, Judged]:
+    """The gallery's photos and the probes of both lists, these clean and spoiled; data: the folder of `dev`."""
     degrade = _degrade(data / "degrade.py")
     dev = data / "dev"
     boxes = {row["image"]: row for row in csv.DictReader((dev / "boxes.csv").open(encoding="utf-8")) if row["w"]}
@@ -173,7 +178,7 @@ def _small(image: Any, box: list[float]) -> tuple[Image, list[float]]:
 
 
 def _looked(
-    vision: Vision, lightqnet: Vision, image: Image, box: list[float]
+    vision: Vision, lightqnet: Vision | None, image: Image, box: list[float]
 ) -> Iterator[tuple[Portrait, dict[str, float]]]:
     """The face at that place, where it is found, and every figure for its quality."""
     faces = vision.detector.detect([image])[0]
@@ -188,13 +193,14 @@ def _looked(
     values = {
         "detector": face.score, "plain": assess.shot(face, crops[0], vision.scheme).quality, "ours": after.quality,
         "head alone": after.raw if after.raw is not None else -99.0,
-        "lightqnet": lightqnet.grades(image, [face], crops)[0],
     }  # fmt: skip
+    if lightqnet is not None:
+        values["lightqnet"] = lightqnet.grades(image, [face], crops)[0]
     yield Portrait(face, crops[0], after, templates[0]), values
 
 
 def _foretold(gallery: Judged, probes: Judged) -> dict[str, Any]:
-    known, seen = np.array(gallery.embeddings), np.array(probes.embeddings)
+    known, seen = gallery.embeddings, probes.embeddings
     owners, people = np.array(gallery.people), np.array(probes.people)
     alike = seen @ known.T
     is_own = people[:, None] == owners[None]

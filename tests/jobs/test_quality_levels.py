@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from faceedge.fit import Judging
 from faceedge.jobs.calibration.quality_fit import Rows, fit_output, rows_of
-from faceedge.jobs.calibration.quality_gather import Look
 from faceedge.jobs.calibration.quality_levels import judging_of, leads
 from faceedge.types import Template
 from tests.jobs.test_quality_fit import MATCH, looks, unit
 
 
-def shown(number: int, person: str, *vector: float) -> Look:
-    template = Template(unit(np.array(vector, np.float32)), 10.0, "space")
-    return replace(looks(photos=1, people=1)[0], photo=number, person=person, template=template)
+def shown(person: str, *vector: float) -> tuple[str, Template]:
+    return person, Template(unit(np.array(vector, np.float32)), 10.0, "space")
 
 
 def test_the_lead_is_over_the_second_person_not_over_another_photo_of_the_first() -> None:
-    (ada, again, bea) = shown(0, "ada", 1, 0, 0), shown(1, "ada", 1, 0.1, 0), shown(2, "bea", 0, 0, 1)
+    (ada, again, bea) = shown("ada", 1, 0, 0), shown("ada", 1, 0.1, 0), shown("bea", 0, 0, 1)
     found = list(leads([ada, again, bea], "cosine"))
     assert len(found) == 2, "bea is shown once, so nobody could find her"
     assert all(is_right for is_right, _, _ in found)
@@ -31,7 +28,7 @@ def test_the_lead_is_over_the_second_person_not_over_another_photo_of_the_first(
 
 
 def test_who_is_nearer_to_somebody_else_is_counted_as_wrong() -> None:
-    (ada, again, bea) = shown(0, "ada", 1, 0, 0), shown(1, "ada", 0, 1, 0), shown(2, "bea", 1, 0.1, 0)
+    (ada, again, bea) = shown("ada", 1, 0, 0), shown("ada", 0, 1, 0), shown("bea", 1, 0.1, 0)
     assert [is_right for is_right, _, _ in leads([ada, again, bea], "cosine")] == [False, False]
 
 
