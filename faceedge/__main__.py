@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from faceedge import __version__
+from faceedge import __version__, logs
 from faceedge.cli import modules
 from faceedge.errors import FaceedgeError, one_line
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 no, 2 bad usage or input, 70 our own fault."""
     words = sys.argv[1:] if argv is None else argv
     args = build_parser(words).parse_args(words)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logs.set_up()
     try:
         code = int(args.run(args))
         if sys.stdout is not None:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except FaceedgeError as error:
         text = str(error)  # a path in it may hold anything, a line break too
-        print("faceedge:", text if text.isprintable() else one_line(text, 2000), file=sys.stderr)  # noqa: T201
+        _complain(text if text.isprintable() else one_line(text, 2000))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -60,10 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         if isinstance(error, OSError) and (words := _outside(error)):
-            print(f"faceedge: {words}", file=sys.stderr)  # noqa: T201
+            _complain(words)
             return FaceedgeError.exit_code
         logging.getLogger("faceedge").exception("internal fault, please report it with the lines above")
         return INTERNAL_FAULT
+
+
+def _complain(words: str) -> None:
+    print(logs.complaint(f"faceedge: {words}"), file=sys.stderr)  # noqa: T201
 
 
 def _outside(error: OSError) -> str:

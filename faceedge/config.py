@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from faceedge.errors import ConfigError
+from faceedge.logs import Format
 from faceedge.overrides import ENV_PREFIX, explain, override
 from faceedge.toml import read_toml
 
@@ -129,6 +130,12 @@ class Health(Section):
     metrics: str = Field("", pattern=r"^$|^(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}$|^unix:/.{1,100}$")
 
 
+class Log(Section):
+    """format: of the log of `faceedge run`, on stderr: `text` for people, `logfmt` or `json` for programs."""
+
+    format: Format = "text"
+
+
 class DoorDecide(Section):
     """Numbers of one door in place of the model's and of `[decide]`. Similarities are raw, as in `fit.toml`. What lets
     in more than the usual ones do is said at a start and in the state. lockout: false for a way out."""
@@ -240,6 +247,7 @@ class Config(Section):
     batch: Batch = Batch()
     decide: Decide = Decide()
     health: Health = Health()
+    log: Log = Log()
     clock: Clock = Clock()
     journal: JournalSettings = JournalSettings()
     capture: Capture = Capture()
@@ -293,8 +301,8 @@ def _section(steps: Sequence[str]) -> type[BaseModel]:
     """The part of the file that a fault lies in."""
     parts: dict[str, type[BaseModel]] = {
         "broker": Broker, "models": Models, "engine": EngineSettings, "camera": Camera, "door": Door, "decide": Decide,
-        "batch": Batch, "health": Health, "clock": Clock, "journal": JournalSettings, "capture": Capture,
-        "events": Events, "home_assistant": HomeAssistant,
+        "batch": Batch, "health": Health, "log": Log, "clock": Clock, "journal": JournalSettings,
+        "capture": Capture, "events": Events, "home_assistant": HomeAssistant,
     }  # fmt: skip
     return parts.get(steps[0], Config) if steps else Config
 

@@ -22,6 +22,8 @@ from faceedge.demo.children import STOP_S, Child, faceedge
 
 TICK_S = 0.02
 LOUD = ("WARNING", "ERROR", "CRITICAL")
+LEGIBLE = {"FACEEDGE__LOG__FORMAT": "text"}
+"""What is read here, whatever the configuration says."""
 
 
 class Charge:
@@ -105,7 +107,7 @@ class Charge:
 
     def _spawn(self) -> Child:
         orders = ["--inside", self._orders, "--config", str(self._config)]
-        more = {"NOTIFY_SOCKET": self._notified, "WATCHDOG_USEC": str(round(WATCHDOG_S * 1e6))}
+        more = {"NOTIFY_SOCKET": self._notified, "WATCHDOG_USEC": str(round(WATCHDOG_S * 1e6)), **LEGIBLE}
         self._log_at = 0
         self._child = Child(self._name, [*self.around, *faceedge("chaos", *orders)], self._folder, self._heard, more)
         self._observer.note("start", self._name, "started")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from faceedge import config as configuration
+from faceedge import logs
 from faceedge.cli.careful import Careful, is_watched
 from faceedge.cli.generations import Check, Generations, read_startable
 from faceedge.cli.lines import JsonLines
@@ -23,6 +24,8 @@ from faceedge.seams import Seams
 
 log = logging.getLogger("faceedge.events")
 
+LOGGED = ("outcome", "reason", "camera", "track", "person", "quality", "verdict")
+"""Of a decision; its similarities are in the journal only."""
 MOST_WAITING = 1000
 """Events that a slow reader may be behind by before the oldest are dropped."""
 
@@ -70,6 +73,7 @@ def _generations(
     state, cache = configuration.state_dir(settings), configuration.cache_dir()
 
     def make(config: Config, check: Check) -> Daemon:
+        logs.set_up(config.log.format)
         care = careful.care(config) if careful is not None else None
         return Daemon(config, state, cache, tell, once=args.once, check=check, seams=seams, care=care)
 
@@ -86,10 +90,10 @@ def _generations(
 def log_event(event: dict[str, Any]) -> None:
     """Decisions and changes as one log line each; people appear as their id only."""
     if event["event"] == "decision":
+        told = {name: event[name] for name in LOGGED}
         log.info(
             "%s %s camera=%s track=%s person=%s quality=%s verdict=%s",
-            event["outcome"], event["reason"], event["camera"], event["track"], event["person"], event["quality"],
-            event["verdict"],
+            *told.values(), extra=logs.with_fields(event="decision", **told, latency_ms=event["latency_ms"]),
         )  # fmt: skip
     elif event["event"] != "track":
-        log.info("%s", json.dumps(event))
+        log.info("%s", json.dumps(event), extra=logs.with_fields(**event))
