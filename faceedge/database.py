@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from faceedge.errors import StoreError
 from faceedge.files import sync_folder
@@ -47,6 +48,20 @@ def told(path: Path, mend: str = "restore a backup") -> Iterator[None]:
         raise StoreError(
             f"{error.filename or path}: {error.strerror}; set state_dir or FACEEDGE_STATE to a folder of your own"
         ) from error
+
+
+@contextmanager
+def reading(path: Path, mend: str = "restore a backup", *, is_still: bool = False) -> Iterator[sqlite3.Connection]:
+    """One moment of a file that others may write: nothing of it is changed, and their locks stay. is_still: nobody can
+    write it, as on a disk that is read-only. Raises StoreError."""
+    with told(path, mend):
+        how = "immutable=1" if is_still else "mode=ro"
+        connection = sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, isolation_level=None)
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
 
 
 @contextmanager

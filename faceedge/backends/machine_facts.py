@@ -36,7 +36,7 @@ class Machine:
 def read_machine(root: Path = ROOT) -> Machine:
     """Raises MissingExtra without TensorRT."""
     version = one_line(str(tensorrt().__version__), 40)
-    return Machine(version, _cuda(root), _l4t(root), _module(root), power_mode(root))
+    return Machine(version, cuda_of(root), l4t_of(root), module_of(root), power_mode(root))
 
 
 def power_mode(root: Path = ROOT) -> str:
@@ -61,13 +61,13 @@ def l4t_fault(l4t: str) -> str:
     return f"L4T {l4t} refuses large allocations although memory is free; update to {_FAULTY_L4T[l4t]}"
 
 
-def _l4t(root: Path) -> str:
+def l4t_of(root: Path = ROOT) -> str:
     """`36.4.3`, from `# R36 (release), REVISION: 4.3, …`."""
     found = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
     return f"{found[1]}.{found[2]}" if found else ""
 
 
-def _cuda(root: Path) -> str:
+def cuda_of(root: Path = ROOT) -> str:
     """Of the toolkit: `12.6`; its patches change nothing for a plan."""
     try:
         version = str(json.loads(_text(root / "usr/local/cuda/version.json"))["cuda"]["version"])
@@ -77,7 +77,7 @@ def _cuda(root: Path) -> str:
     return ".".join(re.findall(r"\d+", version)[:2])
 
 
-def _module(root: Path) -> str:
+def module_of(root: Path = ROOT) -> str:
     """`NVIDIA Jetson Orin Nano … (p3767-0005)`: the model names the kit, the number the module and its memory. The
     Super flash only adds power modes, so its word is left out. Elsewhere the name of the graphics card."""
     model = one_line(_text(root / "proc/device-tree/model").strip("\0 \n"), 100).removesuffix(" Super")

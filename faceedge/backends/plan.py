@@ -24,7 +24,7 @@ from faceedge.manifest import SHA256, Line, Part
 
 __all__ = [
     "BuildOptions", "Fingerprint", "Place", "Precision", "Reading", "Shapes", "Sidecar", "fingerprint_of", "keep_plan",
-    "kept_until_better", "place_of", "read_plan",
+    "kept_until_better", "look", "place_of", "read_plan",
 ]  # fmt: skip
 
 MAX_PLAN_BYTES = 2 << 30
@@ -103,6 +103,14 @@ def read_plan(place: Place, wanted: Fingerprint, key: bytes, power_mode: str = "
     return Reading(plan, note=note)
 
 
+def look(place: Place, key: bytes) -> Sidecar:
+    """What a plan says that it is, if it is whole and signed with `key`; for whoever only wants to know, and so nothing
+    is set aside. Raises FileNotFoundError when there is none, Refused, OSError."""
+    sidecar = _read_sidecar(place, key)
+    _read_signed_plan(place, sidecar)
+    return sidecar
+
+
 def keep_plan(place: Place, fresh: Path, wanted: Fingerprint, key: bytes, power_mode: str = "") -> Sidecar:
     """Moves a plan that was just built to its place and signs it. A power cut between the two files leaves a pair that
     does not match and costs another build. Raises Refused, OSError; then what was there stays."""
@@ -147,22 +155,32 @@ def kept_until_better(place: Place) -> Iterator[None]:
 
 def _read_pair(place: Place, wanted: Fingerprint, key: bytes) -> tuple[Sidecar, bytes]:
     """Raises FileNotFoundError when neither file is there, Refused, OSError."""
+    sidecar = _read_sidecar(place, key)
+    if changed := difference(sidecar.fingerprint, wanted):
+        raise Refused(changed)
+    return sidecar, _read_signed_plan(place, sidecar)
+
+
+def _read_sidecar(place: Place, key: bytes) -> Sidecar:
+    """Raises as `_read_pair`."""
     try:
         held = guarded.read_own(place.sidecar, MAX_SIDECAR_BYTES)
     except FileNotFoundError:
         if not os.path.lexists(place.plan):
             raise
         raise Refused("the plan has no sidecar") from None
-    sidecar = _opened(held, key)
-    if changed := difference(sidecar.fingerprint, wanted):
-        raise Refused(changed)
+    return _opened(held, key)
+
+
+def _read_signed_plan(place: Place, sidecar: Sidecar) -> bytes:
+    """Raises Refused when it is not what was signed, OSError."""
     try:
         plan = _read_exactly(place.plan, sidecar.plan_bytes)
     except FileNotFoundError:
         raise Refused("the plan is missing") from None
     if hashlib.sha256(plan).hexdigest() != sidecar.plan_sha256:
         raise Refused("the plan was altered")
-    return sidecar, plan
+    return plan
 
 
 def _opened(held: bytes, key: bytes) -> Sidecar:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import quote
 
-from faceedge.database import told
+from faceedge import database
 from faceedge.errors import StoreError
 from faceedge.journal.chain import COLUMNS
 from faceedge.journal.entry import Draft, Entry
@@ -21,13 +20,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """One moment of the journal: what is appended meanwhile is not seen. Raises StoreError."""
     if not path.is_file():
         raise StoreError(f"{path}: no journal yet; the daemon writes one")
-    with told(path, MEND):
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
-        try:
-            connection.execute("BEGIN")
-            yield connection
-        finally:
-            connection.close()
+    with database.reading(path, MEND) as connection:
+        yield connection
 
 
 def entries(connection: sqlite3.Connection, where: str = "1", *values: object, newest_first: bool = False,

@@ -1,0 +1,1 @@
+"""What `faceedge doctor` looks at: an installation in, findings out, each with a remedy. Changes nothing."""
