@@ -25,16 +25,20 @@ source "$HERE/setup/python.sh"
 source "$HERE/setup/files.sh"
 # shellcheck source=scripts/setup/site.sh
 source "$HERE/setup/site.sh"
+# shellcheck source=scripts/setup/people.sh
+source "$HERE/setup/people.sh"
 # shellcheck source=scripts/setup/models.sh
 source "$HERE/setup/models.sh"
 # shellcheck source=scripts/setup/service.sh
 source "$HERE/setup/service.sh"
+# shellcheck source=scripts/setup/exchange.sh
+source "$HERE/setup/exchange.sh"
 # shellcheck source=scripts/setup/uninstall.sh
 source "$HERE/setup/uninstall.sh"
 
 CHECKS="root board release disk clock power memory version camera"
 INSTALL="packages python modules units folders switch config models people doors engines selftest service next"
-UPGRADE_STEPS="packages python modules config_fits exchange next"
+UPGRADE_STEPS="packages python modules config_fits databases_fit exchange next"
 
 # What each step says it is about to do; a line a step.
 title() {
@@ -47,6 +51,7 @@ title() {
     switch) echo "version $VERSION becomes the current one" ;;
     config) echo "configuration" ;;
     config_fits) echo "whether version $VERSION reads the configuration" ;;
+    databases_fit) echo "whether there would be a way back from version $VERSION" ;;
     exchange) echo "exchange, watched for ${HEALTHY_WITHIN_S} s at most" ;;
     models) echo "networks" ;;
     people) echo "people" ;;

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034  # read by the other pieces
 # What this machine is: module, L4T and JetPack release, Python, and which version of faceedge is to be installed.
 
-PLATFORM="" L4T="" MODULE="" VERSION="" PYTHON_TAG=""
+PLATFORM="" L4T="" MODULE="" RELEASE="" VERSION="" CONTENTS="" PYTHON_TAG=""
 
 detect_board() {
     MODULE="$(read_module)"
@@ -47,17 +47,55 @@ jetpack() {
     esac
 }
 
-# The version that is to run: of the wheel in the offline folder, else of the source beside this script.
+# The release that is to run, of the wheel in the offline folder, else of the source beside this script; and its
+# version, which is the folder that it is installed in.
 find_version() {
     if [ -n "$OFFLINE" ]; then
-        VERSION="$(wheel_version)"
+        RELEASE="$(wheel_version)"
     else
-        VERSION="$(sed -nE 's/^__version__ = "([^"]+)"$/\1/p' "$SOURCE/faceedge/__init__.py")"
+        RELEASE="$(sed -nE 's/^__version__ = "([^"]+)"$/\1/p' "$SOURCE/faceedge/__init__.py")"
     fi
-    [[ "$VERSION" =~ ^[0-9][0-9A-Za-z.+]*$ ]] || fail "no version of faceedge in ${OFFLINE:-$SOURCE}" \
+    [[ "$RELEASE" =~ ^[0-9][0-9A-Za-z.+]*$ ]] || fail "no version of faceedge in ${OFFLINE:-$SOURCE}" \
         "make the folder with scripts/make_offline.sh, or take a whole checkout of faceedge"
     OPT="$ROOT/opt/faceedge"
+    CONTENTS="$(contents)" || fail "$SOURCE cannot be read" "take a whole checkout of faceedge"
+    VERSION="$(folder_of_release)"
     VENV="$OPT/$VERSION"
+}
+
+# A release has one folder. Another state of it, as after a `git pull`, has one beside that, and only --upgrade asks for it.
+folder_of_release() {
+    local folder now
+    now="$(current_version)"
+    if [ -z "$UPGRADE" ]; then
+        case "$now" in
+        "$RELEASE"-*) printf '%s' "$now" ;;
+        *) printf '%s' "$RELEASE" ;;
+        esac
+        return 0
+    fi
+    for folder in "$OPT/$RELEASE" "$OPT/$RELEASE"-*; do
+        if holds_contents "$folder"; then
+            printf '%s' "${folder##*/}"
+            return 0
+        fi
+    done
+    if [ -e "$OPT/$RELEASE/.complete" ]; then printf '%s' "$RELEASE-$CONTENTS"; else printf '%s' "$RELEASE"; fi
+}
+
+# Whether that folder is whole, and was made of the very files that would be installed now.
+holds_contents() {
+    [ "$(cat "$1/.complete" 2>/dev/null)" = "$CONTENTS" ]
+}
+
+# Twelve digits that are others as soon as one file is.
+contents() {
+    local parts=(systemd scripts/setup/faceedge scripts/constraints-jp6.txt scripts/constraints-jp7.txt)
+    [ -n "$OFFLINE" ] || parts+=(faceedge engines calibration setup.cfg pyproject.toml)
+    {
+        (cd "$SOURCE" && find "${parts[@]}" -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+        [ -z "$OFFLINE" ] || sha256sum <"$OFFLINE/wheels/faceedge-$RELEASE-py3-none-any.whl"
+    } | sha256sum | cut -c -12
 }
 
 wheel_version() {

@@ -47,6 +47,8 @@ check_version() {
         [ -z "$UPGRADE" ] || fail "there is nothing to upgrade" "run it without --upgrade first"
     elif [ "$now" != "$VERSION" ] && [ -z "$UPGRADE" ] && [ ! -e "$OPT/.trial" ]; then
         fail "version $now is installed, this is $VERSION" "add --upgrade: it returns when the new one is not healthy"
+    elif [ -z "$UPGRADE" ] && [ -e "$VENV/.complete" ] && ! holds_contents "$VENV"; then
+        warn "the $RELEASE that is installed is not the very one of ${OFFLINE:-$SOURCE}; --upgrade exchanges it"
     fi
 }
 

@@ -23,9 +23,10 @@ put() {
     run mv "$2.new" "$2"
 }
 
-# A version keeps its own units, so that a return to it brings them back.
+# A version keeps its own units and its command, so that a return to it brings them back.
 keep_units() {
     run cp -R "$SOURCE/systemd" "$VENV/systemd"
+    run cp "$HERE/setup/faceedge" "$VENV/command"
     [ ! -d "$SOURCE/systemd/libexec" ] || run cp -R "$SOURCE/systemd/libexec" "$VENV/libexec"
 }
 
@@ -33,6 +34,22 @@ step_units() {
     local kept="$VENV/systemd"
     [ -z "$DRY_RUN" ] || kept="$SOURCE/systemd"
     install_units "$kept"
+}
+
+# ours FOLDER KIND…: names of such files below the folder `systemd` of any version that is here. An operator's own may
+# be called faceedge-something, too.
+ours() {
+    local folder="$1" kind file
+    shift
+    for kind in "$@"; do
+        for file in "$OPT"/*/systemd/"$folder"/*."$kind" "$SOURCE/systemd/$folder"/*."$kind"; do
+            [ ! -f "$file" ] || printf '%s\n' "${file##*/}"
+        done
+    done | sort -u
+}
+
+our_units() {
+    ours . service path timer target
 }
 
 install_units() {

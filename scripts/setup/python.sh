@@ -9,7 +9,8 @@ step_python() {
     ! is_jetson || build_pycuda
     install_product
     keep_units
-    run touch "$VENV/.complete"
+    [ -n "$DRY_RUN" ] || printf '%s\n' "$CONTENTS" >"$VENV/.contents"
+    run mv "$VENV/.contents" "$VENV/.complete"
     run sync -f "$VENV"
 }
 
@@ -26,7 +27,7 @@ install_product() {
     local what
     what="[$(extras)]"
     if [ -n "$OFFLINE" ]; then
-        what="faceedge$what==$VERSION"
+        what="faceedge$what==$RELEASE"
     else
         copy_source "$OPT/.source"
         what="$OPT/.source$what"
@@ -48,11 +49,17 @@ extras() {
 }
 
 pip() {
-    local verb="$1" flags=(--no-input --disable-pip-version-check --constraint "$(constraints)")
+    local verb="$1"
     shift
-    [ ! -d "$OPT/wheels" ] || flags+=(--find-links "$OPT/wheels")
-    [ -z "$OFFLINE" ] || flags+=(--no-index --find-links "$OFFLINE/wheels")
-    "$VENV/bin/python" -m pip "$verb" "${flags[@]}" "$@"
+    pip_flags
+    "$VENV/bin/python" -m pip "$verb" "${FLAGS[@]}" "$@"
+}
+
+# In FLAGS: what pip is told each time.
+pip_flags() {
+    FLAGS=(--no-input --disable-pip-version-check --constraint "$(constraints)")
+    [ ! -d "$OPT/wheels" ] || FLAGS+=(--find-links "$OPT/wheels")
+    [ -z "$OFFLINE" ] || FLAGS+=(--no-index --find-links "$OFFLINE/wheels")
 }
 
 remedy_of_pip() {
@@ -63,17 +70,26 @@ remedy_of_pip() {
     fi
 }
 
-# pycuda has no wheels: it is compiled against the board's CUDA, and the wheel is kept for the next version.
+# pycuda has no wheels: it is compiled against the board's CUDA, and the wheel is kept for the next version. Without a
+# network from its source in the offline folder.
 build_pycuda() {
     # shellcheck disable=SC2034  # of whoever fails in here
     local STEP=pycuda cuda="$ROOT/usr/local/cuda"
     ! compgen -G "$OPT/wheels/pycuda-*.whl" >/dev/null || return 0
     [ -z "$OFFLINE" ] || ! compgen -G "$OFFLINE/wheels/pycuda-*.whl" >/dev/null || return 0
     run mkdir -p "$OPT/wheels"
-    run_or_tell "pycuda cannot be built" "nvcc must lie in /usr/local/cuda/bin: apt-get install nvidia-jetpack g++ python3-dev" \
-        env PATH="$cuda/bin:$PATH" CUDA_ROOT="$cuda" \
-        "$VENV/bin/python" -m pip wheel --no-input --disable-pip-version-check --no-deps \
-        --constraint "$(constraints)" --wheel-dir "$OPT/wheels" pycuda
+    pip_flags
+    run_or_tell "pycuda cannot be built" "$(remedy_of_pycuda)" env PATH="$cuda/bin:$PATH" CUDA_ROOT="$cuda" \
+        "$VENV/bin/python" -m pip wheel "${FLAGS[@]}" --no-deps --wheel-dir "$OPT/wheels" pycuda
+}
+
+remedy_of_pycuda() {
+    local nvcc="nvcc must lie in /usr/local/cuda/bin: apt-get install nvidia-jetpack g++ python3-dev"
+    if [ -n "$OFFLINE" ]; then
+        echo "make $OFFLINE anew with scripts/make_offline.sh --jetson, which puts its wheel in; or $nvcc"
+    else
+        echo "$nvcc"
+    fi
 }
 
 # Which folders modules come from: our own from the environment, TensorRT from JetPack.

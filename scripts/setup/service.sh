@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2153  # CONTROLLER is an option, controller a name
-# Starting, watching whether it is healthy, exchanging versions and going back.
+# Starting, and watching whether it is healthy.
 
 HEALTHY_WITHIN_S=60
 STEADY_S=5
@@ -31,11 +31,18 @@ step_service() {
 }
 
 start_anew() {
+    local before
+    before="$(invocation)"
     run systemctl reset-failed faceedge.service || true
     run systemctl --no-block restart faceedge.service || return 1
     [ -z "$DRY_RUN" ] || return 0
-    wait_healthy || return 1
+    wait_healthy "$before" || return 1
     run rm -f "$OPT/.changed"
+}
+
+# Names one run of the service; the next one has another.
+invocation() {
+    systemctl show -p InvocationID --value faceedge.service 2>/dev/null || true
 }
 
 watch_wishes() {
@@ -58,13 +65,17 @@ start_controllers() {
     done <<<"$named"
 }
 
-# Healthy is: ready, not in safe mode, and for some seconds the same process, which systemd did not have to start again.
+# wait_healthy BEFORE: healthy is another run than that one, ready, not in safe mode, and for some seconds the same
+# process, which systemd did not have to start again.
 wait_healthy() {
-    local tick steady=0 state
-    for ((tick = 0; tick < HEALTHY_WITHIN_S; tick++)); do
-        state="$(systemctl show -p ActiveState -p NRestarts -p StatusText faceedge.service)"
-        [[ "$state" == *NRestarts=0* ]] || return 1
-        if [[ "$state" == *ActiveState=active* && "$state" != *"safe mode"* ]]; then
+    local tick steady=0 state ends=$((SECONDS + HEALTHY_WITHIN_S))
+    for ((tick = 0; tick < HEALTHY_WITHIN_S && SECONDS < ends; tick++)); do
+        state="$(systemctl show -p ActiveState -p NRestarts -p StatusText -p InvocationID faceedge.service)"
+        if [ -n "${1:-}" ] && [[ "$state" == *"InvocationID=$1"* ]]; then
+            steady=0
+        elif [[ "$state" != *NRestarts=0* ]]; then
+            return 1
+        elif [[ "$state" == *ActiveState=active* && "$state" != *"safe mode"* ]]; then
             steady=$((steady + 1))
         else
             steady=0
@@ -73,80 +84,4 @@ wait_healthy() {
         sleep 1
     done
     return 1
-}
-
-# --upgrade on another version, or an exchange that was interrupted before the new version had proved itself.
-is_exchange() {
-    if [ -e "$OPT/.trial" ]; then return 0; fi
-    [ -n "$UPGRADE" ] && [ "$(current_version)" != "$VERSION" ]
-}
-
-step_exchange() {
-    local before
-    before="$(version_before)"
-    note_trial "$before"
-    install_units "$VENV/systemd"
-    remove_strange_units "$VENV/systemd"
-    switch_to "$VERSION"
-    if start_anew; then
-        watch_wishes
-        end_trial
-        remove_old_versions "$before"
-        return 0
-    fi
-    go_back "$before"
-}
-
-version_before() {
-    if [ -e "$OPT/.trial" ]; then cat "$OPT/.trial"; else current_version; fi
-}
-
-# On disk, so that a run after a power cut knows where to go back to.
-note_trial() {
-    [ ! -e "$OPT/.trial" ] || return 0
-    [ -n "$DRY_RUN" ] || printf '%s' "$1" >"$OPT/.trial.new"
-    run sync "$OPT/.trial.new"
-    run mv "$OPT/.trial.new" "$OPT/.trial"
-}
-
-end_trial() {
-    run rm -f "$OPT/.trial"
-}
-
-# Program and units of the version before; databases stay as they are: a version reads them after one
-# step of the next one, and refuses to start after more.
-go_back() {
-    local how="runs again"
-    say "  version $VERSION is not healthy: back to $1"
-    [ -d "$OPT/$1/bin" ] || fail "version $VERSION is not healthy, and $1 is gone" "$(remedy_of_service)"
-    # What the bad version did is not held against the one before: its ends would count towards a safe mode.
-    run systemctl stop faceedge.service || true
-    run rm -f "$ROOT/var/lib/faceedge/starts.json"
-    switch_to "$1"
-    install_units "$OPT/$1/systemd"
-    remove_strange_units "$OPT/$1/systemd"
-    start_anew || how="does not run well either"
-    end_trial
-    fail "version $VERSION was not healthy within $HEALTHY_WITHIN_S s; version $1 $how" \
-        "people, keys and journal are as they were; journalctl -u faceedge says what was wrong"
-}
-
-# Units of another version that this one does not have.
-remove_strange_units() {
-    local file
-    for file in "$UNIT_DIR"/faceedge*.{service,path,timer,target}; do
-        if [ -f "$file" ] && [ ! -f "$1/${file##*/}" ]; then run rm -f "$file"; fi
-    done
-    run systemctl daemon-reload
-}
-
-# The one that runs and the one before stay.
-remove_old_versions() {
-    local folder
-    for folder in "$OPT"/[0-9]*; do
-        case "${folder##*/}" in
-        "$VERSION" | "$1") ;;
-        *) run rm -rf "$folder" ;;
-        esac
-    done
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2153  # CONTROLLER is an option, controller a name
-# What is this door's own: configuration, people, keys, engines. All by commands of the product, as the service's user.
+# What is this door's own: configuration, keys, engines. All by commands of the product, as the service's user.
 
 config_file() {
     printf '%s' "$ROOT/etc/faceedge/faceedge.toml"
@@ -60,19 +60,6 @@ write_config() {
 step_config_fits() {
     run_or_tell "version $VERSION refuses the configuration; nothing was changed" \
         "mend $(config_file), which the present version reads, too, then run this again" product config check
-}
-
-# What it says holds names: for the terminal, not for the log.
-step_people() {
-    [ -n "$PEOPLE" ] || return 0
-    if [ -n "$DRY_RUN" ]; then
-        say "  would enrol everybody in $PEOPLE"
-        return 0
-    fi
-    stage "$PEOPLE"
-    product enroll --folder "$STAGE/$(basename "$PEOPLE")" </dev/null ||
-        warn "not everybody was enrolled, as said above; faceedge enroll adds them later"
-    sweep
 }
 
 # A key for every controller that the configuration names and that has none.
@@ -142,13 +129,14 @@ step_next() {
 }
 
 tell_keys() {
-    local door controller
+    local door controller named
     if [ "$CONTROLLER" = here ]; then
         say "  the door          is a controller on this machine: journalctl -fu 'faceedge-controller@*'"
         return 0
     fi
+    named="$(controllers "if c['named']")" || fail "the doors cannot be listed" "faceedge door list says why"
     while read -r door controller; do
         [ -z "$door" ] || say "  the controller    carry /var/lib/faceedge/keys/door-$door.$controller.key to it," \
             "then: faceedge door test $door --controller $controller"
-    done < <(controllers "if c['named']")
+    done <<<"$named"
 }

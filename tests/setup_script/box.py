@@ -57,8 +57,9 @@ class Box:
     def call(self, code: str, *options: str, answers: str = "") -> subprocess.CompletedProcess[str]:
         """Functions of the script, after it has read these options and looked at the board. answers: typed by somebody
         who sits at a terminal; without any nobody does."""
-        prelude = 'source "$0"; parse_options "$@"; open_log; OPT="$ROOT/opt/faceedge"; VERSION=1.0; VENV="$OPT/1.0"; '
-        words = ["-c", f"{prelude}detect_board; {code}", str(SCRIPT), *options]
+        begin = 'source "$0"; parse_options "$@"; open_log; detect_board; OPT="$ROOT/opt/faceedge"'
+        prelude = f'{begin}; RELEASE=1.0; VERSION=1.0; VENV="$OPT/1.0"'
+        words = ["-c", f"{prelude}; {code}", str(SCRIPT), *options]
         if not answers:
             return self._bash(words, {"FACEEDGE_SETUP_SOURCED": "1"})
         keyboard, terminal = os.openpty()

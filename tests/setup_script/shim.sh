@@ -22,6 +22,11 @@ python() {
     case "$*" in
     "-m venv "*) venv "${!#}" ;;
     *sys.version_info*) echo "${FAKE_PYTHON:-3.10}" ;;
+    *MIGRATIONS*)
+        [ -e "${0%/bin/*}/steps" ] && cat "${0%/bin/*}/steps" && return
+        [ -z "$FAKE_STEPS" ] || { printf "$FAKE_STEPS" && return; }
+        exec "$REAL_PYTHON" "$@"
+        ;;
     *importlib*) [[ "$FOREIGN" == "${!#}" ]] && echo "/usr/lib/python3/dist-packages/$FOREIGN" || echo "${0%/bin/*}/lib/${!#}" ;;
     *default_models*) /bin/mkdir -p "$FACEEDGE_ROOT/var/cache/faceedge/models" ;;
     "-m pip install "*) fails pip && exit 1; /bin/ln -s "$(/usr/bin/readlink "$0")" "${0%/*}/faceedge" ;;
@@ -46,6 +51,8 @@ faceedge() {
         ;;
     "model add "*) echo '{"package": "'"${3##*/}"'@1", "standing": null},' >>"$FAKE/models" ;;
     "model activate "*) /usr/bin/sed -i "s/\(\"$3@1\", \"standing\": \)null/\1\"active\"/" "$FAKE/models" ;;
+    "people list --json") printf '{"people": [%s]}' "$(/usr/bin/sed 's/.*/{"name": "&"}/' "$FAKE/people" | /usr/bin/paste -sd,)" ;;
+    "enroll --folder "*) /usr/bin/find "$3" -mindepth 1 -type d -printf '%f\n' >>"$FAKE/people" ;;
     "selftest "*) fails selftest && { echo "memory: failed"; return 1; } || return 0 ;;
     esac
 }
@@ -54,18 +61,24 @@ systemctl() {
     case "$*" in
     *"-p NRestarts"*)
         [ -e "$FAKE/active" ] && echo ActiveState=active || echo ActiveState=inactive
+        echo "InvocationID=$(cat "$FAKE/invocation" 2>/dev/null)"
         [ -e "$FAKE/crashing" ] && echo NRestarts=2 || echo NRestarts=0
         [ -e "$FAKE/safe" ] && echo "StatusText=doors: 1; safe mode" || echo "StatusText=doors: 1"
         ;;
+    *"-p InvocationID --value"*) cat "$FAKE/invocation" 2>/dev/null ;;
     *"-p ActiveState --value"*) [ -e "$FAKE/active" ] && echo active || echo inactive ;;
     "is-enabled "*) [ -L "$FACEEDGE_ROOT/etc/systemd/system/multi-user.target.wants/${!#}" ] ;;
     "enable "*) wants="$FACEEDGE_ROOT/etc/systemd/system/multi-user.target.wants" && /bin/mkdir -p "$wants" && /bin/ln -sfn "../$2" "$wants/$2" ;;
     *"restart faceedge.service")
         version="$(/usr/bin/readlink "$FACEEDGE_ROOT/opt/faceedge/current")"
+        [ "$version" != "$DEAF" ] || return 0
+        [ "$version" != "$CUT_OFF" ] || kill -"$SIGNAL" "$PPID"
+        printf 'run%s\n' "$(date +%N)" >"$FAKE/invocation"
         /bin/rm -f "$FAKE/active" "$FAKE/crashing"
         case "$version" in "$DEAD") ;; "$CRASHING") /bin/touch "$FAKE/active" "$FAKE/crashing" ;; *) : >"$FAKE/active" ;; esac
         ;;
-    "stop faceedge.service") /bin/rm -f "$FAKE/active" ;;
+    daemon-reload) [ ! -e "$FAKE/reload-fails" ] || { /bin/rm "$FAKE/reload-fails" && exit 1; } ;;
+    "stop faceedge.service") /bin/rm -f "$FAKE/active" "$FAKE/invocation" ;;
     esac
 }
 

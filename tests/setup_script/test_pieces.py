@@ -123,6 +123,18 @@ def test_the_current_version_is_what_the_link_says(box: Box) -> None:
     assert box.call(code).stdout == "1.0"
 
 
+def test_one_file_that_differs_makes_other_contents(box: Box, tmp_path: Path) -> None:
+    wheel = tmp_path / "wheels/faceedge-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    said = set()
+    for text in ("one", "two", "two"):
+        wheel.write_text(text)
+        said.add(box.call("contents", "--offline", str(tmp_path)).stdout)
+    assert len(said) == 2
+    assert len(box.call("contents").stdout.strip()) == 12
+    assert box.call("contents").stdout not in said
+
+
 # packages.sh
 
 
@@ -190,6 +202,15 @@ def test_pycuda_is_built_with_the_boards_cuda_once(box: Box) -> None:
     assert f"PATH={box.root}/usr/local/cuda/bin:" in box.log()
 
 
+def test_pycuda_is_built_without_a_network_where_there_is_none(box: Box, tmp_path: Path) -> None:
+    box.environ["FAILING"] = "pycuda"
+    done = box.call("prepare_venv; STEP=python; build_pycuda", "--offline", str(tmp_path))
+    assert 'step "pycuda" failed' in done.stderr
+    assert "make_offline.sh --jetson" in done.stderr
+    (words,) = [words for words in box.called("python") if "pip wheel" in words]
+    assert f"--no-index --find-links {tmp_path}/wheels" in words
+
+
 def test_a_machine_that_is_no_jetson_gets_neither_pycuda_nor_jtop(plain: Box) -> None:
     assert plain.call("extras", "--simulate").stdout == "cpu\n"
     plain.call("step_python", "--simulate")
@@ -221,4 +242,5 @@ def test_units_come_with_users_folders_and_device_rules(box: Box) -> None:
 
 def test_the_hardware_watchdog_is_set_only_when_asked_for(box: Box) -> None:
     box.call("install_units $SOURCE/systemd", "--hardware-watchdog")
-    assert list((box.root / "etc/systemd/system.conf.d").iterdir())
+    (ours,) = (box.root / "etc/systemd/system.conf.d").iterdir()
+    assert ours.name > "watchdog.conf", "of two files the later name wins, and L4T brings one"

@@ -80,6 +80,39 @@ def test_photos_are_swept_away_and_names_stay_out_of_the_log(box: Box) -> None:
     assert "Ada" not in box.log()
 
 
+def test_who_was_removed_since_is_not_enrolled_again(box: Box) -> None:
+    for name in ("Ada Lovelace", "Bob"):
+        box.write(f"srv/people/{name}/1.jpg", "photo")
+    words = ("step_python; step_folders; step_people", "--people", str(box.root / "srv/people"))
+    assert box.call(*words).returncode == 0
+    (box.fake / "people").write_text("Bob\n")
+    box.write("srv/people/Cleo/1.jpg", "photo")
+    done = box.call(*words)
+    assert done.returncode == 0, done.stderr
+    assert (box.fake / "people").read_text().splitlines() == ["Bob", "Cleo"]
+    (box.fake / "log").unlink()
+    assert box.call(*words).returncode == 0
+    assert not [words for words in box.called("faceedge") if "enroll" in words]
+    noted = box.root / "opt/faceedge/.people"
+    assert noted.stat().st_mode & 0o777 == 0o600
+    assert not [name for name in ("Ada", "Bob", "Cleo") if name in noted.read_text() + box.log()]
+
+
+def test_who_was_refused_is_tried_again(box: Box) -> None:
+    box.write("srv/people/Ada/1.jpg", "photo")
+    words = ("step_python; step_people", "--people", str(box.root / "srv/people"))
+    box.call(
+        "product() { case $1 in enroll) return 2 ;; *) echo '{\"people\": []}' ;; esac; }; " + words[0], *words[1:]
+    )
+    assert box.call(*words).returncode == 0
+    assert (box.fake / "people").read_text() == "Ada\n"
+
+
+def test_doors_that_cannot_be_listed_are_told_at_the_end_too(box: Box) -> None:
+    done = box.call("step_python; product() { return 1; }; STEP=next; tell_keys")
+    assert 'step "next" failed: the doors cannot be listed' in done.stderr
+
+
 def test_what_an_interrupted_run_left_of_photos_is_swept(box: Box) -> None:
     box.write("opt/faceedge/.stage/people/Ada/1.jpg", "photo")
     box.call("sweep")
@@ -122,6 +155,13 @@ def test_healthy_is_ready_and_steady(box: Box) -> None:
     assert box.call("wait_healthy").returncode == 1
 
 
+def test_the_run_before_is_not_taken_for_the_new_one(box: Box) -> None:
+    (box.fake / "active").touch()
+    (box.fake / "invocation").write_text("one\n")
+    assert box.call("HEALTHY_WITHIN_S=8; wait_healthy one").returncode == 1
+    assert box.call("HEALTHY_WITHIN_S=8; wait_healthy two").returncode == 0
+
+
 def test_a_daemon_in_safe_mode_is_not_healthy(box: Box) -> None:
     (box.fake / "active").touch()
     (box.fake / "safe").touch()
@@ -141,12 +181,14 @@ def test_without_systemd_the_step_says_so(box: Box) -> None:
 
 
 def test_units_that_a_version_does_not_have_go_with_the_other(box: Box) -> None:
-    box.write("etc/systemd/system/faceedge-new.timer", "")
-    box.write("etc/systemd/system/other.service", "")
+    box.write("opt/faceedge/2.0/systemd/faceedge-new.timer", "")
+    for unit in ("faceedge-new.timer", "faceedge-of-an-operator.timer", "other.service"):
+        box.write(f"etc/systemd/system/{unit}", "")
     box.call("install_units $SOURCE/systemd; remove_strange_units $SOURCE/systemd")
     left = {path.name for path in (box.root / "etc/systemd/system").iterdir()}
     assert "faceedge-new.timer" not in left
-    assert {"other.service", "faceedge.service"} <= left
+    assert {"other.service", "faceedge-of-an-operator.timer", "faceedge.service"} <= left
+    assert "stop faceedge-new.timer" in box.called("systemctl")
 
 
 def test_the_version_that_runs_and_the_one_before_stay(box: Box) -> None:

@@ -1,4 +1,4 @@
-"""The whole script on a made-up Jetson: once, twice, interrupted, upgraded, removed."""
+"""The whole script on a made-up Jetson: once, twice, interrupted, removed."""
 
 from __future__ import annotations
 
@@ -112,51 +112,6 @@ def test_networks_of_opencv_are_added_and_chosen_once(box: Box) -> None:
     assert words == ["model add yunet", "model activate yunet --yes", "model add sface", "model activate sface --yes"]
 
 
-def test_an_upgrade_runs_and_keeps_the_version_before(door: Box, tmp_path: Path) -> None:
-    kept = _state(door)
-    done = door.setup("--yes", "--upgrade", "--offline", str(_offline(tmp_path, "0.2.0")))
-    assert done.returncode == 0, done.stderr
-    assert (door.root / "opt/faceedge/current").readlink() == Path("0.2.0")
-    assert (door.root / "opt/faceedge/0.1.0/.complete").exists()
-    assert _state(door) == kept
-
-
-def test_an_upgrade_that_does_not_run_returns_to_the_version_before(door: Box, tmp_path: Path) -> None:
-    kept = _state(door)
-    for fault in ("DEAD", "CRASHING"):
-        door.environ = {fault: "0.2.0"}
-        ends = door.root / "var/lib/faceedge/starts.json"
-        ends.write_text("three bad ends")
-        done = door.setup("--yes", "--upgrade", "--offline", str(_offline(tmp_path / fault, "0.2.0")))
-        assert done.returncode == 1
-        assert "0.2.0 was not healthy within 60 s; version 0.1.0 runs again" in done.stderr
-        assert (door.root / "opt/faceedge/current").readlink() == Path("0.1.0")
-        assert (door.fake / "active").exists()
-        assert not (door.fake / "crashing").exists()
-        assert not ends.exists(), "the version before would start in safe mode for what the other did"
-        assert _state(door) == kept
-
-
-def test_an_upgrade_cut_before_its_proof_is_proven_or_taken_back_by_the_next_run(door: Box, tmp_path: Path) -> None:
-    folder = str(_offline(tmp_path, "0.2.0"))
-    cut = "find_version; switch_to 0.2.0; note_trial 0.1.0"
-    assert door.call(cut, "--offline", folder).returncode == 0
-    door.environ["DEAD"] = "0.2.0"
-    assert "version 0.1.0 runs again" in door.setup("--yes", "--offline", folder).stderr
-    assert not (door.root / "opt/faceedge/.trial").exists()
-
-
-def test_a_version_that_refuses_the_configuration_changes_nothing(door: Box, tmp_path: Path) -> None:
-    door.environ["FAILING"] = "config"
-    done = door.setup("--yes", "--upgrade", "--offline", str(_offline(tmp_path, "0.2.0")))
-    assert "refuses the configuration; nothing was changed" in done.stderr
-    assert (door.root / "opt/faceedge/current").readlink() == Path("0.1.0")
-
-
-def test_another_version_wants_the_word_upgrade(door: Box, tmp_path: Path) -> None:
-    assert "add --upgrade" in door.setup("--yes", "--offline", str(_offline(tmp_path, "0.2.0"))).stderr
-
-
 def test_uninstall_keeps_what_was_gathered_and_purge_leaves_nothing(box: Box) -> None:
     before = set(box.manifest())
     assert box.setup(*FLAGS, "--controller", "here").returncode == 0
@@ -171,15 +126,53 @@ def test_uninstall_keeps_what_was_gathered_and_purge_leaves_nothing(box: Box) ->
     assert not (box.root / "etc/sysusers.d").exists()
 
 
-def _offline(folder: Path, version: str) -> Path:
-    wheels = folder / "offline/wheels"
-    wheels.mkdir(parents=True)
-    (wheels / f"faceedge-{version}-py3-none-any.whl").touch()
-    return folder / "offline"
+def test_what_an_operator_has_called_alike_stays(box: Box) -> None:
+    assert box.setup(*FLAGS).returncode == 0
+    units = "etc/systemd/system"
+    mine = [
+        box.write(f"{units}/{name}", "")
+        for name in (
+            "faceedge-mine.service", "faceedge-mine.service.d/a.conf", "faceedge@.service",
+            "multi-user.target.wants/faceedge-mine.service",
+        )
+    ]  # fmt: skip
+    mine.append(box.write("etc/udev/rules.d/99-my-faceedge.rules", ""))
+    mine.append(box.write("etc/credstore/faceedge-mine", ""))
+    assert box.setup("--uninstall", "--purge", "--yes").returncode == 0
+    assert [path for path in mine if not path.exists()] == []
+    assert not [words for words in box.called("systemctl") if "mine" in words]
 
 
-def _state(box: Box) -> dict[str, str]:
-    return {path: facts for path, facts in box.manifest().items() if path.startswith(("var/lib", "etc/faceedge"))}
+def test_purge_takes_drop_ins_and_keys_in_the_stores_of_systemd(box: Box) -> None:
+    assert box.setup(*FLAGS).returncode == 0
+    left = [
+        box.write(name, "")
+        for name in (
+            "etc/credstore/faceedge-device-key", "etc/credstore.encrypted/faceedge-mqtt-password",
+            "etc/systemd/system/faceedge.service.d/a.conf",
+            "etc/systemd/system/faceedge-controller@main.service.d/a.conf",
+        )
+    ]  # fmt: skip
+    assert box.setup("--uninstall", "--yes").returncode == 0
+    assert all(path.exists() for path in left), "kept with the rest of what was set"
+    assert box.setup("--uninstall", "--purge", "--yes").returncode == 0
+    assert not any(path.exists() for path in left)
+
+
+def test_a_dry_purge_needs_no_yes_and_changes_nothing(door: Box) -> None:
+    before = door.manifest()
+    done = door.setup("--dry-run", "--uninstall", "--purge")
+    assert done.returncode == 0
+    assert f"would run: rm -rf {door.root}/etc/faceedge {door.root}/var/lib/faceedge" in done.stdout
+    assert door.manifest() == before
+
+
+def test_nothing_is_removed_while_another_run_is_at_work(door: Box) -> None:
+    lock = door.write("run/faceedge-setup.lock", "")
+    done = door.call(f"exec 8>'{lock}'; flock 8; uninstall", "--uninstall", "--yes")
+    assert "another flash_setup.sh is at work" in done.stderr
+    assert (door.fake / "active").exists()
+    assert (door.root / "opt/faceedge/current").exists()
 
 
 def _without_root(box: Box) -> dict[str, str]:
