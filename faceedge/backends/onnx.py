@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from faceedge.backends.base import Input, Memory, Tensor
-from faceedge.backends.binding import Bindings, form_of
-from faceedge.backends.heap import return_freed_memory
+from faceedge.backends.binding import Bindings, Form, form_of
+from faceedge.backends.heap import large_blocks_apart, return_freed_memory
 from faceedge.backends.inputs import are_of, check_inputs
 from faceedge.backends.onnx_session import device_of, open_session, shrinking, speaks_of_memory, specs_of, told
 from faceedge.errors import EngineError, NoMemory
@@ -43,16 +43,21 @@ class OnnxEngine:
         if threads is None:
             raise EngineError("the engine is closed; open the model again")
         mine, form = threads.mine, form_of(arrays)
-        if form not in mine:
+        if is_new := form not in mine:
             check_inputs(self.inputs, arrays, self.max_batch)
         here = cast(Mapping[str, Tensor], arrays)  # what is on a device has been refused
         with _translated():
-            if self._is_cold:
-                self._is_cold = False
-                mine.run_first_rows(here)  # ONNX Runtime never gives back what the very first run took
-            outputs = mine.run(form, here)
+            outputs = self._run_new(mine, form, here) if is_new else mine.run(form, here)
             self._give_back(mine)  # not before: this batch may have been cut just before the trim
             return outputs
+
+    @large_blocks_apart()
+    def _run_new(self, mine: Bindings, form: Form, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The arena of ONNX Runtime grows with a form that it has not run before, or not since the last trim."""
+        if self._is_cold:
+            self._is_cold = False
+            mine.run_first_rows(arrays)  # ONNX Runtime never gives back what the very first run took
+        return mine.run(form, arrays)
 
     @property
     def memory(self) -> Memory:
@@ -83,7 +88,8 @@ class OnnxEngine:
     def _give_back(self, mine: Bindings) -> None:
         if mine.trims != self._trims:
             mine.trims = self._trims
-            mine.empty(shrinking(self.device))
+            with large_blocks_apart():
+                mine.empty(shrinking(self.device))
             return_freed_memory()
 
 
