@@ -42,6 +42,11 @@ class Package:
         """The plain form, which every backend takes."""
         return self.folder / GRAPH
 
+    def graph_digest(self) -> str:
+        """SHA-256 of the graph that TensorRT reads, in hex: as noted, and reckoned where it was not. Raises OSError."""
+        plain = self.manifest.plain
+        return plain.sha256 if plain is not None else hashlib.sha256(self.graph.read_bytes()).hexdigest()
+
     @property
     def fast_graph(self) -> Path:
         """What ONNX Runtime runs: the rewritten form where there is one."""

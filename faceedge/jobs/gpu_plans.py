@@ -5,7 +5,6 @@ Used by `gpu_engines.py`. Nothing is opened that is not signed and as the recipe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ class Plans:
         broken recipe."""
         recipe, _ = read_recipe(package.manifest.role)
         options = build_options(package, recipe, spec, typing_of(self._machine.tensorrt))
-        wanted = fingerprint_of(package.build, _digest(package), options, self._machine)
+        wanted = fingerprint_of(package.build, package.graph_digest(), options, self._machine)
         return Plan(package, place_of(self._state, package.label, package.build, options.precision), wanted)
 
     def opened(self, plan: Plan, reference: Engine | None = None) -> Inner:
@@ -103,9 +102,3 @@ class Plans:
         if next(candidates(self._state), None) is None and (self._state / "gallery.db").exists():
             raise StoreError(f"{self._state}: the device key of the gallery is missing; put it back")
         return guarded.engines_key(first_key(self._state).secret)
-
-
-def _digest(package: Package) -> str:
-    """Of the graph that TensorRT reads."""
-    plain = package.manifest.plain
-    return plain.sha256 if plain is not None else hashlib.sha256(package.graph.read_bytes()).hexdigest()

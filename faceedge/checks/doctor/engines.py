@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -102,14 +101,8 @@ def _plan(id: str, patient: Patient, package: Package, machine: Machine) -> Find
         return fail(id, f"{package.label}: {error}", remedy)
     here = {
         "tensorrt": machine.tensorrt, "cuda": machine.cuda, "l4t": machine.l4t, "build": package.build,
-        "module": machine.module or built.module, "graph_sha256": _digest(package),
+        "module": machine.module or built.module, "graph_sha256": package.graph_digest(),
     }  # fmt: skip
     if changed := difference(built, built.model_copy(update=here)):
         return fail(id, f"the engine of {package.label} {changed}", remedy)
     return ok(id, f"{package.label}, {precision}, built for this machine")
-
-
-def _digest(package: Package) -> str:
-    """Of the graph that TensorRT reads."""
-    plain = package.manifest.plain
-    return plain.sha256 if plain is not None else hashlib.sha256(package.graph.read_bytes()).hexdigest()
