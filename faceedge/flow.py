@@ -21,6 +21,7 @@ from faceedge.health.keeper import Keeper
 from faceedge.health.metrics import Metrics
 from faceedge.jobs.collector import Collector
 from faceedge.jobs.enrol_mode import EnrolMode
+from faceedge.jobs.look_alikes import demanded
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import Vision
 from faceedge.journal.reading import last_time
@@ -72,6 +73,7 @@ class Flow:
         parts.callback(self.sync.close)
         thresholds, judging = ground.vision.door_thresholds, ground.vision.judging
         self.numbers = Numbers.of(self._config.door, self._config.decide, thresholds, judging)
+        ground.roster.demand(demanded(self.numbers))
         judge = self._judge()
         self.publisher = self._publisher(judge)
         self.detect = self._detect()

@@ -113,7 +113,7 @@ class House:
         return Report(
             self._config.door, self.vision, self.pipeline, self.publisher, self.session.journal, self.cameras,
             self.collector, self.enrol_mode, self.lockdown, self.keeper, self.exchange,
-            self._plan.safe, self.flow.numbers.notices,
+            self._plan.safe, self.flow.numbers.notices, lambda: self.roster.notices,
         )  # fmt: skip
 
     def _ground(self) -> Ground:

@@ -51,6 +51,8 @@ class Report:
     safe: SafeMode | None = None
     own_numbers: Sequence[str] = ()
     """Sentences about doors whose numbers are looser than usual."""
+    of_people: Callable[[], Sequence[str]] = tuple
+    """Sentences about who is enrolled."""
 
     def state(self) -> dict[str, Any]:
         """As documented in docs/mqtt.md."""
@@ -105,6 +107,7 @@ class Report:
             *self.pipeline.notices,
             *self.vision.notices,
             *self.own_numbers,
+            *self.of_people(),
             *(self.exchange.notices if self.exchange is not None else ()),
         ]
 

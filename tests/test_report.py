@@ -62,9 +62,10 @@ def test_a_start_writes_down_the_numbers_of_every_door_and_the_state_says_which_
     report = Report(
         (Door(name="main"), Door(name="lab", look_alikes="review")), nothing, nothing, cast(Any, publisher), nothing,
         nothing, nothing, nothing, nothing, nothing, None, own_numbers=("door lab lets in more",),
+        of_people=lambda: ("flag them",),
     )  # fmt: skip
     assert report.standing("here", Capture())["doors"] == [
         {"name": "main", "liveness": "off"},
         {"name": "lab", "liveness": "off", "look_alikes": "review", "limits": {"match": 0.5}},
     ]
-    assert report.notices() == ["door lab lets in more"]
+    assert report.notices() == ["door lab lets in more", "flag them"]

@@ -27,7 +27,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Holds every template against every other: which do more harm than good, who is too close to whom, "
         "which false-match rate the thresholds have among these people, with bounds, and which thresholds a stated "
         "rate takes. Changes nothing without --fix or --flag. Exit code 1 when a template should go or somebody is "
-        "enrolled twice.",
+        "enrolled twice; with --flag when not everybody could be compared.",
         epilog="Example: faceedge gallery audit --fmr 1e-4 --html audit.html     what each line means: docs/audit.md",
     )
     add_rate_flags(parser)
@@ -63,13 +63,16 @@ def run(args: argparse.Namespace) -> int:
     gallery_fix.check(args)
     with opening.open_gallery(args) as gallery:
         package = recogniser(args)
+        if args.flag and args.html is None:
+            return gallery_fix.flag(args, gallery, package)
+        seen = gallery.changes()
         audit = audited(args, gallery, package)
         if args.html is not None:
             _write_page(args, audit)
-        if args.fix:
-            return gallery_fix.fix(args, gallery, audit, lambda: audited(args, gallery, package))
         if args.flag:
-            return gallery_fix.flag(args, gallery, audit)
+            return gallery_fix.flag(args, gallery, package)
+        if args.fix:
+            return gallery_fix.fix(args, gallery, audit, seen, lambda: audited(args, gallery, package))
     if args.json:
         opening.print_json(document(audit))
     else:

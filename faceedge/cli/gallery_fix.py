@@ -10,14 +10,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from faceedge import config
 from faceedge.cli import noting, opening, removal
+from faceedge.door_limits import Numbers
 from faceedge.errors import BadInput, one_line
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.audit.findings import Audit, ClosePair, Suspect
-from faceedge.jobs.audit.mend import Proposal, flag_found, is_cut_off, next_proposal, proposals, remove_template
+from faceedge.jobs.audit.flagging import MOST_PAIRS, flag_everybody
+from faceedge.jobs.audit.mend import Proposal, next_proposal, proposals, remove_template
 from faceedge.jobs.audit.page import REASONS
+from faceedge.jobs.look_alikes import Measure, demanded
+from faceedge.package import Package
 
 LEFT = 1
+CHANGED = "  the gallery has changed since it was looked at: nothing was removed, and it is looked at again"
+NOT_ALL = (
+    f"faceedge: not everybody was compared with everybody: more than {MOST_PAIRS:,} pairs look alike, or people came "
+    "meanwhile. Try again; if it stays so, the thresholds do not fit these people: faceedge gallery audit"
+)
 
 
 @dataclass(slots=True)
@@ -32,8 +42,9 @@ def check(args: argparse.Namespace) -> None:
         raise BadInput("--fix asks before every removal, and nobody can be asked here; run it on a terminal")
 
 
-def fix(args: argparse.Namespace, gallery: Gallery, audit: Audit, again: Callable[[], Audit]) -> int:
-    """Proposes one removal after the other and audits anew after each. again: the audit of the gallery as it is now.
+def fix(args: argparse.Namespace, gallery: Gallery, audit: Audit, seen: int, again: Callable[[], Audit]) -> int:
+    """Proposes one removal after the other and audits anew after each, and when the gallery changed while somebody
+    thought. seen: its changes before the audit. again: the audit of the gallery as it is now.
 
     Exit code 1 when something was left. Raises BadInput where nobody can be asked.
     """
@@ -48,7 +59,11 @@ def fix(args: argparse.Namespace, gallery: Gallery, audit: Audit, again: Callabl
             if not answer:
                 done.declined.add(proposal.key)
                 continue
-            done.removed.append(_carry_out(gallery, audit, proposal, note))
+            if gallery.changes() == seen:
+                done.removed.append(_carry_out(gallery, audit, proposal, note))
+            else:
+                print(CHANGED, file=sys.stderr)
+            seen = gallery.changes()
             audit = again()
     left = len(proposals(audit))
     if args.json:
@@ -70,24 +85,34 @@ def _by_hand(audit: Audit, proposal: Proposal) -> bool:
     return False
 
 
-def flag(args: argparse.Namespace, gallery: Gallery, audit: Audit) -> int:
-    """Flags who looks alike, as an enrolment does."""
-    found = flag_found(gallery, audit)
-    for one, other in found:
+def flag(args: argparse.Namespace, gallery: Gallery, package: Package) -> int:
+    """Flags who looks alike, as an enrolment does, by the lowest scores of all doors. Exit code 1 when that is not
+    everybody."""
+    with opening.progress_bar() as progress:
+        found = flag_everybody(gallery, _measure(args, package), lambda done: progress("comparing", done))
+    for one, other in found.pairs:
         body = {"person": one, "other": other, "flagged": True, "by": "audit"}
         noting.note(gallery.path.parent, "look_alike", body)
-    names = audit.names
-    if is_cut_off(audit):
-        print("faceedge: only the closest pairs were looked at; more people may look alike", file=sys.stderr)
+    names = {person.id: person.name for person in gallery.people()}
+    if not found.is_all:
+        print(NOT_ALL, file=sys.stderr)
     if args.json:
-        pairs = [[{"id": key, "name": names[key]} for key in pair] for pair in found]
-        opening.print_json({"flagged": pairs})
-        return 0
-    for one, other in found:
-        print(f"flagged: {names[one]} and {names[other]} look alike")
-    if not found:
+        pairs = [[{"id": key, "name": names.get(key, key)} for key in pair] for pair in found.pairs]
+        opening.print_json({"flagged": pairs, "all": found.is_all})
+        return 0 if found.is_all else LEFT
+    for one, other in found.pairs:
+        print(f"flagged: {names.get(one, one)} and {names.get(other, other)} look alike")
+    if not found.pairs:
         print("nobody was flagged who was not before")
-    return 0
+    return 0 if found.is_all else LEFT
+
+
+def _measure(args: argparse.Namespace, package: Package) -> Measure:
+    settings, fit = config.load(args.config), package.fit
+    assert fit is not None, "read_package refuses a recogniser without fit.toml"
+    levels = fit.door_thresholds
+    doors = Numbers.of(settings.door, settings.decide, levels, fit.judging)
+    return Measure(package.space, package.manifest.metric, levels.grey, levels.match).down_to(demanded(doors))
 
 
 def forget_typed() -> None:

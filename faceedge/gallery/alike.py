@@ -91,7 +91,8 @@ class Alike:
         rest. measured: the highest score by id of everybody who still looks like them in that space. Whom it was
         dropped for.
 
-        A flag set by hand stays, one measured in another space too, and a pair that was cleared stays cleared.
+        A flag set by hand stays, and a pair that was cleared stays cleared. So does a flag measured in another space,
+        and, since a pair remembers one space, any while both have templates of another: it may rest on those.
         """
         dropped = []
         with self._tables.transaction():
@@ -101,7 +102,7 @@ class Alike:
                     continue
                 if other in measured:
                     self._write(pair, replace(likeness, similarity=measured[other]))
-                else:
+                elif not self._share_another(person_id, other, space):
                     self._erase(pair)
                     dropped.append(other)
         return dropped
@@ -110,6 +111,10 @@ class Alike:
         """The sealed values of one person as they lie on disk."""
         query = "SELECT body FROM look_alikes WHERE ? IN (person_id, other_id) AND NOT tombstone"
         return [body for (body,) in self._tables.rows(query, person_id)]
+
+    def _share_another(self, one: str, other: str, space: str) -> bool:
+        spaces = "SELECT space FROM templates WHERE person_id = ? AND space != ? AND NOT tombstone"
+        return bool(self._tables.rows(f"{spaces} INTERSECT {spaces}", one, space, other, space))
 
     def _opened(self, key: str, one: str, other: str, body: bytes) -> Pair:
         plain = self._tables.vault.open(body, body_context("look_alikes", key, one, other))

@@ -83,6 +83,18 @@ class Pair:
         return self.people[self.people[0] == person_id]
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Raw scores from which two people look alike. match: of any two of their templates; grey: the mean of them all."""
+
+    grey: float
+    match: float
+
+    def reach(self, others: Levels) -> bool:
+        """Whether whoever looks alike by the others does so by these."""
+        return self.grey <= others.grey and self.match <= others.match
+
+
 class LookAlikes(Protocol):
     """Which people of a store look alike, as far as jobs need it. Raises StoreError as the store does."""
 
@@ -99,12 +111,37 @@ class LookAlikes(Protocol):
         ...
 
 
+class ComparedSpaces(Protocol):
+    """Whether all who look alike are flagged, space by space. Raises StoreError as the store does."""
+
+    def reaches(self, space: str, levels: Levels) -> bool:
+        """Whether everybody with templates of a space has been compared, at these scores or lower ones."""
+        ...
+
+    def wanted(self, space: str) -> Levels | None:
+        """The scores at which everybody was compared last; whoever comes is to be compared at these, too."""
+        ...
+
+    def note(self, space: str, levels: Levels, until: int) -> None:
+        """Everybody who was there when `changes` was `until` has been compared."""
+        ...
+
+    def extend(self, space: str, levels: Levels) -> None:
+        """So has whoever this transaction has brought; a gallery that was empty before begins so."""
+        ...
+
+
 class PeopleStore(Protocol):
     """People and their templates. Raises StoreError when the store cannot be used, BadInput on a wrong argument."""
 
     @property
     def alike(self) -> LookAlikes:
         """The look-alikes among the people."""
+        ...
+
+    @property
+    def compared(self) -> ComparedSpaces:
+        """Whether these are all of them."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

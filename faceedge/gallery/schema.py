@@ -142,6 +142,11 @@ MIGRATIONS = (
         WHERE NOT tombstone AND NEW.id IN (person_id, other_id);
     END;
     """,
+    # By space: the scores at which everybody was compared for look-alikes, and up to which change; sealed. Of this
+    # device alone, as captures are.
+    """
+    CREATE TABLE compared (id TEXT PRIMARY KEY, body BLOB NOT NULL);
+    """,
 )
 
 

@@ -44,6 +44,7 @@ SEALED = (
     Sealed("days_off", "body", lambda key: body_context("days_off", key)),
     Sealed("captures", "crop", capture_context, ("person_id", "alignment")),
     Sealed("look_alikes", "body", lambda key, *ids: body_context("look_alikes", key, *ids), ("person_id", "other_id")),
+    Sealed("compared", "body", lambda space: body_context("compared", space)),
 )
 NOT_SEALED = {("data_keys", "wrapped")}
 

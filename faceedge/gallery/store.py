@@ -19,6 +19,7 @@ from faceedge.gallery.access import Access
 from faceedge.gallery.alike import Alike
 from faceedge.gallery.base import Entry, Origin, Person, Templates
 from faceedge.gallery.captured import Captured
+from faceedge.gallery.compared import Compared
 from faceedge.gallery.tables import Tables
 from faceedge.rules.book import Book
 from faceedge.types import Image, Template
@@ -44,6 +45,7 @@ class Gallery:
         self.close = tables.close
         self.access = Access(tables)
         self.alike = Alike(tables)
+        self.compared = Compared(tables)
         self.captured = Captured(tables)
         self._tables = tables
 

@@ -254,22 +254,26 @@ class _Clerk:
 
     def look_alikes(self, everyone: Index, sittings: Sequence[Sitting]) -> tuple[LookAlike, ...]:
         """Everybody else who comes near one of the faces, surest first: a poor photo resembles many."""
+        least = min(self.eyes.look_alike, self._measure().grey)
         nearest: dict[str, tuple[float, float]] = {}
         for sitting in sittings:
             quality = sitting.portrait.assessment.quality
             for key, score in everyone.nearest(sitting.template):
-                if score >= self.eyes.look_alike and key != self.person.id:
+                if score >= least and key != self.person.id:
                     sure = self.eyes.thresholds.calibrated(score) * quality
                     nearest[key] = max((sure, score), nearest.get(key, (sure, score)))
         found = [(self.gallery.find(key), score) for key, (_, score) in sorted(nearest.items(), key=_sureness)]
         return tuple(LookAlike(person, score) for person, score in found if person is not None)
 
     def flag(self, others: Sequence[LookAlike]) -> tuple[LookAlike, ...]:
-        """Keeps who of them is to be flagged; the templates are stored by then."""
-        measure = Measure.of(self.eyes)
-        near = [other.person.id for other in others if other.similarity >= measure.grey]
-        found = look_alikes.flag(self.gallery, measure, self.person.id, near, "enrolment")
-        return tuple(replace(other, flagged=other.person.id in found) for other in others)
+        """Keeps who of them is to be flagged; the templates are stored by then. Those, and whom to point out anyway."""
+        near = [other.person.id for other in others]
+        found = look_alikes.flag(self.gallery, self._measure(), self.person.id, near, "enrolment")
+        told = [other for other in others if other.person.id in found or other.similarity >= self.eyes.look_alike]
+        return tuple(replace(other, flagged=other.person.id in found) for other in told)
+
+    def _measure(self) -> Measure:
+        return look_alikes.as_before(self.gallery, Measure.of(self.eyes))
 
     def add(self, sittings: Sequence[Sitting]) -> tuple[Shown, ...]:
         """Stores what is not stored yet: the same photo twice is one template."""

@@ -8,13 +8,14 @@ mean of all pairs of photos hardly does, but that of siblings does.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from faceedge.door_limits import Numbers
 from faceedge.fit import Thresholds
-from faceedge.gallery.base import Finder, Likeness, PeopleStore, Templates
+from faceedge.gallery.base import Finder, Levels, Likeness, PeopleStore, Templates
 from faceedge.gallery.search import Index, similarity
 from faceedge.types import Template
 
@@ -45,6 +46,17 @@ class Measure:
         levels = eyes.door_thresholds
         return cls(eyes.space, eyes.metric, levels.grey, levels.match)
 
+    @property
+    def levels(self) -> Levels:
+        """By which scores."""
+        return Levels(self.grey, self.match)
+
+    def down_to(self, levels: Levels | None) -> Measure:
+        """By the lower ones of these and its own."""
+        if levels is None:
+            return self
+        return replace(self, grey=min(self.grey, levels.grey), match=min(self.match, levels.match))
+
     def likeness(self, one: Sequence[Template], other: Sequence[Template]) -> float | None:
         """The highest score between templates of two people, None when they do not look alike."""
         scores = np.array([[similarity(a, b, self.metric) for b in other] for a in one])
@@ -53,12 +65,25 @@ class Measure:
         return float(scores.max())
 
 
+def demanded(numbers: Numbers) -> Levels | None:
+    """The lowest scores of the doors that ask look-alikes for more; None where no door does."""
+    wary = [limits for limits in numbers.own.values() if limits.look_alikes]
+    return Levels(min(one.grey for one in wary), min(one.match for one in wary)) if wary else None
+
+
+def as_before(gallery: PeopleStore, measure: Measure) -> Measure:
+    """Whoever comes is compared at least as widely as all who are there were: for a door's own scores, say."""
+    return measure.down_to(gallery.compared.wanted(measure.space))
+
+
 def flag(gallery: PeopleStore, measure: Measure, person: str, others: Iterable[str], by: Finder) -> dict[str, bool]:
     """Flags a person and those of the others (ids) who look like them; whether each was not flagged before.
 
-    Call it inside the transaction that has added templates.
+    measure: `as_before`. Call it inside the transaction that has added templates. others: at least whoever has a
+    template that comes as near as `grey` to one of these.
     """
     found = flag_pairs(gallery, measure, [(person, other) for other in others], by)
+    gallery.compared.extend(measure.space, measure.levels)
     return {other: is_new for (_, other), is_new in found.items()}
 
 
@@ -84,6 +109,7 @@ def near(everyone: Index, shown: Templates, least: float) -> set[str]:
 
 def settle(gallery: PeopleStore, measure: Measure, person: str) -> list[str]:
     """After a template of a person has gone: ends what rested on it. Ids of those they look like no more."""
+    measure = as_before(gallery, measure)
     shown = _by_person(gallery, measure.space, {person, *(pair.other(person) for pair in gallery.alike.pairs(person))})
     own = shown.pop(person, [])
     scores = {other: measure.likeness(own, theirs) for other, theirs in shown.items()}

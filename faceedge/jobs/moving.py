@@ -109,7 +109,7 @@ def bring_in(
 
 def _flagged(gallery: Gallery, gate: Measure, arrived: Sequence[Arrived]) -> Iterator[Arrived]:
     """Once everybody is in: those of one file may look like each other, too."""
-    everyone = Index.of(gallery.templates(gate.space), gate.metric)
+    everyone, gate = Index.of(gallery.templates(gate.space), gate.metric), look_alikes.as_before(gallery, gate)
     for one in arrived:
         near = look_alikes.near(everyone, gallery.templates(gate.space, (one.person.id,)), gate.grey)
         found = look_alikes.flag(gallery, gate, one.person.id, near - {one.person.id}, "import")

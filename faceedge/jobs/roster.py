@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from faceedge.errors import FaceedgeError
-from faceedge.gallery.base import BuildSearch, PeopleStore, Search, Templates
+from faceedge.gallery.base import BuildSearch, Levels, PeopleStore, Search, Templates
 from faceedge.gallery.search import Index
 from faceedge.identify import Identifier
 from faceedge.rules.book import Book
@@ -18,6 +18,10 @@ RELOADED = 20_000
 """Templates up to which a changed gallery is loaded whole, so that every row proves itself again: 0.2 s, or less."""
 UNREADABLE = -1
 """In place of the change counter of a gallery that could not be read."""
+NOT_COMPARED = (
+    "who looks like whom is not known: people were enrolled before it was asked, or thresholds are looser than then. "
+    'Doors with look_alikes = "review" ask everybody for a second factor until faceedge gallery audit --flag has run'
+)
 
 
 class Roster:
@@ -33,15 +37,27 @@ class Roster:
         self._metric = metric
         self._space = space
         self._build = build
+        self._demanded: Levels | None = None
+        self._is_compared = True
         self._seen = gallery.changes()
         self._index = self._load()
         self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._index)
 
     def looks_alike(self, person: str) -> bool:
-        """Whether somebody is flagged as looking like somebody else. While that cannot be read, everybody is."""
+        """Whether somebody is flagged as looking like somebody else. While that is not known, everybody is."""
         book = self.book
-        return book is None or person in book.look_alikes
+        return book is None or not self._is_compared or person in book.look_alikes
+
+    def demand(self, levels: Levels | None) -> None:
+        """By which scores doors want to know who looks like whom; None when none asks. Raises StoreError."""
+        self._demanded = levels
+        self._is_compared = self._reaches()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What somebody should bring to an end."""
+        return () if self._is_compared else (NOT_COMPARED,)
 
     def follow(self) -> None:
         """Loads what has changed. A gallery that cannot be read knows nobody: the door stays shut."""
@@ -52,16 +68,22 @@ class Roster:
             index = self._changed()
             # Read after the templates: whoever can be found is known with all that is said of them, as flags.
             self.book = self._gallery.book()
+            was_compared, self._is_compared = self._is_compared, self._reaches()
             self._index = index
             self.identifier.replace(index)
             self._seen = seen
             log.info("gallery reloaded")
+            if was_compared and not self._is_compared:
+                log.warning("%s", NOT_COMPARED)
         except FaceedgeError as error:
             if self._seen != UNREADABLE:
                 log.error("%s; nobody is let in until it can be read", error)
             self._seen = UNREADABLE
             self.book = None
             self.identifier.replace(self._nobody())
+
+    def _reaches(self) -> bool:
+        return self._demanded is None or self._gallery.compared.reaches(self._space, self._demanded)
 
     def _changed(self) -> Search:
         """Of a large gallery only those whose templates came or went; who asks meanwhile is answered as before."""

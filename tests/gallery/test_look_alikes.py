@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faceedge.errors import BadInput, StoreError
 from faceedge.gallery import rotate, schema
-from faceedge.gallery.base import Likeness
+from faceedge.gallery.base import Likeness, Origin
 from faceedge.gallery.schema import MIGRATIONS
 from faceedge.gallery.store import Gallery
+from faceedge.types import Template
 
 NEAR = Likeness("enrolment", 0.5, "space")
 
@@ -126,6 +128,19 @@ def test_after_a_template_has_gone_only_what_still_holds_is_kept(gallery: Galler
     kept = gallery.alike.find(ada, bob)
     assert kept
     assert kept.likeness.similarity == 0.45
+
+
+def test_what_one_recogniser_sees_no_more_is_kept_while_another_may_see_it(gallery: Gallery) -> None:
+    """A pair remembers the space it was measured in last; both have templates of another as well."""
+    ada, eve = twins(gallery)
+    for person in (ada, eve):
+        for space in ("space", "another"):
+            template = Template(np.eye(4, dtype=np.float32)[0], 1.0, space)
+            gallery.add_template(person, template, Origin(0.9, "photo", "build"))
+    gallery.alike.note(ada, eve, NEAR)
+    gallery.alike.note(ada, eve, Likeness("audit", 0.4, "another"))
+    assert gallery.alike.settle(ada, "another", {}) == []
+    assert gallery.book().look_alikes == {ada: {eve}, eve: {ada}}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import os
 import pty
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from faceedge.cli import gallery_fix
 from faceedge.errors import BadInput
 from faceedge.gallery.base import Likeness
 from faceedge.gallery.store import Gallery
-from faceedge.jobs.audit import mend, people, rates
+from faceedge.jobs.audit import rates
 from faceedge.jobs.audit.findings import Audit
-from faceedge.jobs.audit.mend import flag_found, is_cut_off, proposals
+from faceedge.jobs.audit.mend import proposals
 from faceedge.jobs.roster import Roster
 from faceedge.journal.reading import reading
 from faceedge.rules.book import Standing
@@ -60,15 +60,20 @@ def ids(gallery: Gallery) -> dict[str, str]:
 
 
 class Operator:
-    """Answers at a terminal and counts how often the gallery was audited anew."""
+    """Answers at a terminal and counts how often the gallery was audited anew. meanwhile: before the first answer."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, gallery: Gallery, answers: str) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, gallery: Gallery, answers: str, meanwhile: Callable[[], object] = int
+    ) -> None:
         self.screen, self.audits, self._gallery = Terminal(), 0, gallery
+        self._meanwhile = meanwhile
         monkeypatch.setattr(sys, "stdin", Terminal(answers))
         monkeypatch.setattr(sys, "stderr", self.screen)
 
     def mends(self) -> int:
-        return gallery_fix.fix(ARGS, self._gallery, looked_at(self._gallery), self._again)
+        seen, audit = self._gallery.changes(), looked_at(self._gallery)
+        self._meanwhile()
+        return gallery_fix.fix(ARGS, self._gallery, audit, seen, self._again)
 
     def _again(self) -> Audit:
         self.audits += 1
@@ -171,34 +176,22 @@ def test_a_wrong_picture_takes_along_the_likeness_that_rested_on_it(
     assert journalled(tmp_path, "removal")[1]["unlike"] == [ids["p2"]]
 
 
-def test_look_alikes_are_flagged_and_who_is_near_by_a_wrong_picture_alone_is_not(
-    gallery: Gallery, ids: dict[str, str]
+def test_a_yes_to_what_was_so_before_the_gallery_changed_removes_nothing(
+    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert [set(pair) for pair in flag_found(gallery, looked_at(gallery))] == [{ids["p4"], ids["p5"]}]
-    assert flag_found(gallery, looked_at(gallery)) == []
-    assert gallery.book().look_alikes == {ids["p4"]: {ids["p5"]}, ids["p5"]: {ids["p4"]}}
+    """While somebody is asked whether p5 is p4 enrolled twice, p4 is removed by somebody else."""
 
+    def another() -> None:
+        with Gallery.open(tmp_path) as there:
+            (p4,) = (person for person in there.people() if person.name == "p4")
+            there.remove(p4)
 
-def test_who_is_flagged_is_told_and_journalled(
-    gallery: Gallery, ids: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    audit = looked_at(gallery)
-    assert gallery_fix.flag(ARGS, gallery, audit) == 0
-    ((one, other),) = json.loads(capsys.readouterr().out)["flagged"]
-    assert {one["name"], other["name"]} == {"p4", "p5"}
-    (entry,) = journalled(tmp_path, "look_alike")
-    assert (entry["by"], {entry["person"], entry["other"]}) == ("audit", {ids["p4"], ids["p5"]})
-    assert gallery_fix.flag(argparse.Namespace(config=None, json=False), gallery, audit) == 0
-    assert capsys.readouterr().out == "nobody was flagged who was not before\n"
-
-
-def test_a_list_of_close_pairs_that_is_full_may_not_be_all(
-    gallery: Gallery, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not is_cut_off(looked_at(gallery))
-    for module in (mend, people):
-        monkeypatch.setattr(module, "MOST_NEIGHBOURS", 1)
-    assert is_cut_off(looked_at(gallery))
+    operator = Operator(monkeypatch, gallery, "y\ny\n", another)
+    assert operator.mends() == 0
+    assert "has changed since it was looked at" in operator.screen.getvalue()
+    assert sorted(person.name for person in gallery.people()) == ["p1", "p2", "p3", "p5"]
+    assert [entry["template"] for entry in journalled(tmp_path, "removal")] == [ids["wrong"]]
+    assert operator.audits == 2
 
 
 def test_a_daemon_that_runs_takes_a_removed_template_for_nobodys(

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceedge.gallery.base import Origin
+from faceedge.config import Decide, Door, DoorDecide
+from faceedge.door_limits import Numbers
+from faceedge.fit import Thresholds
+from faceedge.gallery.base import Levels, Origin
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, enroll
-from faceedge.jobs.look_alikes import Measure, flag, settle
+from faceedge.jobs.look_alikes import Measure, as_before, demanded, flag, settle
 from faceedge.types import Template
 from tests.fakes.vision import FakeVision, Sitter, save
 
@@ -82,3 +85,34 @@ def test_photos_of_somebody_else_flag_nobody(gallery: Gallery, tmp_path: Path) -
     for number in (1, 2):
         enroll(gallery, FakeVision(), Wish(f"p{number}", (save(tmp_path / f"{number}.png", Sitter(number)),)))
     assert gallery.alike.pairs() == []
+
+
+def test_whoever_comes_is_compared_as_widely_as_those_who_are_there(gallery: Gallery, tmp_path: Path) -> None:
+    """Everybody was compared for a door with lower scores than the recogniser's; the next one is, too."""
+    ada = enroll(gallery, FakeVision(), Wish("Ada", (save(tmp_path / "ada.png", Sitter(1)),))).person.id
+    levels = Measure.of(FakeVision()).levels
+    assert gallery.compared.reaches(FakeVision().space, levels)
+    lower = Levels(-1.0, -1.0)
+    assert not gallery.compared.reaches(FakeVision().space, lower)
+    gallery.compared.note(FakeVision().space, lower, gallery.changes())
+    bob = enroll(gallery, FakeVision(), Wish("Bob", (save(tmp_path / "bob.png", Sitter(2)),)))
+    assert [(other.person.id, other.flagged) for other in bob.look_alikes] == [(ada, True)]
+    assert gallery.compared.reaches(FakeVision().space, lower)
+
+
+def test_what_rests_on_a_lower_score_of_a_door_stays_when_a_template_goes(gallery: Gallery) -> None:
+    ada, eve = person(gallery, "Ada", ADA), person(gallery, "Eve", face(0.3), face(0.0))
+    gallery.compared.note("space", Levels(0.3, 0.3), gallery.changes())
+    flag(gallery, as_before(gallery, MEASURE), ada, [eve], "enrolment")
+    assert settle(gallery, MEASURE, eve) == []
+    assert gallery.book().look_alikes == {ada: {eve}, eve: {ada}}
+
+
+def test_the_doors_that_ask_look_alikes_for_more_say_down_to_which_score_people_are_to_be_compared() -> None:
+    def asked(*doors: Door) -> Levels | None:
+        return demanded(Numbers.of(doors, Decide(), Thresholds(grey=0.4, match=0.5, strict=0.6)))
+
+    low, usual = DoorDecide(match=0.45), Door(name="main", look_alikes="review")
+    assert asked(Door(name="main"), Door(name="low", decide=low)) is None
+    assert asked(usual) == Levels(0.4, 0.5)
+    assert asked(usual, Door(name="low", decide=low, look_alikes="review")) == Levels(0.4, 0.45)

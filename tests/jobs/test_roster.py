@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faceedge.errors import StoreError
-from faceedge.gallery.base import BuildSearch, Likeness, Origin, Templates
+from faceedge.gallery.base import BuildSearch, Levels, Likeness, Origin, Templates
 from faceedge.gallery.search import Index
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import roster as roster_module
@@ -152,3 +152,32 @@ def test_while_the_gallery_cannot_be_read_everybody_counts_as_a_look_alike(
         monkeypatch.setattr(gallery.alike, "others", broken)
         roster.follow()
         assert roster.looks_alike(anna)
+
+
+def test_until_everybody_was_compared_at_the_scores_of_the_doors_everybody_counts_as_a_look_alike(
+    tmp_path: Path,
+) -> None:
+    levels = Levels(0.4, 0.5)
+    with Gallery.open(tmp_path) as here, Gallery.open(tmp_path) as there:
+        anna = enrol(here)
+        roster = Roster(here, "cosine", "space")
+        assert (roster.looks_alike(anna), roster.notices) == (False, ())
+        roster.demand(levels)
+        assert roster.looks_alike(anna)
+        assert "gallery audit --flag" in roster.notices[0]
+        there.compared.note("space", levels, there.changes())
+        roster.follow()
+        assert (roster.looks_alike(anna), roster.notices) == (False, ())
+        there.add_template(anna, BERT, Origin(0.9, "bert.jpg", "build"))
+        roster.follow()
+        assert roster.looks_alike(anna)
+
+
+def test_a_door_with_lower_scores_than_people_were_compared_at_asks_everybody(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path) as gallery:
+        anna = enrol(gallery)
+        gallery.compared.note("space", Levels(0.4, 0.5), gallery.changes())
+        roster = Roster(gallery, "cosine", "space")
+        for asked, is_known in ((Levels(0.4, 0.5), True), (Levels(0.4, 0.45), False), (None, True)):
+            roster.demand(asked)
+            assert roster.looks_alike(anna) is not is_known

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import look_alikes
 from faceedge.jobs.audit.findings import Audit, ClosePair, PersonFacts, Reason, Suspect
-from faceedge.jobs.audit.people import MOST_NEIGHBOURS
 from faceedge.jobs.look_alikes import Measure
 
 OF_OTHERS: frozenset[Reason] = frozenset({"nearer_to_another", "lifts_ceiling"})
@@ -70,27 +69,6 @@ def remove_template(gallery: Gallery, audit: Audit, person: str, key: str) -> li
         unlike = look_alikes.settle(gallery, measure_of(audit), person)
     gallery.empty_log()
     return unlike
-
-
-def flag_found(gallery: Gallery, audit: Audit) -> list[tuple[str, str]]:
-    """Flags the pairs of people that look alike; those that were not flagged before, closest first.
-
-    A pair that one bad template brings together is left out: the template is what is wrong.
-    """
-    measure = measure_of(audit)
-    spoilt = {frozenset((pair.one, pair.other)) for pair in audit.close_pairs if pair.kind == "one_template"}
-    near = [(pair.one, pair.other) for pair in audit.close_pairs]
-    near += [(one.one, one.other) for one in audit.neighbours if one.score >= measure.grey]
-    pairs = [pair for pair in dict.fromkeys(near) if frozenset(pair) not in spoilt]
-    with gallery.transaction():
-        found = look_alikes.flag_pairs(gallery, measure, pairs, "audit")
-    return [pair for pair, is_new in found.items() if is_new]
-
-
-def is_cut_off(audit: Audit) -> bool:
-    """Whether more pairs of people may look alike than the audit lists."""
-    seen = audit.neighbours
-    return len(seen) >= MOST_NEIGHBOURS and seen[-1].score >= measure_of(audit).grey
 
 
 def _between(suspect: Suspect) -> frozenset[str | None]:

@@ -111,7 +111,7 @@ def scan(faces: Faces, tell: Tell) -> Scanned:
     other, nearest = np.full(count, -np.inf, np.float32), np.full(count, -1, np.int64)
     tally, keeper = _Tally(faces), _Keeper(faces)
     done = 0
-    for rows, columns in _blocks(count):
+    for rows, columns in blocks(count):
         scores = faces.scores(rows, columns)
         is_mixed = columns.start < rows.stop or faces.owner[columns.start] == faces.owner[rows.stop - 1]
         if is_mixed:
@@ -128,8 +128,8 @@ def scan(faces: Faces, tell: Tell) -> Scanned:
     )
 
 
-def _blocks(count: int) -> Iterator[tuple[slice, slice]]:
-    """The upper triangle, blocks on the diagonal whole."""
+def blocks(count: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the upper triangle, blocks on the diagonal whole."""
     for row in range(0, count, ROWS):
         for column in range(row, count, COLUMNS):
             yield slice(row, min(row + ROWS, count)), slice(column, min(column + COLUMNS, count))
