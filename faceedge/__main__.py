@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from faceedge import __version__, logs
-from faceedge.cli import modules
+from faceedge import logs
+from faceedge.cli.parser import build_parser
 from faceedge.errors import FaceedgeError, one_line
+
+__all__ = ["build_parser", "main"]
 
 INTERNAL_FAULT = 70
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the words of a command."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The command line, as much of it as these words need; each module of `cli` adds its own commands."""
-    parser = _Parser(
-        prog="faceedge",
-        description="The appliance at a door: sees a face, decides, and sends a signed grant.",
-        epilog="Try `faceedge demo`. Every command explains itself: faceedge COMMAND --help",
-    )
-    parser.add_argument("--version", action="version", version=f"faceedge {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in modules(words):
-        module.add(commands)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -77,5 +77,5 @@ def test_a_door_that_starts_imports_no_other_command() -> None:
     names = "import sys; from faceedge.__main__ import build_parser; build_parser(['run']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
     families = {name for name in loaded if name.startswith("faceedge.cli.")}
-    assert families <= {f"faceedge.cli.{name}" for name in ("run", "careful", "generations", "lines")}
+    assert families <= {f"faceedge.cli.{name}" for name in ("run", "careful", "generations", "lines", "parser")}
     assert "rich" not in loaded

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
-from faceedge.gallery.store import Gallery
 
 if TYPE_CHECKING:
+    from faceedge.gallery.store import Gallery
     from faceedge.jobs.vision import Vision
 
 Progress = Callable[[str, float], None]
@@ -63,6 +63,8 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 def open_gallery(args: argparse.Namespace) -> Gallery:
     """The gallery of the configured state directory."""
+    from faceedge.gallery.store import Gallery  # brings numpy and OpenCV, which no help page needs
+
     return Gallery.open(config.state_dir(config.load(args.config)))
 
 
