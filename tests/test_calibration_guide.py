@@ -11,11 +11,10 @@ import pytest
 from faceedge.jobs.calibration.recipe import Recipe
 from faceedge.quantize.gates import Gates
 from faceedge.quantize.set_faults import Floors
-from tests.test_models_guide import ran
+from tests.guides import DOCS, blocks, ran
 
-PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
+PAGE = DOCS / "calibration.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 REFUSALS = re.findall(r"^\| `([^`]+)` \| ", TEXT.partition("## What refusals mean")[2], re.MULTILINE)
 
 
@@ -42,8 +41,8 @@ def site(tmp_path: Path, assets: Path) -> Path:
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_every_block_of_the_page_runs_as_it_stands(site: Path, default_models: Path) -> None:
-    *blocks, worse, quality = BLOCK.findall(TEXT)
-    printed = [ran(body, site) for body in blocks]
+    *bodies, worse, quality = (block.body for block in blocks(PAGE, "sh"))
+    printed = [ran(body, site) for body in bodies]
     assert len(printed) == 5
     assert "chosen: " in printed[1]
     assert "int8, passed" in printed[2]

@@ -16,6 +16,7 @@ from faceedge.__main__ import build_parser
 from faceedge.config import load
 from faceedge.door.contract import Body, Challenge, DoorKey, Grant, Status, Verdict, seal, unseal
 from faceedge.door.keys import read_key
+from tests.guides import DOCS, blocks, prose
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -23,27 +24,30 @@ KINDS: dict[str, type[Body]] = {"challenge": Challenge, "grant": Grant, "verdict
 
 # A path in backticks: has a folder or a known ending, and nothing that stands for something else.
 PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|md|toml|cfg|png|sh)))`")
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 COMMAND = re.compile(r"`(faceedge [^`]+)`")
 MADE_BY_USERS = {
-    "door.toml", "model.toml", "fit.toml", "models/", "keys/", "photos/", "bench.json",
+    "door.toml", "faceedge.toml", "model.toml", "fit.toml", "models/", "keys/", "engines/", "receipts/", "photos/",
+    "bench.json",
 }  # fmt: skip
 """Files that pages name and that a user or the program makes."""
 
 page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def prose(page: Path) -> str:
-    return FENCE.sub("", page.read_text(encoding="utf-8"))
-
-
 def commands(page: Path) -> list[str]:
-    """Every `faceedge …` of a page, from its sentences and from its shell blocks."""
-    text = page.read_text(encoding="utf-8")
-    blocks = [body for language, body in FENCE.findall(text) if language == "sh"]
-    lines = [line.strip().removeprefix(".venv/bin/") for block in blocks for line in block.splitlines()]
-    return COMMAND.findall(prose(page)) + [line for line in lines if line.startswith("faceedge ")]
+    """Every `faceedge …` of a page, from its sentences and from its shell blocks, without where its output goes."""
+    lines = [
+        line.strip().removeprefix(".venv/bin/") for block in blocks(page, "sh") for line in block.body.splitlines()
+    ]
+    return COMMAND.findall(prose(page)) + [line.split(" > ")[0] for line in lines if line.startswith("faceedge ")]
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """What its headings are called in links: small, without signs, hyphens for blanks."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def exists(page: Path, name: str) -> bool:
@@ -57,9 +61,11 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
 
 
 @page_by_page
-def test_every_link_between_pages_leads_to_a_file(page: Path) -> None:
-    targets = [target for target in LINK.findall(prose(page)) if "://" not in target]
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+def test_every_link_between_pages_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
+    targets = [(target, anchor) for target, anchor in LINK.findall(prose(page)) if "://" not in target]
+    assert [target for target, _ in targets if not (page.parent / target).exists()] == []
+    led = [(page.parent / target if target else page, anchor) for target, anchor in targets if anchor]
+    assert [f"{other.name}#{anchor}" for other, anchor in led if anchor not in anchors(other)] == []
 
 
 @page_by_page
@@ -93,11 +99,10 @@ def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
 
 @page_by_page
 def test_every_configuration_that_a_page_shows_is_accepted(page: Path, tmp_path: Path) -> None:
-    for number, (language, body) in enumerate(FENCE.findall(page.read_text(encoding="utf-8"))):
-        if language == "toml":
-            file = tmp_path / f"{number}.toml"
-            file.write_text(body, encoding="utf-8")
-            load(file, {})
+    for number, block in enumerate(blocks(page, "toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block.body, encoding="utf-8")
+        load(file, {})
 
 
 def test_the_pages_show_commands_at_all() -> None:
@@ -107,9 +112,8 @@ def test_the_pages_show_commands_at_all() -> None:
 
 
 def vector() -> dict[str, str]:
-    text = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8")
-    block = next(body for language, body in FENCE.findall(text) if language == "text" and "challenge" in body)
-    return dict(line.split(maxsplit=1) for line in block.splitlines())
+    block = next(block for block in blocks(DOCS / "mqtt.md", "text") if "challenge" in block.body)
+    return dict(line.split(maxsplit=1) for line in block.body.splitlines())
 
 
 def test_the_key_of_the_vector_is_read_as_a_key_file_is(tmp_path: Path) -> None:
@@ -135,8 +139,7 @@ def test_the_vector_of_the_mqtt_page_is_a_published_one() -> None:
 
 def shell(mark: str) -> str:
     """What the shell block of the MQTT page with this mark in it prints."""
-    page = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8")
-    (block,) = [body for language, body in FENCE.findall(page) if language == "sh" and mark in body]
+    (block,) = [block.body for block in blocks(DOCS / "mqtt.md", "sh") if mark in block.body]
     return subprocess.run(["bash", "-euc", block], check=True, capture_output=True, text=True, timeout=30).stdout
 
 

@@ -6,21 +6,17 @@ A block that needs the internet is marked so and only parsed (by test_docs.py): 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from faceedge.models.recipe import read_recipe, recipe_names
+from tests.guides import DOCS, ONLINE, blocks, ran
 from tests.models.networks import AT_HAND
 
-PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-BLOCK = re.compile(r"(?:<!-- (.*?) -->\n)?^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ONLINE = "needs the internet"
+PAGE = DOCS / "models.md"
 NETWORKS = {
     "yunet_n.onnx": "yunet_n.onnx",
     "edgeface_xs.onnx": "edgeface_xs_512.onnx",
@@ -32,11 +28,6 @@ PHOTOS = {"ada-1.jpg": "jack_dorsey/1.jpg", "ada-2.jpg": "jack_dorsey/3.jpg"}
 REFUSALS = re.findall(
     r"^\| `([^`]+)` \| ", PAGE.read_text(encoding="utf-8").partition("## What refusals mean")[2], re.MULTILINE
 )
-
-
-def blocks(language: str) -> list[tuple[str, str]]:
-    """Mark and body of each block."""
-    return [(mark, body) for mark, kind, body in BLOCK.findall(PAGE.read_text(encoding="utf-8")) if kind == language]
 
 
 @pytest.fixture
@@ -59,31 +50,20 @@ def site(tmp_path: Path, assets: Path) -> Path:
     return tmp_path
 
 
-def ran(script: str, site: Path) -> str:
-    """What a block prints; fails with its output when a command does."""
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("FACEEDGE_")}
-    environ |= {"FACEEDGE_STATE": str(site / "state"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["sh", "-e", "-c", script], cwd=site, env=environ, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.mark.assets
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_every_block_of_the_page_runs_as_it_stands(site: Path, default_models: Path) -> None:
-    printed = "".join(ran(body, site) for mark, body in blocks("sh") if mark != ONLINE)
-    shown = next(body for _, body in blocks("text") if body.startswith("added "))
+    printed = "".join(ran(block.body, site) for block in blocks(PAGE, "sh") if block.mark != ONLINE)
+    shown = next(block.body for block in blocks(PAGE, "text") if block.body.startswith("added "))
     assert shown in printed, "what the page shows is what adding prints"
     assert "yunet@2023mar" in printed
 
 
 def test_a_block_is_left_out_only_because_it_needs_the_internet() -> None:
-    marks = [mark for mark, _ in blocks("sh") if mark]
+    marks = [block.mark for block in blocks(PAGE, "sh") if block.mark]
     assert marks == [ONLINE, "the file of the catalogue lies in stick/"]
-    assert len(blocks("sh")) >= 8
+    assert len(blocks(PAGE, "sh")) >= 8
 
 
 def test_the_page_names_every_recipe_and_what_became_of_it() -> None:
