@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -53,7 +53,7 @@ class Preview:
         self._next = at_s + EVERY_S
         picture = self._picture(int(at_s * self._story.fps))
         if picture is not None:
-            self._live.update(_Screen(picture, self._caption(at_s)), refresh=True)
+            self._live.update(Blocks(picture, caption=self._caption(at_s)), refresh=True)
 
     def _picture(self, seq: int) -> Image | None:
         while self._seq <= seq:
@@ -80,17 +80,22 @@ class Preview:
         self._video.release()
 
 
-class _Screen:
-    """A picture as rows of upper half blocks: foreground the upper pixel, background the lower one."""
+class Blocks:
+    """A picture as rows of upper half blocks: foreground the upper pixel, background the lower one.
 
-    def __init__(self, picture: Image, caption: list[Segment]) -> None:
-        small = cv2.resize(picture, (COLUMNS, 2 * ROWS), interpolation=cv2.INTER_AREA)
+    picture: uint8 (h, w, 3) BGR. caption: below it.
+    """
+
+    def __init__(
+        self, picture: Image, columns: int = COLUMNS, rows: int = ROWS, caption: Sequence[Segment] = ()
+    ) -> None:
+        small = cv2.resize(picture, (columns, 2 * rows), interpolation=cv2.INTER_AREA)
         self._pixels = (np.asarray(small, np.int32) // STEP * STEP).tolist()
         self._caption = caption
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for row in range(ROWS):
-            for upper, lower in zip(self._pixels[2 * row], self._pixels[2 * row + 1], strict=True):
+        for upper_row, lower_row in zip(self._pixels[::2], self._pixels[1::2], strict=True):
+            for upper, lower in zip(upper_row, lower_row, strict=True):
                 yield Segment("▀", Style.from_color(_colour(upper), _colour(lower)))
             yield Segment.line()
         yield from self._caption
