@@ -17,7 +17,7 @@ from faceedge.checks.doctor.engines import importable
 from faceedge.gallery.vault import device_key_path
 from faceedge.jobs.engine_recipe import precision_of, read_recipe
 from faceedge.models.store import find_package
-from tests.doctor.test_broken import jetson, set_to
+from tests.doctor.breaks import jetson, set_to
 from tests.doctor.ward import Ward
 from tests.fakes.plans import MACHINE, options
 

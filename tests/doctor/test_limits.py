@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from faceedge.checks.doctor import cameras
 from faceedge.checks.doctor.base import Check, Finding, Findings, ok
 from faceedge.checks.doctor.examine import examine, is_green
 from faceedge.errors import StoreError
-from tests.doctor.test_broken import set_to
+from tests.doctor.breaks import set_to
 from tests.doctor.ward import Ward
 
 
@@ -153,3 +154,50 @@ def test_metrics_that_nobody_serves_are_no_fault_of_a_daemon_that_does_not_run(w
     set_to("health", to={"metrics": f"unix:{ward.folder / 'metrics.sock'}"})(ward)
     status = {one.id: one.status for one in ward.findings("service")}
     assert status["service.metrics"] == "ok"
+
+
+def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and mode of every file, by path."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mode) for path in files}
+
+
+def test_nothing_of_the_state_is_changed(ward: Ward) -> None:
+    before = everything(ward.state)
+    assert ward.findings()
+    after = everything(ward.state)
+    came = {name for name in after if name not in before}
+    assert {name: after[name] for name in before} == before
+    assert came <= {"gallery.db-wal", "gallery.db-shm", "journal.db-wal", "journal.db-shm"}
+    assert all(not after[name][0] for name in came if name.endswith("-wal"))
+
+
+WITHOUT = """
+import json, sys
+from pathlib import Path
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("onnx", "onnxruntime", "packaging", "prometheus_client"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from faceedge.__main__ import main
+sys.exit(main(["doctor", "--json", "--config", sys.argv[1]]))
+"""
+
+
+@pytest.mark.system
+def test_where_packages_are_missing_the_rest_is_looked_at(ward: Ward) -> None:
+    """As where an upgrade was cut short."""
+    ward.settings.pop("door")
+    ward.write()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, str(ward.path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1, done.stderr
+    findings = {one["id"]: one for one in json.loads(done.stdout)["findings"]}
+    assert findings["platform.python"]["what"].startswith("packaging cannot be imported")
+    assert {findings[id]["status"] for id in ("gallery.file", "gallery.key", "journal.chain", "models.recognizer")} == {
+        "ok"
+    }

@@ -34,7 +34,7 @@ def check_doors(patient: Patient) -> Findings:
         if door.liveness == "off":
             yield warn(
                 id, f"door {door.name} has no liveness check: a photo held up to the camera can open it",
-                "put it where that does no harm, or ask for a second factor in a rule",
+                "do not put it on a door that matters; docs/security.md says what is done against photos",
             )  # fmt: skip
         else:
             yield fail(

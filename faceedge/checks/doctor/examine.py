@@ -50,6 +50,10 @@ def guarded(id: str, run: Callable[[], Findings]) -> Findings:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         yield fail(id, f"{where}{error.strerror or error}", "look at rights and disk, and run it as the service's user")
+    except ImportError as error:
+        yield fail(
+            id, f"{error.name or 'a package'} cannot be imported: {error}", "install faceedge again, with its extras"
+        )
     except Exception as error:  # a doctor who falls over has not examined anything
         log.debug("%s", id, exc_info=True)
         yield fail(id, f"internal fault: {type(error).__name__}: {error}", "please report this line")

@@ -94,7 +94,12 @@ def _writable(state: Path) -> Finding:
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         return fail(id, f"{state} cannot be written by this user", "run it as the service's user, or mend the owner")
-    mode = folder.stat().st_mode & 0o777
+    owner, mode = folder.stat().st_uid, folder.stat().st_mode & 0o777
+    if folder == state and owner != os.geteuid():
+        return warn(
+            id, f"{state} belongs to user {owner}, and this runs as user {os.geteuid()}",
+            "run it as the service's user: sudo -u faceedge faceedge doctor",
+        )  # fmt: skip
     if folder == state and mode & 0o077:
         return warn(id, f"{state} is open to other users (mode {mode:04o})", f"chmod 700 {state}")
     return ok(id, f"{state} can be written")

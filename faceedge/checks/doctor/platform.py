@@ -6,9 +6,7 @@ import platform
 import re
 from collections.abc import Iterable
 from importlib import metadata
-
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from typing import TYPE_CHECKING
 
 from faceedge import __version__
 from faceedge.backends.machine_facts import l4t_fault, l4t_of
@@ -17,6 +15,9 @@ from faceedge.config import EngineSettings, Models
 from faceedge.health.machine import machine_name
 from faceedge.models.active import BUILT_IN
 from faceedge.models.defaults import FOLDER, is_whole
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 OLDEST_L4T = (36, 4)
 NEVER_ORIN = (37, 39)
@@ -44,6 +45,8 @@ def check_board(patient: Patient) -> Findings:
 
 def check_python(_patient: Patient) -> Findings:
     """Its version, against the range that our own package declares."""
+    from packaging.specifiers import SpecifierSet
+
     wanted, here = metadata.metadata("faceedge")["Requires-Python"] or "", platform.python_version()
     if SpecifierSet(wanted).contains(here, prereleases=True):
         yield ok("platform.python", f"Python {here}")
@@ -53,6 +56,8 @@ def check_python(_patient: Patient) -> Findings:
 
 def check_packages(patient: Patient) -> Findings:
     """Everything that faceedge always needs, then the extras that this configuration needs."""
+    from packaging.requirements import Requirement
+
     declared = [Requirement(line) for line in metadata.requires("faceedge") or ()]
     always = [one for one in declared if one.marker is None or one.marker.evaluate({"extra": ""})]
     if faults := _faults(always):
