@@ -27,8 +27,8 @@ PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|md|toml|cfg|png|sh)))`")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 COMMAND = re.compile(r"`(faceedge [^`]+)`")
 MADE_BY_USERS = {
-    "door.toml", "faceedge.toml", "model.toml", "fit.toml", "models/", "keys/", "engines/", "receipts/", "photos/",
-    "bench.json",
+    "door.toml", "faceedge.toml", "model.toml", "fit.toml", "models/", "keys/", "engines/", "receipts/", "selftest/",
+    "photos/", "bench.json",
 }  # fmt: skip
 """Files that pages name and that a user or the program makes."""
 
