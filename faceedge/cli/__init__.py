@@ -34,6 +34,7 @@ PURPOSES = {
     "selftest": "check networks, engines, memory and speed on this device",
     "doctor": "say what works, what does not, and what mends it",
     "chaos": "break a door of its own in every way there is, and see it come back",
+    "licenses": "the licences of packages and networks of this installation",
     "completion": "complete commands, options and files in bash, zsh or fish",
     "man": "the manual page, made of what every command says of itself",
 }
