@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from faceedge.checks.doctor.base import Finding
+from faceedge.checks.doctor.examine import is_green
 from faceedge.config import Broker
 from faceedge.door.broker import LocalBroker, local_broker, mosquitto
 from faceedge.door.contract import Address, DoorKey
-from faceedge.door.controller import Controller
+from faceedge.door.controller import Controller, DoorEvent
 from faceedge.door.keys import key_path, make_key, read_key
+from tests.doctor.breaks import unit
 from tests.doctor.ward import CONTROLLER, Ward
 from tests.system.authority import Authority
 
@@ -160,11 +162,15 @@ def test_a_wrong_password_and_missing_rights_are_named(ward: Ward, tmp_path: Pat
 
 
 @contextmanager
-def answering(broker: LocalBroker, controllers: dict[str, DoorKey]) -> Iterator[None]:
-    """Controllers of the door `main`, with these keys."""
+def answering(
+    broker: LocalBroker, controllers: dict[str, DoorKey], tell: Callable[[DoorEvent], None] = lambda _event: None
+) -> Iterator[None]:
+    """Controllers of the door `main`, with these keys. tell: hears what they do."""
     stop = threading.Event()
+    settings = Broker(host=broker.host, port=broker.port)
     threads = [
-        threading.Thread(target=_controller(broker, name, key).run, args=(stop,)) for name, key in controllers.items()
+        threading.Thread(target=Controller(settings, Address(DEVICE, "main", name), [key], tell).run, args=(stop,))
+        for name, key in controllers.items()
     ]
     for thread in threads:
         thread.start()
@@ -174,11 +180,6 @@ def answering(broker: LocalBroker, controllers: dict[str, DoorKey]) -> Iterator[
         stop.set()
         for thread in threads:
             thread.join()
-
-
-def _controller(broker: LocalBroker, name: str, key: DoorKey) -> Controller:
-    told: Callable[[Any], None] = lambda _event: None  # noqa: E731
-    return Controller(Broker(host=broker.host, port=broker.port), Address(DEVICE, "main", name), [key], told)
 
 
 def test_controllers_are_heard_and_a_silent_one_and_one_with_another_key_are_named(ward: Ward) -> None:
@@ -196,19 +197,16 @@ def test_controllers_are_heard_and_a_silent_one_and_one_with_another_key_are_nam
     assert findings["broker.rights"].status == "ok"
 
 
-def test_what_doctor_publishes_opens_no_door(ward: Ward) -> None:
-    events: list[Any] = []
-    key = read_key(key_path(ward.state, "main", CONTROLLER))
-    with running("") as broker:
-        controller = Controller(
-            Broker(host=broker.host, port=broker.port), Address(DEVICE, "main", CONTROLLER), [key], events.append
-        )
-        stop = threading.Event()
-        thread = threading.Thread(target=controller.run, args=(stop,))
-        thread.start()
+def test_a_healthy_house_with_broker_and_controller_is_all_green_and_its_door_stays_shut(ward: Ward) -> None:
+    unit()(ward)
+    events: list[DoorEvent] = []
+    keys = {CONTROLLER: read_key(key_path(ward.state, "main", CONTROLLER))}
+    with running("") as broker, answering(broker, keys, events.append):
         points_at(ward, broker.port)
-        findings = by_id(ward)
-        stop.set()
-        thread.join()
-    assert findings["controller.main.main"].status == "ok"
+        findings = ward.findings()
+    assert is_green(findings)
+    assert [one.id for one in findings if one.status == "warn"] == ["liveness.main"]
+    assert {one.id for one in findings if one.status == "ok"} >= {
+        "broker.reach", "broker.login", "broker.rights", "controller.main.main", "camera.entry", "service.unit",
+    }  # fmt: skip
     assert "opened" not in {event.event for event in events}
