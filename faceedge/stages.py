@@ -63,9 +63,9 @@ class DetectStage:
         return [shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)]
 
     def reopen(self) -> None:
-        """After a fault: nothing is believed of before, but no track's number is used again."""
+        """After a fault: no face is followed on, and no track's number is used again. A shot that was held back for a
+        better one still comes, for its track is to have an outcome."""
         self._trackers = {camera: Tracker(tracker.next_id) for camera, tracker in self._trackers.items()}
-        self._pickers = {}
 
     def _shots(self, frame: Frame, found: Sequence[Face]) -> Iterator[Shot]:
         tracker = self._trackers.setdefault(frame.camera, Tracker())

@@ -154,6 +154,19 @@ def test_a_detector_that_begins_anew_never_uses_the_number_of_a_track_again() ->
     assert [event["track"] for event in told] == [1, 2, 3]
 
 
+def test_a_poor_shot_that_was_held_back_when_the_detector_failed_still_comes() -> None:
+    face = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
+    vision = SimpleNamespace(
+        detector=SimpleNamespace(detect=lambda images, scale: [[face] for _ in images]),
+        crops=lambda image, faces: [image[:4, :4] for _ in faces],
+        assess=lambda image, faces, cut: [Assessment(0.3) for _ in faces],
+    )  # fmt: skip
+    stage = DetectStage(cast(Any, vision), lambda _told: None)
+    assert [shot for seq in range(2) for shot in stage([standing(seq, 10 + seq / 10)])] == []
+    stage.reopen()
+    assert [shot.track for seq in range(2, 5) for shot in stage([standing(seq, 10 + seq / 10)])] == [1]
+
+
 def test_a_recogniser_that_begins_anew_grants_nothing_on_what_it_saw_before() -> None:
     recogniser = Recogniser(lambda captured: False)
     recogniser.stage([shot("entry", seq, 9.6 + seq / 10) for seq in range(2)])
