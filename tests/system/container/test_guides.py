@@ -74,7 +74,7 @@ def test_who_follows_the_two_pages_gets_a_door_that_opens_again_after_everything
     board.opens()
     note("guides: installed", seconds=round(time.monotonic() - began, 1))
     for block in blocks(OPERATE, "sh"):
-        if "faceedge restore" in block.body:
+        if "tar -C /etc -xf" in block.body:
             lose_everything(board)
         began = time.monotonic()
         said = typed(board, block, DESK)
@@ -124,5 +124,5 @@ def typed(board: Appliance, block: Block, where: str) -> str:
 def lose_everything(board: Appliance) -> None:
     """The disk has died: nothing of the state is left, and the new one is set up as the old one was."""
     board.machine.call("systemctl", "stop", UNIT, CONTROLLER)
-    board.machine.call("rm", "-rf", f"/{STATE}")
+    board.machine.call("rm", "-rf", f"/{STATE}", "/etc/faceedge")
     install(board)
