@@ -11,17 +11,18 @@ from rich.table import Table
 
 from faceedge.checks.doctor.base import Finding
 
-MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]", "skip": "[dim]–[/]"}
+MARKS = {"skip": "[dim]–[/]", "ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
+"""In the order in which they are shown."""
 
 
 def show(findings: Sequence[Finding]) -> None:
-    """Prints it on stdout: a line a finding, and under it the remedy."""
+    """Prints it on stdout: a line a finding, and under it the remedy; what is red last, above the prompt."""
     console = Console(highlight=False)
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for one in findings:
+    for one in sorted(findings, key=lambda one: list(MARKS).index(one.status)):
         style = "dim" if one.status == "skip" else ""
         table.add_row(MARKS[one.status], escape(one.id), escape(one.what), style=style)
         if one.remedy:

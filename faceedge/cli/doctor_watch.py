@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import islice
@@ -31,8 +32,8 @@ EVERY_S = 1.0
 HISTORY, LAST, LOOKED_BACK = 48, 8, 1000
 """Decisions in the sparkline, decisions as lines, and entries of the journal that are looked through for them."""
 BARS = "▁▂▃▄▅▆▇█"
-COLUMNS, ROWS = 48, 14
-"""Of the thumbnail, in signs: two pixels lie above each other in one."""
+COLUMNS, ROWS, OTHER_ROWS = 48, 14, 20
+"""Of the thumbnail, in signs, in each of which two pixels lie above each other; and what else is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ def sparkline(values: Sequence[float | None]) -> str:
 def watch(patient: Patient) -> None:
     """Until Ctrl+C."""
     where = patient.settings.health.metrics if patient.settings is not None else ""
-    picture = _thumbnail(patient, look_at(patient.unit, where, patient.environ))
-    with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
+    console = Console(highlight=False)
+    rows = min(ROWS, console.height - OTHER_ROWS)
+    picture = _thumbnail(patient, look_at(patient.unit, where, patient.environ), rows)
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             daemon = look_at(patient.unit, where, patient.environ)
             live.update(screen(daemon, decisions(patient.state), picture), refresh=True)
@@ -128,17 +131,19 @@ def _table(daemon: Daemon) -> Table:
     return table
 
 
-def _thumbnail(patient: Patient, daemon: Daemon) -> RenderableType:
+def _thumbnail(patient: Patient, daemon: Daemon, rows: int) -> RenderableType:
     """One picture of the first camera, taken before the view begins; why there is none, where there is none."""
     from faceedge.cameras import parse
 
     cameras = patient.settings.camera if patient.settings is not None else ()
+    if rows < 1:
+        return Text("no picture: the terminal is too low", style="dim")
     if not cameras:
         return Text("no camera is configured", style="dim")
     try:
         source = parse(cameras[0].uri)
         if daemon.runs and source.kind in EXCLUSIVE:
             return Text(f"no picture: the daemon has {source.shown}", style="dim")
-        return Blocks(one_picture(source, cameras[0]), COLUMNS, ROWS)
+        return Blocks(one_picture(source, cameras[0]), round(rows * COLUMNS / ROWS), rows)
     except CameraError as error:
         return Text(f"no picture: {error}", style="dim")
