@@ -117,22 +117,41 @@ def audited(
         return audit_gallery(gallery, eyes.package, asked, NOW, lambda _text, _done: None), ids
 
 
+def let_in(eyes: Eyes, people: dict[str, Sequence[Look]]) -> dict[str, Sequence[Look]]:
+    """Whom an enrolment of one after the other would not refuse: nobody who looks like somebody that is in already."""
+    gate, rows, found = eyes.fit.door_thresholds.match, list[np.ndarray](), dict[str, Sequence[Look]]()
+    assert eyes.vision.metric == "cosine", "scores are products here"
+    for name, looks in people.items():
+        own = np.stack([look.template.embedding for look in looks])
+        if not rows or (own @ np.concatenate(rows).T).max() < gate:
+            found[name] = looks
+            rows.append(own)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """One split of people. held, assured: of grey, match and strict, whether the bound of those seen holds on those
-    not seen. ratio: bound over rate at grey, how far the bound lies off; advised: whether the bound of the advice held.
+    not seen. ratio: bound over rate at grey, how far the bound lies off; advised: whether the bound of the advice held,
+    or none was stated. refused: how many of those seen enrolment did not let in.
     """
 
     held: tuple[bool, ...]
     assured: tuple[bool, ...]
     ratio: float
     advised: tuple[bool, ...]
+    refused: int
 
 
-def split(eyes: Eyes, looks: dict[str, Sequence[Look]], seen: int, seed: int, fmr: float) -> Split:
-    """Audits `seen` people drawn by the seed, and asks the others whether it is so."""
+def split(
+    eyes: Eyes, looks: dict[str, Sequence[Look]], seen: int, seed: int, fmr: float, *, gated: bool = True
+) -> Split:
+    """Audits `seen` people drawn by the seed, and asks the others, strangers, whether it is so. gated: they come in by
+    an enrolment, which refuses who looks like somebody else; else all of them are in."""
     drawn = [str(name) for name in np.random.default_rng(seed).permutation(sorted(looks))]
-    audit, _ = audited(eyes, {name: looks[name] for name in drawn[:seen]}, Asked(fmr=fmr, crops=False), crops=False)
+    people = {name: looks[name] for name in drawn[:seen]}
+    enrolled = let_in(eyes, people) if gated else people
+    audit, _ = audited(eyes, enrolled, Asked(fmr=fmr, crops=False), crops=False)
     others = Rates(scan(_faces(eyes, [looks[name] for name in drawn[seen:]]), lambda _done: None), audit.confidence)
 
     def rate(threshold: float) -> float:
@@ -146,7 +165,8 @@ def split(eyes: Eyes, looks: dict[str, Sequence[Look]], seen: int, seed: int, fm
     return Split(
         tuple(bound.likely >= real for bound, real in pairs), tuple(bound.assured >= real for bound, real in pairs),
         pairs[0][0].likely / max(truth[0], 1e-12),
-        tuple(one.likely is not None and one.likely >= rate(one.threshold) for one in audit.advice),
+        tuple(one.likely is None or one.likely >= rate(one.threshold) for one in audit.advice),
+        len(people) - len(enrolled),
     )  # fmt: skip
 
 
@@ -239,16 +259,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         looks = {name: each[:2] for name, each in rich.items()} | others
         print(f"{len(looks)} people, {sum(map(len, looks.values()))} photos", flush=True)
         for seen in (20, 50, 100, 200):
-            _print_splits(seen, [split(eyes, looks, seen, seed, 1e-3) for seed in range(20)])
+            for gated in (True, False):
+                splits = [split(eyes, looks, seen, seed, 1e-3, gated=gated) for seed in range(20)]
+                _print_splits(f"{seen} people, {'as enrolled' if gated else 'past the gate'}", splits)
     return 0
 
 
-def _print_splits(seen: int, splits: Sequence[Split]) -> None:
+def _print_splits(who: str, splits: Sequence[Split]) -> None:
     held = {name: sum(one.held[at] for one in splits) for at, name in enumerate(LEVELS)}
     advised = {name: sum(one.advised[at] for one in splits) for at, name in enumerate(LEVELS)}
     sure = sum(all(one.assured) for one in splits)
     ratios = np.quantile([one.ratio for one in splits], (0.25, 0.5, 0.75)).round(2)
-    print(f"{seen} people: likely bound held {held}, of advice {advised}, assured {sure} of {len(splits)}; "
+    refused = sum(one.refused for one in splits)
+    print(f"{who}: {refused} refused; likely bound held {held}, of advice {advised}, assured {sure} of {len(splits)}; "
           f"likely over the others' rate at grey {ratios}", flush=True)  # fmt: skip
 
 

@@ -81,9 +81,11 @@ class QualityFit(Part):
     evidence: str
 
 
-Basis = Literal["measured", "extrapolated", "shipped"]
-"""Where a site's threshold comes from. measured: the bound of the rate holds on what was counted. extrapolated: the
-tail of the scores carried on, an estimate and no proof. shipped: the gallery says nothing against it."""
+Basis = Literal["measured", "counted", "extrapolated", "shipped"]
+"""Where a site's threshold comes from. measured: the bound of the rate holds on what was counted. counted: it does,
+but enrolment has refused whoever came nearer to somebody than that: so it is among the enrolled, and nothing is shown
+of others. extrapolated: the tail of the scores carried on, an estimate and no proof. shipped: the gallery says nothing
+against it."""
 Row = Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
 
 

@@ -21,7 +21,10 @@ from faceedge.package import Package, read_package
 
 OWN = "-own"
 """How the copy of a built-in package is called: the built-in one stays as it is."""
-METHOD = "impostor comparisons of the enrolled; bound by the jackknife over people, Clopper and Pearson"
+METHOD = (
+    "impostor comparisons of the enrolled, of whom enrolment refused whoever looked like somebody else; bound by the "
+    "jackknife over people, Clopper and Pearson"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from faceedge.gallery.store import Gallery
 from faceedge.jobs.audit import scan as scanning
 from faceedge.jobs.audit.document import document, is_clean
 from faceedge.jobs.audit.findings import Audit
+from faceedge.jobs.audit.rates import Rates
 from faceedge.jobs.audit.run import Asked
 from faceedge.jobs.audit.scan import Faces, Scanned, scan
 from faceedge.package import Package
@@ -182,7 +183,7 @@ def test_old_templates_are_counted(tmp_path: Path, package: Package) -> None:
 
 
 def many(tmp_path: Path, package: Package, people: int, asked: Asked) -> Audit:
-    with filled(tmp_path, package, crowd(people, 2, seed=3, dimension=24)) as gallery:
+    with filled(tmp_path, package, crowd(people, 2, seed=3, dimension=14)) as gallery:
         return audited(gallery, package, asked)
 
 
@@ -199,9 +200,22 @@ def test_a_rate_that_few_people_cannot_show_never_loosens(tmp_path: Path, packag
     audit = many(tmp_path, package, 12, Asked(fmr=1e-6))
     for one in audit.advice:
         assert one.threshold >= one.shipped
-        assert one.basis != "measured"
+        assert one.basis not in ("measured", "counted")
         assert one.needed is None or one.needed > 12
     assert any("is not shown" in sentence for sentence in audit.limits)
+
+
+@pytest.mark.parametrize("fmr", [0.3, 0.1, 0.03, 0.01, 1e-3])
+@pytest.mark.parametrize("gate", [0.2, 0.5, 0.9])
+def test_no_threshold_is_called_measured_below_the_one_at_which_enrolment_refused_people(
+    fmr: float, gate: float
+) -> None:
+    """Nobody above the gate was let in, so that a count says nothing of them; nor is a rate claimed for it."""
+    rates = Rates(scanned(60)[1], 0.95)
+    for shipped in (0.1, 0.5, 0.9):
+        advice = rates.advice("match", fmr, shipped, gate)
+        assert advice.basis != "measured" or advice.threshold >= max(gate, shipped)
+        assert advice.threshold >= shipped or (advice.basis, advice.likely) == ("counted", None)
 
 
 @pytest.mark.parametrize("asked", [{"fmr": 0.0}, {"fmr": 0.5}, {"fmr": float("nan")}, {"confidence": 1.0}])

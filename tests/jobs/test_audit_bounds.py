@@ -16,6 +16,16 @@ def test_the_bound_is_that_of_clopper_and_pearson(errors: float, trials: float, 
     assert upper(errors, trials) == pytest.approx(most, rel=1e-3)
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.9999])
+def test_the_bound_is_that_of_a_library(confidence: float) -> None:
+    special = pytest.importorskip("scipy.special")
+    for trials in (3, 100.5, 1e4, 1e7):
+        for errors in (0, 0.3, 1, 2, 2.9, 40, 5000):
+            if errors < trials:
+                known = special.betaincinv(errors + 1, trials - errors, confidence)
+                assert upper(errors, trials, confidence) == pytest.approx(known, rel=1e-6)
+
+
 def test_without_errors_it_is_the_rule_of_three() -> None:
     assert upper(0, 3000) == pytest.approx(3 / 3000, rel=2e-3)
 

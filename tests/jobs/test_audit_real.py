@@ -37,7 +37,9 @@ def crowd(eyes: Eyes, assets: Path, rich: Looks) -> Looks:
 
 
 def test_the_bounds_hold_on_people_it_has_not_seen(eyes: Eyes, crowd: Looks) -> None:
+    """Those it sees come in by enrolment, which refuses who is nearest; the strangers do not."""
     splits = [split(eyes, crowd, len(crowd) // 2, seed, 1e-2) for seed in range(20)]
+    assert sum(one.refused for one in splits) > 0
     assert all(all(one.assured) for one in splits)
     for level in range(3):
         assert sum(one.held[level] for one in splits) >= 19

@@ -96,6 +96,8 @@ def test_looser_than_shipped_takes_a_reason_that_is_journalled(state: Path, run:
     assert after.look_alike is not None
     assert after.look_alike <= after.thresholds.match
     assert after.site is not None
+    assert after.site.basis[1] == "counted"
+    assert after.site.likely is None, "enrolment refused who came nearer than what was shipped"
     assert after.site.accepted_risk == noted(state)["accepted_risk"] == "a turnstile with a guard"
     with pytest.raises(BadInput, match=r"below the shipped"):
         run("--fmr", "0.05")

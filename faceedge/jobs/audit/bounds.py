@@ -35,7 +35,8 @@ def bounds(sums: Sums, people: int, floor_effect: float, confidence: float = 0.9
 
     sums: float64 (people,), of each person the pairs that match, each counted as the share of its templates'
     comparisons that do. floor_effect: the least design effect to reckon with, from where there are errors enough to
-    measure it (`effect_of`).
+    measure it (`effect_of`). assured: as many pairs as there can be that share nobody. With no error at all any such
+    pairs have none, and the bound is exact; with errors they are taken to have the average share of them.
 
     Pairs share people, and some people match more than others do. The variance of the rate when people are drawn, by
     the jackknife, over that of as many independent pairs, is the design effect; the pairs count for that much less. It

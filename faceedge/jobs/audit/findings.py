@@ -111,12 +111,13 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that a false-match rate may be with the stated confidence, after `errors` in `pairs` pairs of people.
+    """The most that a false-match rate may be with the stated confidence, after `errors` in `pairs` pairs of people as
+    they are enrolled: whom enrolment refused for looking like somebody is missing.
 
     errors: pairs of people that match, each by the share of its templates' comparisons that do: it may be a fraction.
     naive: as if all pairs were independent, which they are not: nobody may claim it. likely: with the design effect
     `effect` of people who take part in many pairs. assured: from pairs of people that share nobody, which needs no such
-    estimate. `bounds.py` says how.
+    estimate; exact where nobody matches, else an estimate, too. `bounds.py` says how.
     """
 
     errors: float
@@ -165,9 +166,9 @@ class LevelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The threshold for a stated false-match rate. threshold: never below the shipped one unless `basis` is measured.
-    likely: upper bound of the rate there. needed: people who would show `fmr` at the rate seen here; None where these
-    do, and where that rate is higher."""
+    """The threshold for a stated false-match rate. threshold: never below the shipped one unless `basis` is counted.
+    likely: upper bound of the rate there; None where none can be stated. needed: people who would show `fmr` at the
+    rate seen here; None where these do, and where that rate is higher."""
 
     name: LevelName
     fmr: float

@@ -27,7 +27,7 @@ REASONS: dict[Reason, str] = {
     "short_vector": "hardly seen as a face",
 }  # fmt: skip
 BASES: dict[Basis, str] = {
-    "measured": "measured here", "extrapolated": "estimated from the tail, no proof", "shipped": "as shipped",
+    "measured": "measured here", "counted": "counted among the enrolled, no proof", "extrapolated": "estimated from the tail, no proof", "shipped": "as shipped",
 }  # fmt: skip
 STYLE = """
 .grid { stroke: var(--line); stroke-width: 1; }
@@ -157,7 +157,7 @@ def _levels(audit: Audit) -> str:
         )
         for level in audit.levels
     ]  # fmt: skip
-    head = ("Level", "Threshold", "False matches", "Rate, at most", "Strangers let in, at most", "Missed")
+    head = ("Level", "Threshold", "False matches", "Rate, at most", "Taken for another, at most", "Missed")
     return table("Thresholds that serve", head, rows)
 
 

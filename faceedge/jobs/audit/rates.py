@@ -87,16 +87,20 @@ class Rates:
         assert found is not None, "the curve begins at the floor"
         return Point(threshold, found.rate, found.likely, self.miss(threshold).rate)
 
-    def advice(self, name: LevelName, fmr: float, shipped: float) -> Advice:
-        """The threshold for a false-match rate of `fmr`.
+    def advice(self, name: LevelName, fmr: float, shipped: float, gate: float) -> Advice:
+        """The threshold for a false-match rate of `fmr`. gate: the score from which enrolment refuses somebody for
+        looking like somebody else.
 
         The lowest one at which the bound holds, where that is not above the shipped one, or the pairs are so many that
         the bound lies close to the estimate. Else few people alone would drive it up: then the shipped one, or what the
-        tail of their scores says where that is higher.
+        tail of their scores says where that is higher. Pairs above the gate are missing, as if there were no such
+        people: what is looser than shipped, or below the gate, was counted and not measured.
         """
         measured = self._measured(fmr)
         is_carried = fmr * self.pairs / self._effect >= ERRORS_ENOUGH
         if measured is not None and (measured <= shipped or is_carried):
+            if measured < max(shipped, gate):
+                return Advice(name, fmr, shipped, measured, "counted", None, None)
             return self._advised(name, fmr, shipped, measured, "measured")
         carried = self._extrapolated(fmr)
         if carried is not None and carried > shipped:

@@ -77,7 +77,8 @@ def audit_gallery(gallery: Gallery, package: Package, asked: Asked, now: int, te
     rates = Rates(scanned, asked.confidence)
     facts = tuple(rates.level(name, getattr(levels, name)) for name in LEVELS)
     wanted = asked_rates(asked.fmr, fit.door)
-    advice = rising(lambda name: rates.advice(name, wanted[name], getattr(fit.shipped, name)), LEVELS)
+    gate = max(getattr(levels, fit.door), getattr(fit.shipped, fit.door))  # either may have been in force
+    advice = rising(lambda name: rates.advice(name, wanted[name], getattr(fit.shipped, name), gate), LEVELS)
     best = scanned.highest
     return Audit(
         made=now, recogniser=package.label, space=package.space, metric=package.manifest.metric,
@@ -88,7 +89,7 @@ def audit_gallery(gallery: Gallery, package: Package, asked: Asked, now: int, te
         levels=facts, advice=advice, close_pairs=people.close_pairs(seen), suspects=suspects(seen),
         ages=_ages(records, now, asked.older_days), facts=tuple(seen.facts(row) for row in range(len(faces))),
         curve=rates.curve(), histogram=scanned.histogram, neighbours=people.neighbours(seen),
-        claims=claims(facts, fit.door, asked.confidence), limits=limits(facts, advice, fit.door, len(faces.people)),
+        claims=claims(facts, fit.door, asked.confidence), limits=limits(facts, advice, fit.door, len(faces.people), gate),
     )  # fmt: skip
 
 

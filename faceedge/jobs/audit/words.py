@@ -17,19 +17,19 @@ def claims(levels: Sequence[LevelFacts], door: LevelName, confidence: float) -> 
     counted = f"{_number(match.errors)} false in {match.pairs:,} pairs of people"
     worth = f"which are worth {match.pairs / match.effect:,.0f} independent ones"
     return (
-        f"One comparison with somebody else is a match at {level.threshold:.4f} in at most {rate(match.likely)}, "
-        f"{sure}: {counted}, {worth}.",
+        f"One comparison of two people as these were let in is a match at {level.threshold:.4f} in at most "
+        f"{rate(match.likely)}, {sure}: {counted}, {worth}.",
         f"Without that estimate of how far pairs depend on each other it is at most {rate(match.assured)}, from "
-        f"{search.people // 2:,} pairs that share nobody.",
-        f"Of strangers like these people at most {rate(search.upper)} would be taken for one of the other "
+        f"{search.people // 2:,} pairs that share nobody{_of_average(match.errors)}.",
+        f"Of people as these were let in at most {rate(search.upper)} would be taken for one of the other "
         f"{search.people - 1:,}, {sure}: {rate(search.rate)} of these people would.",
     )
 
 
 def limits(
-    levels: Sequence[LevelFacts], advice: Sequence[Advice], door: LevelName, people: int
+    levels: Sequence[LevelFacts], advice: Sequence[Advice], door: LevelName, people: int, gate: float
 ) -> tuple[str, ...]:  # fmt: skip
-    """What they do not show, whoever would like them to."""
+    """What they do not show, whoever would like them to. gate: as for `Rates.advice`."""
     level = next(one for one in levels if one.name == door)
     wanted = next(one for one in advice if one.name == door)
     said: list[str] = []
@@ -46,8 +46,14 @@ def limits(
         )
     if level.false_match is not None:
         said.append(
-            "Who looked like somebody else was refused when they were enrolled, and is not among these people: among "
-            "strangers at the door there are more of that kind than these rates say."
+            f"Who came as near as {gate:.4f} to somebody else was refused when they were enrolled, unless somebody "
+            "insisted, and is not among these people: among strangers at the door there are more of that kind than "
+            "these rates and bounds say."
+        )
+    if any(one.basis == "counted" for one in advice):
+        said.append(
+            "That a looser threshold keeps its rate is not shown: it was counted among people of whom the nearest had "
+            "been refused."
         )
     if level.miss.rate is None:
         said.append("How often a person is missed is not shown: nobody has two templates.")
@@ -72,6 +78,10 @@ def rate(share: float) -> str:
         return f"{100 * share:.3g} %"
     digits, power = f"{share:.1e}".split("e")
     return f"{digits.removesuffix('.0')}e{int(power)}"
+
+
+def _of_average(errors: float) -> str:
+    return ", if these match as often as all do" if errors else ""
 
 
 def _number(value: float) -> str:
