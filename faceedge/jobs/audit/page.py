@@ -27,7 +27,8 @@ REASONS: dict[Reason, str] = {
     "short_vector": "hardly seen as a face",
 }  # fmt: skip
 BASES: dict[Basis, str] = {
-    "measured": "measured here", "counted": "counted among the enrolled, no proof", "extrapolated": "estimated from the tail, no proof", "shipped": "as shipped",
+    "measured": "measured here", "counted": "counted among the enrolled, no proof",
+    "extrapolated": "estimated from the tail, no proof", "shipped": "as shipped",
 }  # fmt: skip
 STYLE = """
 .grid { stroke: var(--line); stroke-width: 1; }

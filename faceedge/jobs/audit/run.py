@@ -89,7 +89,8 @@ def audit_gallery(gallery: Gallery, package: Package, asked: Asked, now: int, te
         levels=facts, advice=advice, close_pairs=people.close_pairs(seen), suspects=suspects(seen),
         ages=_ages(records, now, asked.older_days), facts=tuple(seen.facts(row) for row in range(len(faces))),
         curve=rates.curve(), histogram=scanned.histogram, neighbours=people.neighbours(seen),
-        claims=claims(facts, fit.door, asked.confidence), limits=limits(facts, advice, fit.door, len(faces.people), gate),
+        claims=claims(facts, fit.door, asked.confidence),
+        limits=limits(facts, advice, fit.door, len(faces.people), gate),
     )  # fmt: skip
 
 
