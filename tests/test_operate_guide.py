@@ -10,6 +10,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -24,12 +25,16 @@ from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.gpu_engines import GpuEngines
 from faceedge.jobs.proof import doubt
 from faceedge.jobs.vision import Vision
+from faceedge.journal.chain import Chain
+from faceedge.journal.signing import public_path, read_public
+from faceedge.journal.verify import verify
 from faceedge.journal.words import REASONS
 from faceedge.models.licence import warned
 from faceedge.report import Report
 from faceedge.safe_mode import SafeMode
 from faceedge.types import Outcome
 from tests.guides import DOCS
+from tests.journal.made_up import grow
 
 PAGE = (DOCS / "operate.md").read_text(encoding="utf-8")
 EVENTS: Mapping[str, tuple[str, ...]] = {
@@ -132,3 +137,19 @@ def test_every_notice_has_its_row(text: str) -> None:
 
 def test_there_are_notices_to_look_for() -> None:
     assert len(NOTICES) >= 15
+
+
+def test_a_journal_that_is_moved_away_with_its_key_begins_anew_with_another(tmp_path: Path) -> None:
+    state, kept = tmp_path / "state", tmp_path / "kept"
+    kept.mkdir()
+    with Chain.open(state) as chain:
+        grow(chain, 3)
+    before = read_public(public_path(state))
+    for moved in (*state.glob("journal.db*"), *(state / "keys").glob("journal.*")):
+        moved.rename(kept / moved.name)
+    with Chain.open(state) as chain:
+        grow(chain, 2)
+    after = read_public(public_path(state))
+    assert before != after
+    assert verify(state / "journal.db", after).is_whole
+    assert verify(kept / "journal.db", before).is_whole
