@@ -13,14 +13,14 @@ version_before() {
 
 # A version reads databases that have been taken one step further than its own; after two there would be no way back.
 step_databases_fit() {
-    local before steps name after reads now
+    local before steps others name after reads now
     if [ -n "$DRY_RUN" ]; then
         say "  would compare the steps of the databases"
         return 0
     fi
     before="$(version_before)"
     steps="$(steps_of "$before")" || fail "version $before does not say which databases it reads" "see the log"
-    steps_of "$VERSION" >"$OPT/.steps" || fail "version $VERSION does not say which databases it reads" "see the log"
+    others="$(steps_of "$VERSION")" || fail "version $VERSION does not say which databases it reads" "see the log"
     while read -r name after; do
         [[ "$steps" =~ (^|$'\n')"$name "([0-9]+) ]] || continue
         reads=$((BASH_REMATCH[2] + 1))
@@ -30,8 +30,7 @@ step_databases_fit() {
         [ "$after" -le "$reads" ] || [ "$now" -gt "$reads" ] || fail \
             "version $before could not read $name after $VERSION: there would be no way back; nothing was changed" \
             "upgrade to a release between the two first, one release at a time"
-    done <"$OPT/.steps"
-    run rm -f "$OPT/.steps"
+    done <<<"$others"
 }
 
 # steps_of VERSION: `gallery.db 4` a line: each of its databases, and the steps that it takes it through.

@@ -26,7 +26,7 @@ the door
   --controller HOW      paper: the key stays in a file for you to carry; serial:/dev/ttyUSB0: written to that line;
                         qr: drawn here; here: the controller runs on this machine, without a relay (default: paper)
   --models WHICH        default; opencv: YuNet and SFace; none; or files of your own, ONNX or packages, with commas
-  --people DIR          enrol DIR/<name>/<photo>.jpg
+  --people DIR          enrol DIR/<name>/<photo>.jpg, each of them once
   --selftest MINUTES    or skip (default: 1)
   --hardware-watchdog   let the board's own watchdog reboot it when systemd hangs
 

@@ -108,7 +108,9 @@ def test_a_process_that_was_there_before_proves_nothing(door: Box, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("steps", "may"), [("gallery.db 5\\njournal.db 3\\n", True), ("gallery.db 4\\njournal.db 4\\n", False)]
+    ("steps", "may"),
+    [("gallery.db 5\\njournal.db 3\\n", True), ("gallery.db 4\\njournal.db 4\\n", False)],
+    ids=["one step", "two steps"],
 )
 def test_a_version_that_goes_two_steps_with_a_database_is_refused_before_it_is_tried(
     door: Box, tmp_path: Path, steps: str, may: bool

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,11 +13,25 @@ from pathlib import Path
 from faceedge.gallery.store import Gallery
 from faceedge.journal.signing import public_path, read_public
 from faceedge.journal.verify import verify
+from tests.system.container.machine import Machine
 
-OTHERS = ("var/log/", "var/lib/systemd/", "var/cache/ldconfig/", "srv/", "run/", "tmp/", "root/", "etc/.pwd.lock")
+OTHERS = (
+    "var/log/journal/", "var/log/wtmp", "var/log/mosquitto/", "var/lib/systemd/", "var/cache/ldconfig/", "var/backups/", "srv/", "run/", "tmp/",
+    "etc/.pwd.lock", "var/tmp/systemd-private-",
+)  # fmt: skip
 """Where a system that runs writes by itself, and what the test has brought."""
+DAEMON = re.compile(r"var/lib/faceedge/(journal\.db|gallery\.db)(-wal|-shm)?$")
+"""What the daemon writes while it runs."""
+OWN_EACH_TIME = re.compile(r"var/lib/faceedge/|opt/faceedge/\.people$|.*\.pyc$")
+"""Keys and databases of each installation, a salt, and files that hold the moment at which they were made."""
+CUT_SHORT = "etc/.#"
+"""What systemd-sysusers leaves when it is killed at its work; it is not ours to remove."""
 ACCOUNTS = ("etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid")
 """Written anew when an account comes and goes, with a copy of what was there; what they hold is looked at."""
+
+
+Facts = dict[str, tuple[object, ...]]
+"""By the name of a file."""
 
 
 def grants(state: Path) -> int:
@@ -60,10 +77,47 @@ def losses(state: Path, granted: int) -> list[str]:
     return found
 
 
-def written(disk: Path) -> set[str]:
-    """Files that a machine has written, without those that any running system writes."""
-    names = (path.relative_to(disk).as_posix() for path in disk.rglob("*") if path.is_symlink() or path.is_file())
-    return {name for name in names if not name.startswith(OTHERS) and name.rstrip("-") not in ACCOUNTS}
+def written(machine: Machine) -> set[str]:
+    """How its disk differs from what it began as, but for what any running system writes: `+` files and folders that
+    are new, `-` those that are gone, `~` files that are others."""
+    now, before = _names(machine.tree), _names(machine.root)
+    changed = {name for name in before & _names(machine.disk) if (machine.disk / name).is_file()}
+    found = {f"+{name}" for name in now - before} | {f"-{name}" for name in before - now} | {f"~{n}" for n in changed}
+    return {line for line in found if line[1:].rstrip("-") not in ACCOUNTS}
+
+
+def facts(machine: Machine) -> Facts:
+    """Of every file that it has written, but for the daemon's: mode, owner, when, and what."""
+    names = (name for name in _names(machine.disk) if not DAEMON.match(name))
+    return {name: fact for name in names if (fact := _fact(machine.disk / name))}
+
+
+def end(machine: Machine) -> Facts:
+    """What an installation comes to: mode, owner and digest of each file, and names of what each has of its own."""
+    return {
+        name: fact[:2] if OWN_EACH_TIME.match(name) else (*fact[:2], fact[3])
+        for name, fact in facts(machine).items()
+        if not name.startswith(CUT_SHORT) and name.rstrip("-") not in ACCOUNTS
+    }
+
+
+def _fact(path: Path) -> tuple[object, ...]:
+    """Empty for folders, and for the marks of what is gone."""
+    has = path.lstat()
+    if path.is_symlink():
+        return has.st_mode, has.st_uid, 0, os.readlink(path)
+    if not path.is_file():
+        return ()
+    return has.st_mode, has.st_uid, has.st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _names(folder: Path) -> set[str]:
+    """Of files, folders and links below it."""
+    found = set[str]()
+    for place, folders, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        found |= {(inside / name).as_posix() for name in (*folders, *files)}
+    return {name for name in found if not f"{name}/".startswith(OTHERS) and not name.startswith(OTHERS)}
 
 
 def accounts(tree: Path) -> str:

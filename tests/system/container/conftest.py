@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +12,25 @@ from pathlib import Path
 import pytest
 
 from tests.system.container import image
-from tests.system.container.appliance import Appliance, note
+from tests.system.container.appliance import FIGURES, Appliance, note
 from tests.system.container.machine import Machine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Told at the end, whether or not a test has failed: a bound that was stretched is to be seen."""
+    yield
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        sys.stderr.write("\n".join(("", *FIGURES, "")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bootable() -> None:
+    """Where somebody counts on these tests, as in CI with FACEEDGE_CONTAINER=required, a skip would be a lie."""
+    reason = image.why_not()
+    if reason and os.environ.get("FACEEDGE_CONTAINER") == "required":
+        pytest.fail(f"FACEEDGE_CONTAINER=required, and no container can be booted: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,8 @@ class Machine:
         self._in_memory = self._put_into_memory(folder)
         for place in (self.disk, self._tree, self._work):
             place.mkdir(parents=True)
-        self._root = root
+        self.root = root
+        """What it began as."""
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._init = 0
         self._groups = [place / self.name for place in HIERARCHIES if place.is_dir()]
@@ -110,10 +111,12 @@ class Machine:
             capture_output=True, text=True, check=False, timeout=within_s,
         )  # fmt: skip
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """A command that goes on; its stdout is a pipe."""
-        command = [*self.inside(), *map(str, words)]
-        return subprocess.Popen(command, env=ENVIRON, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    def start(self, *words: object, own_group: bool = False) -> subprocess.Popen[str]:
+        """A command that goes on; its stdout is a pipe. own_group: it and its children can be killed at once."""
+        return subprocess.Popen(
+            [*self.inside(), *map(str, words)], env=ENVIRON, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            text=True, start_new_session=own_group,
+        )  # fmt: skip
 
     def inside(self) -> list[str]:
         """What a command is prefixed with to run in there."""
