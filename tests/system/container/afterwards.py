@@ -16,8 +16,8 @@ from faceedge.journal.verify import verify
 from tests.system.container.machine import Machine
 
 OTHERS = (
-    "var/log/journal/", "var/log/wtmp", "var/log/mosquitto/", "var/lib/systemd/", "var/cache/ldconfig/", "var/backups/", "srv/", "run/", "tmp/",
-    "etc/.pwd.lock", "var/tmp/systemd-private-",
+    "var/log/journal/", "var/log/wtmp", "var/log/mosquitto/", "var/lib/systemd/", "var/cache/ldconfig/", "var/backups/",
+    "var/tmp/systemd-private-", "srv/", "run/", "tmp/", "etc/.pwd.lock",
 )  # fmt: skip
 """Where a system that runs writes by itself, and what the test has brought."""
 DAEMON = re.compile(r"var/lib/faceedge/(journal\.db|gallery\.db)(-wal|-shm)?$")
