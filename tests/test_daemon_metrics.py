@@ -19,12 +19,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faceedge import house as houses
+from faceedge.cli.run import log_event
 from faceedge.config import Config
 from faceedge.daemon import Daemon
 from faceedge.door.keys import make_key
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
 from faceedge.health.metrics import ASKED
+from faceedge.logs import Lines
 from faceedge.types import Image, Template
 from tests.fakes.vision import Sitter, template
 from tests.test_daemon_capture import FakeNetworks
@@ -113,16 +115,17 @@ def test_who_scrapes_a_running_daemon_sees_frames_decisions_and_latencies(tmp_pa
     assert "metrics" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_what_a_daemon_with_a_door_serves_keeps_to_the_conventions_and_names_no_person(
-    tmp_path: Path, film: Path
+def test_what_a_daemon_with_a_door_serves_keeps_to_the_conventions_and_names_no_person_nor_does_its_log(
+    tmp_path: Path, film: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     path, state = tmp_path / "metrics.sock", tmp_path / "state"
     with Gallery.open(state) as gallery:
         ada = gallery.add_person("Ada")
         gallery.add_template(ada.id, template(Sitter(1, 2)), Origin(0.9, "photo", "fake0build00"))
     make_key(state, "main", "relay")
     door = {"door": [{"controllers": ["relay"]}], "broker": {"port": 1}}
-    daemon = Daemon(config(film, f"unix:{path}", **door), state, tmp_path, lambda _: None)
+    daemon = Daemon(config(film, f"unix:{path}", **door), state, tmp_path, log_event)
     with running(daemon):
         until(path.exists)
         until(lambda: scraped(path).get("faceedge_grants_total lost", 0) >= 1)
@@ -146,6 +149,10 @@ def test_what_a_daemon_with_a_door_serves_keeps_to_the_conventions_and_names_no_
                 assert label == "le" or re.fullmatch("[a-z0-9_.-]{1,32}", value), (family.name, label, value)
     assert "Ada" not in text
     assert ada.id not in text
+    log = "".join(Lines(form).format(record) for form in ("text", "logfmt", "json") for record in caplog.records)
+    assert ada.id in log
+    assert "Ada" not in log
+    assert "similarity" not in log
     if promtool := shutil.which("promtool"):
         checked = subprocess.run(
             [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False

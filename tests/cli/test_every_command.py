@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from faceedge.__main__ import main
-from faceedge.cli import PURPOSES
+from faceedge.cli import PURPOSES, lockdown
 from faceedge.cli.parser import build_parser, every_command, is_file
+from faceedge.errors import BadInput
 
 Words = tuple[str, ...]
 NO_RESULT = {("completion",), ("man",)}
@@ -120,6 +121,23 @@ def test_a_configuration_that_cannot_be_read_is_told_in_one_line(
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith("faceedge: ")
         assert path in OTHER_FAULT_FIRST or (str(config) in err and expected in err), err
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(RuntimeError("it broke"), 70), (KeyboardInterrupt(), 130), (BadInput("say it so"), 2)]
+)
+def test_a_fault_of_ours_is_no_bad_usage_and_leaves_a_traceback_in_the_log_only(
+    raised: BaseException, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def broken(_: argparse.Namespace) -> int:
+        raise raised
+
+    monkeypatch.setattr(lockdown, "run", broken)
+    ended, out, err = told(["lockdown", "show", "--json"], capsys)
+    assert (ended, out) == (code, "")
+    assert ("it broke" in caplog.text) == (code == 70)
+    assert err == ("faceedge: say it so\n" if code == 2 else "")
 
 
 def test_every_command_that_prints_a_result_takes_json() -> None:
