@@ -67,8 +67,10 @@ step_exchange() {
 
 # Units, device rules and the command of a version in the places of those of another.
 put_version() {
-    install_units "$1/systemd"
-    remove_strange_units "$1/systemd"
+    local kept="$1/systemd"
+    [ -z "$DRY_RUN" ] || kept="$SOURCE/systemd"
+    install_units "$kept"
+    remove_strange_units "$kept"
     [ ! -f "$1/command" ] || put "$1/command" "$ROOT/usr/local/bin/faceedge" 0755
 }
 

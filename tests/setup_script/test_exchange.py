@@ -74,6 +74,16 @@ def test_a_new_version_brings_its_command_and_its_return_the_one_before(door: Bo
     assert command.read_text() == new
 
 
+def test_a_dry_upgrade_shows_the_exchange_and_changes_nothing(door: Box, tmp_path: Path) -> None:
+    before = door.manifest()
+    done = door.setup("--dry-run", "--upgrade", "--offline", str(_offline(tmp_path, "0.2.0")))
+    assert done.returncode == 0, done.stderr
+    assert f"would run: ln -sfn 0.2.0 {door.root}/opt/faceedge/.current.new" in done.stdout
+    assert "--no-block restart faceedge.service" in done.stdout
+    assert "systemctl stop" not in done.stdout
+    assert door.manifest() == before
+
+
 # ways back
 
 
