@@ -149,3 +149,10 @@ def test_the_shell_of_the_mqtt_page_makes_the_mac_without_faceedge() -> None:
 
 def test_the_shell_of_the_mqtt_page_checks_a_command_without_faceedge() -> None:
     assert shell("pkeyutl").strip() == "Signature Verified Successfully"
+
+
+def test_every_question_has_a_short_answer_with_a_link() -> None:
+    page = (DOCS / "faq.md").read_text(encoding="utf-8")
+    answers = re.findall(r"^### (.+)\n((?:(?!#).*\n)+)", page, re.MULTILINE)
+    assert len(answers) >= 30
+    assert [question for question, answer in answers if "](" not in answer or len(answer.split()) > 80] == []

@@ -72,16 +72,15 @@ def test_who_follows_the_two_pages_gets_a_door_that_opens_again_after_everything
     board.edit(lambda text: text + OFTEN)
     board.machine.call("systemctl", "restart", UNIT)
     board.opens()
-    note("guides: installed", seconds=round(time.monotonic() - began, 1))
+    note("guides: one command to a door", seconds=round(time.monotonic() - began, 1))
     for block in blocks(OPERATE, "sh"):
         if "tar -C /etc -xf" in block.body:
             lose_everything(board)
-        began = time.monotonic()
         said = typed(board, block, DESK)
         for word, holds in WITNESSES.items():
             if word in block.body:
                 assert holds(board, said), said
-        note(f"guides: {block.body.splitlines()[0][:60]}", seconds=round(time.monotonic() - began, 1))
+    note("guides: both pages typed", seconds=round(time.monotonic() - began, 1))
 
 
 WITNESSES: dict[str, Callable[[Appliance, str], object]] = {
