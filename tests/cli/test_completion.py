@@ -85,10 +85,12 @@ def test_fish_completes_the_same(folder: Path, capsys: pytest.CaptureFixture[str
 def test_zsh_completes_at_a_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zsh = program("zsh")
     script("zsh", folder, capsys, "_faceedge")
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(folder)
-        os.execve(zsh, [zsh, "-f", "-i"], {"TERM": "dumb", "PATH": os.environ["PATH"], "HOME": str(folder)})
+    terminal, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [zsh, "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
+        env={"TERM": "dumb", "PATH": os.environ["PATH"], "HOME": str(folder)},
+    )  # fmt: skip
+    os.close(theirs)
     try:
         os.write(terminal, b"fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; echo rea''dy\n")
         said(terminal, "ready")
@@ -96,8 +98,9 @@ def test_zsh_completes_at_a_terminal(folder: Path, capsys: pytest.CaptureFixture
             os.write(terminal, f"\x15faceedge {typed}\t".encode())
             said(terminal, f"faceedge {expected}")
     finally:
+        child.kill()
+        child.wait()
         os.close(terminal)
-        os.waitpid(child, 0)
 
 
 def said(terminal: int, expected: str) -> None:
