@@ -141,5 +141,7 @@ def _tell(planned: Plan, written: Package | None) -> None:
         print(f"written to {written.label}: they count from the next start on")
     else:
         print(f"written to {written.label}: they count after faceedge model activate {written.label}")
+    if written is not None and planned.looser:
+        print("once they count, compare everybody for look-alikes anew: faceedge gallery audit --flag")
     if written is not None and planned.fit.site is not None:
         print(f"back to the shipped ones: faceedge calibrate thresholds --undo --model {written.label}")
