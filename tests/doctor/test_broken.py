@@ -207,6 +207,16 @@ def test_a_camera_in_the_hands_of_the_daemon_is_left_there(ward: Ward) -> None:
         assert found(ward, "camera.entry", "camera.entry").status == "skip"
 
 
+def test_a_password_that_only_the_running_service_has_is_no_fault(ward: Ward) -> None:
+    set_to("broker", to={"password_credential": "faceedge-mqtt-password"})(ward)
+    with serving(broker_connected=1) as where:
+        set_to("health", to={"metrics": where})(ward)
+        assert found(ward, "keys", "keys.broker").status == "skip"
+        assert found(ward, "broker.reach", "broker.login").status == "ok"
+    unit()(ward)
+    assert found(ward, "broker.reach", "broker.login").status == "skip"
+
+
 def test_a_port_that_somebody_else_has_is_told(ward: Ward) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         other.settimeout(0)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from faceedge.checks.doctor.base import Finding, Findings, Patient, fail, ok, skip, told, warn
+from faceedge.checks.doctor.daemon import Daemon
 from faceedge.checks.doctor.examine import guarded
+from faceedge.checks.doctor.keys import has_credential
 from faceedge.config import Broker, Config
 from faceedge.door.contract import Address
 from faceedge.door.keys import keys_of
@@ -27,8 +29,8 @@ _OTHER_HOST = (62, 64)
 """As OpenSSL numbers them: X509_V_ERR_…"""
 
 
-def check_broker(patient: Patient) -> Findings:
-    """One visit, and then, if it was let in, every controller."""
+def check_broker(patient: Patient, daemon: Daemon) -> Findings:
+    """One visit, and then, if it was let in, every controller. daemon: may have a password that we have not."""
     settings = patient.settings
     if settings is None:
         yield skip("broker.reach", "where it is, the configuration says, and that is wrong")
@@ -40,7 +42,7 @@ def check_broker(patient: Patient) -> Findings:
     try:
         found = visit(settings.broker, settings.device, reads, writes)
     except FaceedgeError as error:
-        yield told("broker.settings", error)
+        yield _locked_out(settings.broker, daemon) or told("broker.settings", error)
         return
     yield from stages(settings.broker, found)
     if found.stage == "rights":
@@ -50,6 +52,18 @@ def check_broker(patient: Patient) -> Findings:
         for door in settings.door:
             for controller in door.controllers:
                 yield skip(f"controller.{door.name}.{controller}", "the broker comes first")
+
+
+def _locked_out(broker: Broker, daemon: Daemon) -> Finding | None:
+    """Where only the service has the password: what its daemon says. None where that is not why."""
+    if not has_credential(broker, daemon):
+        return None
+    is_connected = daemon.reading("broker_connected")
+    if is_connected is None:
+        return skip("broker.login", "only the running daemon has the password; [health] metrics lets it tell")
+    if is_connected:
+        return ok("broker.login", "the running daemon, which alone has the password, is connected")
+    return fail("broker.login", "the running daemon is not connected", "its log says why: journalctl -u faceedge")
 
 
 def stages(broker: Broker, found: Visit) -> Findings:

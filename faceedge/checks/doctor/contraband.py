@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -45,7 +46,7 @@ STREAM = re.compile(r"\b(rtsps?|https?)://([^\s/\"']+)/[^\s\"'…][^\s\"']*")
 HOME = re.compile(r"/(home|Users)/[^/\s\"']+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contraband:
     """names: of people, whole, and of users of cameras. is_whole: whether all names could be read."""
 
@@ -57,9 +58,9 @@ class Contraband:
         """Without anything that `found_in` would find."""
         text = STREAM.sub(r"\1://\2/…", URI.sub(r"\1://", ID.sub(GONE, text)))
         text = HOME.sub(rf"/\1/{GONE}", text)
-        for secret in self._forms(self.secrets):
+        for secret in self._secret_forms:
             text = text.replace(secret, GONE)
-        for pattern in self._name_patterns():
+        for pattern in self._name_patterns:
             text = pattern.sub(GONE, text)
         return NUMBERS.sub(f"{GONE} ", RUN.sub(_kept_digest, text))
 
@@ -71,28 +72,32 @@ class Contraband:
             return ["bytes that are no text"]
         checks: dict[str, Callable[[], bool]] = {
             "bytes that are no text": lambda: any(not (sign.isprintable() or sign in "\n\t") for sign in text),
-            "a secret": lambda: any(secret in text for secret in self._forms(self.secrets)),
-            "the name of a person": lambda: any(pattern.search(text) for pattern in self._name_patterns()),
-            "the name of a person, encoded": lambda: any(form in text for form in self._forms(self._long_names())),
+            "a secret": lambda: any(secret in text for secret in self._secret_forms),
+            "the name of a person": lambda: any(pattern.search(text) for pattern in self._name_patterns),
+            "the name of a person, encoded": lambda: any(form in text for form in self._name_forms),
             "an address with credentials": lambda: URI.search(text) is not None or STREAM.search(text) is not None,
             "encoded data": lambda: any(not DIGEST.match(run) for run in RUN.findall(text)),
             "a row of numbers": lambda: NUMBERS.search(text) is not None,
         }
         return [kind for kind, is_there in checks.items() if is_there()]
 
-    def _long_names(self) -> list[bytes]:
-        return [name.encode() for name in self.names if len(name.encode()) > 2 * LEAST_PART]
+    @cached_property
+    def _secret_forms(self) -> list[str]:
+        """The longest first, so that no rest of one is left behind."""
+        return sorted({form for secret in self.secrets for form in _forms(secret)}, key=len, reverse=True)
 
-    def _name_patterns(self) -> Iterator[re.Pattern[str]]:
-        """Whole names however they are spelt, and each word of them as it is spelt."""
+    @cached_property
+    def _name_forms(self) -> list[str]:
+        """Of names that are long enough to be told from a digest."""
+        long = [name for name in self.names if len(name.encode()) > LEAST_ENCODED]
+        return sorted({form for name in long for form in _forms(name.encode())})
+
+    @cached_property
+    def _name_patterns(self) -> tuple[re.Pattern[str], ...]:
+        """Whole names however they are spelt, then each word of them as it is spelt."""
         wholes = {form for name in self.names for form in _spellings(name)}
         parts = {part for name in self.names for part in re.split(r"[\s,.-]+", name) if len(part) >= LEAST_PART}
-        yield from (_word(whole, re.IGNORECASE) for whole in sorted(wholes, key=len, reverse=True))
-        yield from (_word(part) for part in sorted(parts - wholes, key=len, reverse=True))
-
-    def _forms(self, values: Iterable[bytes]) -> list[str]:
-        """The longest first, so that no rest of one is left behind."""
-        return sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
+        return tuple(_any_word(words, how) for words, how in ((wholes, re.IGNORECASE), (parts, 0)) if words)
 
 
 def gather(patient: Patient) -> Contraband:
@@ -193,8 +198,10 @@ def _spellings(name: str) -> set[str]:
     return forms | {json.dumps(form)[1:-1] for form in forms}
 
 
-def _word(text: str, flags: int = 0) -> re.Pattern[str]:
-    return re.compile(rf"(?<![^\W_]){re.escape(text)}(?![^\W_])", flags)
+def _any_word(words: Iterable[str], flags: int) -> re.Pattern[str]:
+    """Any of them, the longest first, where no letter or digit goes on."""
+    either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return re.compile(rf"(?<![^\W_])(?:{either})(?![^\W_])", flags)
 
 
 def _kept_digest(run: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faceedge.checks.doctor.base import Finding, Findings, Patient, fail, ok, skip, told, warn
+from faceedge.checks.doctor.daemon import Daemon
 from faceedge.config import Broker
 from faceedge.door import rotation
 from faceedge.door.rotation import Holding
@@ -17,7 +18,7 @@ from faceedge.errors import FaceedgeError
 PUBLIC = ".pub"
 
 
-def check_keys(patient: Patient) -> Findings:
+def check_keys(patient: Patient, daemon: Daemon) -> Findings:
     """Modes and owners of all there are, then a key for each controller, then the broker's password."""
     yield from _files(patient)
     if patient.settings is None:
@@ -25,7 +26,7 @@ def check_keys(patient: Patient) -> Findings:
     for holding in rotation.holdings(patient.state, patient.settings.door):
         if (found := _holding(holding)) is not None:
             yield found
-    yield _password(patient.settings.broker)
+    yield _password(patient.settings.broker, daemon)
 
 
 def _files(patient: Patient) -> Findings:
@@ -73,10 +74,17 @@ def _holding(holding: Holding) -> Finding | None:
     return ok(id, f"door {holding.door}, controller {holding.controller}: key {holding.kid}")
 
 
-def _password(broker: Broker) -> Finding:
+def has_credential(broker: Broker, daemon: Daemon) -> bool:
+    """Whether a running daemon has been handed a password that nobody else may read."""
+    return bool(broker.password_credential) and "CREDENTIALS_DIRECTORY" not in os.environ and daemon.runs
+
+
+def _password(broker: Broker, daemon: Daemon) -> Finding:
     id = "keys.broker"
     if not broker.password_credential and broker.password_file is None:
         return skip(id, "the broker is entered without a password")
+    if has_credential(broker, daemon):
+        return skip(id, f"the credential {broker.password_credential} is with the running service alone")
     try:
         secret = password_of(broker, os.environ)
     except FaceedgeError as error:

@@ -26,8 +26,8 @@ def checks_of(patient: Patient) -> tuple[Check, ...]:
         Check("config.file", QUICK_S, _lazy("configuration", "check_file", patient)),
         Check("models", 30.0, _lazy("models", "check_models", patient)),
         *_cameras(patient, seen),
-        Check("broker.reach", 30.0, _lazy("broker", "check_broker", patient), "look at the network"),
-        Check("keys", QUICK_S, _lazy("keys", "check_keys", patient)),
+        Check("broker.reach", 30.0, _seeing("broker", "check_broker", patient, seen), "look at the network"),
+        Check("keys", QUICK_S, _seeing("keys", "check_keys", patient, seen)),
         Check("gallery.file", QUICK_S, _lazy("databases", "check_gallery", patient), "look at the disk: dmesg"),
         Check("journal.file", QUICK_S, _lazy("databases", "check_journal", patient), "look at the disk: dmesg"),
         Check(
