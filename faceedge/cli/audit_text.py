@@ -61,7 +61,7 @@ def _print_pairs(audit: Audit, names: Mapping[str, str]) -> None:
             f"(best {pair.score:.4f}, median {pair.median:.4f}, {pair.over} of {pair.pairs} reach the threshold)"
         )
     _print_rest(len(audit.close_pairs), "pairs of people")
-    if any(pair.kind != "one_template" for pair in audit.close_pairs):
+    if audit.close_pairs:
         print("look-alikes are flagged by: faceedge gallery audit --flag")
 
 
