@@ -111,6 +111,7 @@ def test_a_covered_lens_is_told(ward: Ward) -> None:
 SMALL_DISK = """
 import json, subprocess, sys
 from pathlib import Path
+from faceedge.chaos.mounts import fill
 from faceedge.checks.doctor.base import Patient
 from faceedge.checks.doctor.databases import check_gallery
 from faceedge.checks.doctor.machine import check_disk
@@ -121,7 +122,8 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(d
 state = disk / "state"
 Gallery.open(state).close()
 patient = Patient(None, None, "", state, state)
-full = [(one.id, one.status, one.what, one.remedy) for one in check_disk(patient)]
+fill(disk)
+full = [(one.id, one.status, one.what, one.remedy) for one in [*check_disk(patient), *check_gallery(patient)]]
 subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 still = [(one.id, one.status, one.what, one.remedy) for one in [*check_disk(patient), *check_gallery(patient)]]
 print(json.dumps([full, still]))
@@ -144,6 +146,7 @@ def test_a_disk_without_room_and_one_that_is_read_only_are_named(ward: Ward) -> 
     assert full["disk.state"][0] == "fail"
     assert "make room" in full["disk.state"][2]
     assert full["disk.writable"][0] == "ok"
+    assert full["gallery.file"][2] == "look at the disk"
     assert still["disk.writable"][0] == "fail"
     assert "read-only" in still["disk.writable"][1]
     assert "fsck" in still["disk.writable"][2]
