@@ -168,3 +168,4 @@ def test_who_arrives_is_flagged_with_whom_they_look_like_here_and_in_the_file(
     ada, eve = arrived["Ada"].person.id, arrived["Eve"].person.id
     assert there.book().look_alikes == {ada: {eve}, eve: {ada}}
     assert sorted(len(one.look_alikes) for one in arrived.values()) == [0, 0, 1]
+    assert there.compared.reaches(SPACE, GATE.levels)
