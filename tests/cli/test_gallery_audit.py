@@ -74,3 +74,14 @@ def test_the_page_is_written_for_the_owner_alone(run: Run, people: list[np.ndarr
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert page.stat().st_mode & 0o077 == 0
     assert run("gallery", "audit", "--html", tmp_path / "none" / "audit.html").code == 2
+
+
+def test_look_alikes_are_flagged_with_or_without_a_page(
+    run: Run, people: list[np.ndarray], package: Package, tmp_path: Path
+) -> None:
+    with filled(tmp_path / "state", package, []) as gallery:
+        enrol(gallery, package.space, "twin", people[0][3:])
+    answer = run("gallery", "audit", "--flag", "--html", tmp_path / "audit.html")
+    assert (answer.code, (tmp_path / "audit.html").exists()) == (0, True)
+    assert "flagged: " in answer.out
+    assert run("gallery", "audit", "--flag", "--json").document == {"flagged": [], "all": True}
