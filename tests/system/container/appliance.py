@@ -115,13 +115,22 @@ class Appliance:
         """What the daemon says of itself, in one line."""
         return self.machine.show(UNIT, "StatusText").get("StatusText", "")
 
+    def kill(self, how: str) -> int:
+        """Sends that signal to the daemon; which process it was."""
+        pid = self.pid()
+        assert pid > 0, "there is none now, and 0 would be everybody around whoever kills"
+        self.machine.call("kill", f"-{how}", pid)
+        return pid
+
     def replaced(self, pid: int, within_s: float = 30.0) -> float:
         """Waits until another process is ready; seconds."""
         began = time.monotonic()
-        while not (self.is_ready() and self.pid() != pid):
+        while True:
+            now = self.machine.show(UNIT, "ActiveState", "MainPID")
+            if now["ActiveState"] == "active" and now["MainPID"] not in ("0", str(pid)):
+                return time.monotonic() - began
             assert time.monotonic() - began < within_s, self.machine.attempt("systemctl", "status", UNIT).stdout
             time.sleep(0.05)
-        return time.monotonic() - began
 
     def is_ready(self) -> bool:
         return self.machine.show(UNIT, "ActiveState")["ActiveState"] == "active"

@@ -108,7 +108,7 @@ class Machine:
         """Runs a command as root in there, to its end."""
         return subprocess.run(
             [*self.inside(), *map(str, words)], env={**ENVIRON, **(environ or {})}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=within_s,
+            capture_output=True, text=True, check=False, timeout=within_s, start_new_session=True,
         )  # fmt: skip
 
     def start(self, *words: object, own_group: bool = False) -> subprocess.Popen[str]:

@@ -107,9 +107,8 @@ def test_the_process_has_the_rights_that_the_unit_leaves_it(door: Appliance) -> 
 
 
 def test_a_process_that_hangs_is_ended_by_the_watchdog_and_the_next_one_opens(well: Appliance) -> None:
-    pid = well.pid()
     began = time.monotonic()
-    well.machine.call("kill", "-STOP", pid)
+    pid = well.kill("STOP")
     ended_s = _gone(well, pid)
     opened_s = well.opens(began + ended_s)
     assert ended_s > 2.5
@@ -119,8 +118,8 @@ def test_a_process_that_hangs_is_ended_by_the_watchdog_and_the_next_one_opens(we
 
 
 def test_after_kill_9_another_process_opens(well: Appliance) -> None:
-    pid, began = well.pid(), time.monotonic()
-    well.machine.call("kill", "-KILL", pid)
+    began = time.monotonic()
+    pid = well.kill("KILL")
     started_s = _another(well, pid)
     opened_s = well.opens(began)
     well.holds("after kill -9 the next one is started", started_s, KILLED_S)
@@ -131,9 +130,7 @@ def test_a_crash_loop_ends_in_a_safe_mode_that_opens(well: Appliance) -> None:
     """Nothing stops systemd from starting it again, and the fourth start is a careful one."""
     began = time.monotonic()
     for _ in range(3):
-        pid = well.pid()
-        well.machine.call("kill", "-KILL", pid)
-        well.replaced(pid)
+        well.replaced(well.kill("KILL"))
     while "safe mode" not in well.status():
         assert time.monotonic() - began < 90, well.status()
         time.sleep(0.2)
