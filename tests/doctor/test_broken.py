@@ -70,6 +70,8 @@ SET_UPS = (
            "fail", "pictures", "[[camera]] uri"),
     Broken("L4T with the memory fault", jetson("36.4.7"), "platform.board", "platform.board", "fail",
            "refuses large allocations", "update to L4T 36.5"),
+    Broken("JetPack for Thor", jetson("38.2.0"), "platform.board", "platform.board", "fail", "L4T 38.2.0",
+           "flash JetPack 6.2.2"),
     Broken("JetPack 5", jetson("35.4.1"), "platform.board", "platform.board", "fail", "too old", "flash JetPack 6.2.2"),
     Broken("extra of TensorRT missing", set_to("engine", to={"backend": "tensorrt"}), "platform.packages",
            "platform.extra.jetson", "fail", "pycuda is not installed", "faceedge[jetson]"),

@@ -19,7 +19,6 @@ from faceedge.door.rights import Visit, topics_of, visit
 from faceedge.door.transport import is_loopback
 from faceedge.errors import FaceedgeError
 
-WITHIN_S = 30.0
 LISTEN_S = 2.5
 """A controller asks every second."""
 SOON_DAYS = 21

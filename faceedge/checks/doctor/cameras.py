@@ -16,7 +16,6 @@ from faceedge.errors import CameraError, StoreError
 from faceedge.types import Image
 
 LIMITS = Limits(load_s=10.0, open_s=4.0, first_s=4.0)
-WITHIN_S = LIMITS.load_s + LIMITS.open_s + LIMITS.first_s + 3.0
 SEE = "check power, cable and address, and [[camera]] uri; docs/cameras.md says more"
 EXCLUSIVE = ("device", "csi")
 """What only one process at a time may have open."""
@@ -48,7 +47,7 @@ def check_camera(patient: Patient, camera: Settings, daemon: Daemon) -> Findings
 
 
 def one_picture(source: Source, camera: Settings) -> Image:
-    """uint8 (h, w, 3) BGR. Raises CameraError, within `WITHIN_S`."""
+    """uint8 (h, w, 3) BGR. Raises CameraError, within `LIMITS`."""
     opened = _opened(source, camera)
     try:
         image = opened.read()

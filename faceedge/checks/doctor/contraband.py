@@ -48,7 +48,7 @@ HOME = re.compile(r"/(home|Users)/[^/\s\"']+")
 
 @dataclass(frozen=True)
 class Contraband:
-    """names: of people, whole, and of users of cameras. is_whole: whether all names could be read."""
+    """names: of people, whole, and of accounts. is_whole: whether all names could be read."""
 
     names: tuple[str, ...] = field(repr=False)
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -103,12 +103,18 @@ class Contraband:
 def gather(patient: Patient) -> Contraband:
     """Everything of an installation. What cannot be read cannot be told either; only for names that is a loss."""
     secrets = {secret for secret in _secrets(patient) if len(secret) >= LEAST_SECRET}
-    users = {user for uri in _uris(patient) if (user := _of_uri(uri)[0].decode())}
+    users = {user for uri in _uris(patient) if (user := _of_uri(uri)[0].decode())} | _account(patient)
     try:
         names = (*_names(patient.state), *users)
     except (FaceedgeError, OSError, UnicodeDecodeError):
         return Contraband((), tuple(secrets), is_whole=False)
     return Contraband(names, tuple(secrets))
+
+
+def _account(patient: Patient) -> set[str]:
+    """At the broker, where it is another name than the device's."""
+    settings = patient.settings
+    return {settings.broker.username} - {"", settings.device} if settings is not None else set()
 
 
 def _names(state: Path) -> Iterator[str]:

@@ -22,7 +22,6 @@ from faceedge.journal.verify import verify
 
 QUICK_S = 6.0
 """For SQLite's quick check of one file."""
-CHAIN_S = 20.0
 STEPS = 10_000
 """Of SQLite's machine between two looks at the clock."""
 RESTORE = "restore a backup: faceedge restore FILE, docs/operate.md says how"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 OLDEST_L4T = (36, 4)
-NEVER_ORIN = (37, 39)
+NEVER_ORIN = ((37, 0), (39, 2))
 """From, and below which, JetPack 7.0 and 7.1 lie: for Thor, not for Orin."""
 INSTALL = "run scripts/flash_setup.sh again, or: pip install --upgrade faceedge"
 
@@ -35,7 +35,7 @@ def check_board(patient: Patient) -> Findings:
     if fault := l4t_fault(l4t):
         said, _, mend = fault.rpartition("; ")
         yield fail("platform.board", f"{name}: {said}", f"{mend}, then reboot")
-    elif _release(l4t) < OLDEST_L4T or NEVER_ORIN[0] <= _release(l4t)[0] < NEVER_ORIN[1]:
+    elif _release(l4t) < OLDEST_L4T or NEVER_ORIN[0] <= _release(l4t) < NEVER_ORIN[1]:
         yield fail(
             "platform.board", f"{what} is too old, or not for Orin", "flash JetPack 6.2.2 or later, or 7.2 or later"
         )
