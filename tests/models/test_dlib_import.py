@@ -45,6 +45,7 @@ def test_both_packages_are_read_back_as_what_they_are(default_models: Path) -> N
     assert recognizer.fit.thresholds.grey < recognizer.fit.thresholds.match < recognizer.fit.thresholds.strict
     assert recognizer.fit.thresholds.match == pytest.approx(1 - 0.6**2 / 2)
     assert "Measured on labelled pairs" in recognizer.fit.evidence
+    assert "calibration/judging.py" in recognizer.fit.judging.evidence
     assert {detector.manifest.source.licence, recognizer.manifest.source.licence} == {"CC0-1.0"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faceedge.errors import MissingExtra, PackageError
 from faceedge.families import mmod
-from faceedge.fit import Fit, Thresholds
+from faceedge.fit import Fit, Judging, Thresholds
 from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.importers.dlib_format import REMEDY as _REMEDY
 from faceedge.models.importers.dlib_graph import onnx_graph
@@ -51,6 +51,16 @@ FIT = Fit(
         "FNMR 4.88 %, strict d = 0.50 FMR 0.00 % FNMR 17.56 %; "
         "look_alike d = 0.69 FMR 6.12 %, the largest hundredth that is not above ten times 0.63 % "
         "(calibration/look_alike.py)"
+    ),
+    judging=Judging(
+        evidence=(
+            "the product's own numbers, not fitted to this network. Measured on 2026-11-22 on people of web photos, "
+            "clip frames and LFW, gallery clean, probes clean and spoiled in nine ways (calibration/judging.py): "
+            "genuine comparisons below what a door demands, by quality from plain features: below 0.4 647 of 1249, "
+            "from there to 0.6 286 of 555, above 687 of 2166; margin 0.02: of 724 clean photos, each searched among "
+            "all others, 706 reach what a door demands; it holds back 3 of 3 that are nearest to somebody else, and 2 "
+            "of the 703 that are right"
+        ),
     ),
 )
 
