@@ -134,6 +134,7 @@ class Report:
             "build_info": {(__version__,): 1.0},
             "queue_items": {(queue,): items for queue, items in self.pipeline.queues().items()},
             "camera_ok": {(camera,): ok for camera, ok in self.cameras_ok().items()},
+            "camera_poor": {(camera["name"],): camera["low"] for camera in self.cameras.as_json()},
             **_controllers(self._doors()),
             **{name: {(): reading} for name, reading in device.items()},
         }

@@ -50,6 +50,7 @@ ASKED: Mapping[str, tuple[str, Labels]] = {
     "build_info": ("1, with the version of the program.", ("version",)),
     "queue_items": ("Items that wait in a queue.", ("queue",)),
     "camera_ok": ("1 while nothing is told to be wrong with a camera.", ("camera",)),
+    "camera_poor": ("1 while faces of a camera are graded much worse than usual.", ("camera",)),
     "controller_answering": ("1 while a controller asks for grants.", ("door", "controller")),
     "controller_state": ("1 for the state that is believed of a controller, 0 for the others.",
                          ("door", "controller", "state")),
