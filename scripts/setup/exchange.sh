@@ -33,9 +33,10 @@ step_databases_fit() {
     done <<<"$others"
 }
 
-# steps_of VERSION: `gallery.db 4` a line: each of its databases, and the steps that it takes it through.
+# steps_of VERSION: `gallery.db 4` a line: each of its databases, and the steps that it takes it through. By -I it looks
+# at no folder but its own: this one may be a checkout of another version.
 steps_of() {
-    as_service "$OPT/$1/bin/python" -c 'from faceedge.gallery import schema as gallery
+    as_service "$OPT/$1/bin/python" -I -c 'from faceedge.gallery import schema as gallery
 from faceedge.journal import schema as journal
 for name, steps in ("gallery.db", gallery.MIGRATIONS), ("journal.db", journal.MIGRATIONS):
     print(name, len(steps))' 2>>"$LOG"
@@ -43,7 +44,7 @@ for name, steps in ("gallery.db", gallery.MIGRATIONS), ("journal.db", journal.MI
 
 # steps_taken NAME: how many the database here has seen; 0 where there is none.
 steps_taken() {
-    as_service "$VENV/bin/python" -c 'import os, sqlite3, sys
+    as_service "$VENV/bin/python" -I -c 'import os, sqlite3, sys
 path = sys.argv[1]
 print(sqlite3.connect(path).execute("PRAGMA user_version").fetchone()[0] if os.path.exists(path) else 0)' \
         "$ROOT/var/lib/faceedge/$1" 2>>"$LOG"

@@ -9,7 +9,7 @@ step_models() {
     default)
         take_made_models
         run_or_tell "the default networks cannot be made" "see the log; is there room in /var/cache?" as_service \
-            "$VENV/bin/python" -c \
+            "$VENV/bin/python" -I -c \
             'from faceedge import config; from faceedge.models.defaults import default_models as d; d(config.cache_dir())'
         ;;
     opencv)
@@ -80,7 +80,7 @@ model_standing() {
 
 # from_json EXPRESSION WORDS…: what the expression makes of the document on stdin, called `found`.
 from_json() {
-    "$VENV/bin/python" -c 'import json, sys; found = json.load(sys.stdin); print(eval(sys.argv[1]))' "$@"
+    "$VENV/bin/python" -I -c 'import json, sys; found = json.load(sys.stdin); print(eval(sys.argv[1]))' "$@"
 }
 
 # A copy that the service's user may read, in a folder that it cannot change; gone at the end.

@@ -109,7 +109,7 @@ step_modules() {
 }
 
 module_file() {
-    env -u PYTHONPATH PYTHONNOUSERSITE=1 "$VENV/bin/python" -c \
+    "$VENV/bin/python" -I -c \
         'import importlib.util as u, sys; s = u.find_spec(sys.argv[1]); print(s.origin if s else "")' "$1" 2>/dev/null || true
 }
 

@@ -145,8 +145,9 @@ def test_a_version_that_is_too_old_for_a_database_is_refused_before_it_is_tried(
     _is_back(door)
 
 
-def test_a_version_tells_the_steps_of_its_databases(box: Box) -> None:
-    said = box.call("step_python; steps_of 1.0").stdout.splitlines()
+def test_a_version_tells_the_steps_of_its_databases_wherever_the_script_is_called(box: Box) -> None:
+    box.write("checkout/faceedge/__init__.py", "raise SystemExit('another version')")
+    said = box.call(f"step_python; cd {box.root}/checkout; steps_of 1.0").stdout.splitlines()
     assert said == [f"gallery.db {len(gallery.MIGRATIONS)}", f"journal.db {len(journal.MIGRATIONS)}"]
 
 
