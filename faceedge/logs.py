@@ -35,9 +35,12 @@ def set_up(form: Format = "text", environ: Mapping[str, str] = os.environ) -> No
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def with_fields(**fields: object) -> dict[str, Any]:
-    """`extra` of a log call: what logfmt and JSON show beside the message. Ids of people, never names."""
-    return {"fields": fields}
+def with_fields(said: str = "", /, **fields: object) -> dict[str, Any]:
+    """`extra` of a log call: what logfmt and JSON show beside the message. Ids of people, never names.
+
+    said: a word in place of the message, where that only spells out the fields.
+    """
+    return {"fields": fields, "said": said}
 
 
 def is_journal(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> bool:
@@ -90,7 +93,8 @@ class Lines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
         entry: dict[str, Any] = {
             "time": at.replace("+00:00", "Z"), "level": record.levelname.lower(), "logger": record.name,
-            "thread": record.threadName, "msg": record.getMessage()[:MOST],
+            "thread": record.threadName,
+            "msg": getattr(record, "said", "") or record.getMessage()[:MOST],
         }  # fmt: skip
         own: Mapping[str, Any] = getattr(record, "fields", {})
         entry |= {name: value for name, value in own.items() if name not in entry}

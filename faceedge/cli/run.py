@@ -93,7 +93,7 @@ def log_event(event: dict[str, Any]) -> None:
         told = {name: event[name] for name in LOGGED}
         log.info(
             "%s %s camera=%s track=%s person=%s quality=%s verdict=%s",
-            *told.values(), extra=logs.with_fields(event="decision", **told, latency_ms=event["latency_ms"]),
+            *told.values(), extra=logs.with_fields("decision", **told, latency_ms=event["latency_ms"]),
         )  # fmt: skip
     elif event["event"] != "track":
-        log.info("%s", json.dumps(event), extra=logs.with_fields(**event))
+        log.info("%s", json.dumps(event), extra=logs.with_fields(event["event"], **event))
