@@ -106,7 +106,7 @@ def test_a_broker_that_is_down_is_named(ward: Ward) -> None:
     ("days", "settings", "said", "remedy"),
     [
         (-1, {}, "certificate has expired", "renew the certificate at the broker"),
-        (2, {"ca_file": "other"}, "certificate signature failure", "name the authority that signed it"),
+        (2, {"ca_file": "other"}, "unable to get local issuer", "name the authority that signed it"),
         (2, {"host": "127.0.0.1"}, "IP address mismatch", "as its certificate does"),
     ],
     ids=["expired", "another authority", "another host"],

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.door.certificates import SIGNS
+
 
 class Authority:
     """`ca.pem` and, one at a time, the broker's `server.pem` and `server.key` in a folder."""
@@ -22,8 +24,11 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("faceedge test")
-        made = self._draft(self._name, self._key, days=10).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        made = (
+            self._draft(self._name, self._key, days=10)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(SIGNS, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
         )
         self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
@@ -32,7 +37,12 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         draft = self._draft(_name("localhost"), key, days)
         names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-        made = draft.add_extension(names, critical=False).sign(self._key, hashes.SHA256())
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        made = (
+            draft.add_extension(names, critical=False)
+            .add_extension(signer, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
         (self._folder / "server.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
