@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from faceedge.__main__ import main
+from faceedge.errors import BadInput
 from faceedge.jobs.licences import NOT_SHIPPED, UNKNOWN, Licensed, licence_of, networks, packages, requirements
 from faceedge.models.catalogue import read_catalogue
 from scripts.make_third_party import asked_for
@@ -83,6 +84,11 @@ def test_the_command_lists_packages_as_a_table_and_as_json(
     head, *table = capsys.readouterr().out.splitlines()
     assert head.split() == ["kind", "name", "version", "licence", "needed", "by"]
     assert len(table) >= len(rows)
+
+
+def test_who_runs_from_the_source_alone_is_told_how_to_install() -> None:
+    with pytest.raises(BadInput, match=r"nobody-at-all runs from its source .* pip install"):
+        packages("nobody-at-all")
 
 
 def test_networks_are_told_with_what_their_manifests_say() -> None:

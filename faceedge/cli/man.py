@@ -9,6 +9,10 @@ from faceedge import __version__
 from faceedge.cli.parser import build_parser, every_command
 from faceedge.rules.clock import RELEASED
 
+OPTIONS = (
+    ("--version", "Print the version."),
+    ("-h, --help", "All commands; after a command, what it takes."),
+)
 EXIT_CODES = (
     ("0", "Done."),
     ("1", "The answer is no, as the command says: no match, broken, refused, not there."),
@@ -54,7 +58,9 @@ def page(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield from (".ad l", ".nh")
     yield from (".SH NAME", rf"faceedge \- {escaped(parser.description or '')}")
     yield from (".SH SYNOPSIS", r"\fBfaceedge\fR \fICOMMAND\fR [\fIOPTION\fR]...")
-    yield from (".SH DESCRIPTION", escaped(parser.epilog or ""), ".SH COMMANDS")
+    yield from (".SH DESCRIPTION", escaped(parser.epilog or ""))
+    yield from _table("OPTIONS", OPTIONS)
+    yield ".SH COMMANDS"
     for path, command in everything:
         yield from _command(path, command)
     yield from _table("EXIT STATUS", EXIT_CODES)

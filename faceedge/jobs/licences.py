@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+from faceedge.errors import BadInput
 from faceedge.models.licence import spdx_hint
 from faceedge.models.store import Found
 
@@ -58,9 +59,15 @@ class Requirement:
 
 
 def packages(root: str = US) -> list[Licensed]:
-    """Whatever of `root` and, transitively, of its requirements is installed, by name; without `root` itself."""
+    """Whatever of `root` and, transitively, of its requirements is installed, by name; without `root` itself.
+
+    Raises BadInput when `root` is not installed: then nobody knows what it asks for.
+    """
     found: dict[str, Licensed] = {}
-    extras = frozenset(metadata.metadata(root).get_all("Provides-Extra") or ()) - NOT_SHIPPED
+    try:
+        extras = frozenset(metadata.metadata(root).get_all("Provides-Extra") or ()) - NOT_SHIPPED
+    except metadata.PackageNotFoundError as error:
+        raise BadInput(f"{root} runs from its source and is not installed; install it with pip install .") from error
     waiting: list[tuple[str, frozenset[str]]] = [(root, extras)]
     while waiting:
         asking, wanted = waiting.pop(0)  # the nearest first: it is who is named

@@ -104,6 +104,13 @@ def test_an_unknown_option_is_told_in_one_line_before_anything_is_done(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", [path for path in parsers() if needed(path, Path())], ids=" ".join)
+def test_words_that_are_missing_are_named_in_one_line(path: Words, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = told([*path], capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("faceedge")
+
+
 @each_with_config
 def test_a_configuration_that_cannot_be_read_is_told_in_one_line(
     path: Words, capsys: pytest.CaptureFixture[str], tmp_path: Path
