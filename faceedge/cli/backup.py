@@ -38,7 +38,8 @@ def _add_restore(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a backup onto a new board",
         description="Builds the state directory anew from a backup, checks it, and only then puts it in place. The "
         "device key of this board takes over. Keys of doors are not in a backup: every door needs a new one. Stop the "
-        "daemon first. People who were removed after the backup was made are back: remove them again.",
+        "daemon first. People who were removed after the backup was made are back, and blocks and rules are those of "
+        "then: remove and block again.",
         epilog="Example: faceedge restore /media/stick/door-1.faceedge",
     )
     parser.add_argument("file", metavar="FILE", type=opening.a_path, help="the backup")
@@ -79,7 +80,8 @@ def run_restore(args: argparse.Namespace) -> int:
             {
                 "state": str(done.state), "backup_made": _time(done.made), "people": done.people,
                 "templates": done.templates, "files": done.files, "door_keys_there": done.doors,
-                "door_keys_needed": True,
+                "door_keys_needed": True, "back": done.back,
+                "new_device_key": str(done.new_key) if done.new_key is not None else None,
             }
         )  # fmt: skip
     else:
@@ -90,9 +92,15 @@ def run_restore(args: argparse.Namespace) -> int:
 def _print(done: Restored) -> None:
     people = f"{done.people} {'person' if done.people == 1 else 'people'}"
     print(f"{done.state}: {people}, {opening.counted(done.templates, 'template')}, as of {_time(done.made)}")
-    print("Removed somebody since then? They are back: remove them again.")
+    if done.back:
+        print(f"Removed, and back now: {', '.join(done.back)}; end it with: faceedge people remove ID")
+    print("Everything is as it was then: whoever was removed or blocked since is to be removed or blocked again.")
     there = f" The keys that lie here already are kept: {', '.join(done.doors)}." if done.doors else ""
     print(f"Keys of doors are never restored: make new ones with faceedge door add and take them to the doors.{there}")
+    if done.new_key is not None:
+        print(
+            f"New device key: {done.new_key}, beside what it opens. Was it in a credential? faceedge vault rotate --key"
+        )
 
 
 def _time(unix_s: int) -> str:

@@ -104,7 +104,7 @@ def verify(state: Path, name: str) -> tuple[Receipt, Scan]:
 
 def find(state: Path, name: str) -> Receipt:
     """The receipt in a file, or the one kept of a person. Raises BadInput when there is none."""
-    kept = state / "receipts" / f"{name}.json"
+    kept = receipt_path(state, name)
     path = kept if os.sep not in name and kept.is_file() else Path(name)
     if not path.is_file():
         raise BadInput(f"{name}: neither a receipt nor the id of somebody removed; see {state / 'receipts'}")
@@ -112,6 +112,11 @@ def find(state: Path, name: str) -> Receipt:
         return Receipt.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: {error}") from error
+
+
+def receipt_path(state: Path, person: str) -> Path:
+    """Where the receipt about a person, by id, is kept."""
+    return state / "receipts" / f"{person}.json"
 
 
 def _values(gallery: Gallery, person: Person) -> Iterator[bytes]:
@@ -134,10 +139,10 @@ def _captured(gallery: Gallery, captured: Sequence[Kept]) -> Iterator[bytes]:
 
 
 def _keep(state: Path, receipt: Receipt) -> None:
-    folder = state / "receipts"
-    with told(folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write_whole(folder / f"{receipt.person}.json", json.dumps(receipt.as_json()).encode(), 0o600)
+    path = receipt_path(state, receipt.person)
+    with told(path.parent):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_whole(path, json.dumps(receipt.as_json()).encode(), 0o600)
 
 
 def _forget_backups(state: Path, person: Person, vault: Vault) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -29,6 +29,7 @@ from faceedge.gallery.parcel import Opener
 from faceedge.gallery.schema import MIGRATIONS, wrapped_key
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.backup import DATA_KEY, NEVER
+from faceedge.jobs.removal import receipt_path
 from faceedge.keyfile import KEY_BYTES
 
 Progress = Callable[[str, float], None]
@@ -37,7 +38,10 @@ NAME = re.compile(r"[a-z]+\.db|keys/[\w-][\w.-]*|models(/[\w-][\w.@+-]*)+", re.A
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a state directory holds afterwards. made: unix seconds, when the backup was. doors: keys already there."""
+    """What a state directory holds afterwards. made: unix seconds, when the backup was. doors: keys already there.
+
+    back: ids of people whose receipt of removal lies here. new_key: the device key, where none was here.
+    """
 
     state: Path
     made: int
@@ -45,6 +49,8 @@ class Restored:
     templates: int
     files: tuple[str, ...]
     doors: tuple[str, ...]
+    back: tuple[str, ...] = ()
+    new_key: Path | None = None
 
 
 def restore(source: Path, state: Path, passphrase: str, progress: Progress, *, force: bool = False) -> Restored:
@@ -66,15 +72,18 @@ def restore(source: Path, state: Path, passphrase: str, progress: Progress, *, f
             progress("checking", 0.6)
             _check_databases(build)
             _keep(state, build)
+            is_new = next(devicekey.candidates(build), None) is None
             _wrap(build, data_key)
             people, templates = _check_gallery(build)
+            back = tuple(person for person in people if receipt_path(build, person).is_file())
             progress("moving", 0.9)
             _own(state, build)
             _swap(build, state)
         finally:
             shutil.rmtree(build, ignore_errors=True)
     doors = tuple(sorted(path.name for path in (state / "keys").glob("door-*.key")))
-    return Restored(state, opener.head.made, people, templates, names, doors)
+    new_key = vault.device_key_path(state) if is_new else None
+    return Restored(state, opener.head.made, len(people), templates, names, doors, back, new_key)
 
 
 def _unpack(opener: Opener, source: Path, build: Path) -> tuple[tuple[str, ...], bytes]:
@@ -144,13 +153,13 @@ def _wrap(build: Path, data_key: bytes) -> None:
         connection.execute("INSERT INTO data_keys VALUES (?, ?, ?)", (number, int(time.time()), wrapped))
 
 
-def _check_gallery(build: Path) -> tuple[int, int]:
-    """Everything opens with the key. How many people and templates."""
+def _check_gallery(build: Path) -> tuple[tuple[str, ...], int]:
+    """Everything opens with the key. Ids of all people, and how many templates."""
     with Gallery.open(build) as gallery:
-        people = gallery.people()
-        templates = sum(len(gallery.portfolio(person.id)) for person in people)
+        people = tuple(person.id for person in gallery.people())
+        templates = sum(len(gallery.portfolio(person)) for person in people)
         gallery.book()
-    return len(people), templates
+    return people, templates
 
 
 def _own(state: Path, build: Path) -> None:

@@ -71,7 +71,14 @@ def test_a_backup_comes_back_on_a_new_board(run: Run, state: Path, phrase: Path,
     answer = run("restore", file, "--passphrase-file", phrase)
     assert answer.code == 0
     assert "make new ones with faceedge door add" in answer.out
+    assert f"New device key: {state / 'keys' / 'device.key'}" in answer.out
     assert names(run) == ["Ada", "Bob"]
+    gone = run("people", "remove", "Ada", "--json").document["receipt"]["person"]
+    answer = run("restore", file, "--force", "--passphrase-file", phrase)
+    assert f"Removed, and back now: {gone};" in answer.out
+    assert "New device key" not in answer.out
+    assert run("people", "remove", gone).code == 0
+    assert names(run) == ["Bob"]
     document = run("restore", file, "--passphrase-file", phrase, "--to", tmp_path / "other", "--json").document
     assert (document["people"], document["templates"], document["door_keys_needed"]) == (2, 2, True)
 

@@ -21,6 +21,7 @@ from faceedge.gallery.base import Origin
 from faceedge.gallery.search import Index
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.backup import backup
+from faceedge.jobs.removal import remove
 from faceedge.jobs.restore import Restored, restore
 from faceedge.journal.chain import Chain
 from faceedge.journal.entry import Stamp
@@ -124,7 +125,7 @@ def test_a_model_that_is_just_being_added_is_not_in_the_backup(state: Path, tmp_
 
 def test_the_new_board_has_a_device_key_of_its_own_and_no_door_keys(state: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
-    restored(backed_up(state, tmp_path / "b.faceedge"), new)
+    assert restored(backed_up(state, tmp_path / "b.faceedge"), new).new_key == new / "keys" / "device.key"
     assert sorted(path.name for path in (new / "keys").iterdir()) == ["device.key", "journal.key", "journal.pub"]
     assert (new / "keys" / "device.key").read_bytes() != (state / "keys" / "device.key").read_bytes()
     assert {stat.S_IMODE(path.stat().st_mode) for path in new.rglob("*.key")} == {0o600}
@@ -143,10 +144,23 @@ def test_what_the_new_board_has_stays(state: Path, tmp_path: Path) -> None:
         path.chmod(0o600)
     done = restored(backed_up(state, tmp_path / "b.faceedge"), new)
     assert done.doors == ("door-main.main.key",)
+    assert done.new_key is None
     assert (new / "keys" / "door-main.main.key").read_text() == "of the new board"
     assert (new / "keys" / "device.key").read_bytes() == bytes(range(32))
     assert (new / "engines" / "plan").read_text() == "built here"
     assert search(new) == search(state)
+
+
+def test_who_was_removed_since_the_backup_is_named_when_they_come_back(state: Path, tmp_path: Path) -> None:
+    with Gallery.open(state) as gallery:
+        before, since, _, _, _ = gallery.people()
+        remove(gallery, before, quiet)
+        file = backed_up(state, tmp_path / "b.faceedge")
+        remove(gallery, since, quiet)
+    assert restored(file, state, force=True).back == (since.id,)
+    with Gallery.open(state) as gallery:
+        remove(gallery, since, quiet)
+        assert since.id not in [person.id for person in gallery.people()]
 
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda path: path.symlink_to("nowhere")])
