@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 
 from faceedge.checks.doctor.base import Finding, Status
+from faceedge.checks.doctor.configuration import line_of
 from faceedge.journal.signing import key_path as journal_key
 from faceedge.lockdown import switch
 from tests.doctor.breaks import (
@@ -55,7 +56,7 @@ class Broken:
 
 SET_UPS = (
     Broken("unknown key", lambda ward: ward.write(tomli_w.dumps(ward.settings).replace("[models]", "[modles]")),
-           "config.file", "config.file", "fail", "modles: unknown key", "did you mean 'models'?"),
+           "config.file", "config.file", "fail", "line 4: modles: unknown key", "did you mean 'models'?"),
     Broken("no TOML", text("device = \n"), "config.file", "config.file", "fail", "line 1", "mend it"),
     Broken("no camera", set_to("camera", to=[]), "config.file", "config.file", "fail", "names camera 'entry'", "mend"),
     Broken("no camera and no door", text("device = 'lab'\n"), "config.file", "config.camera", "fail",
@@ -154,6 +155,18 @@ def test_what_is_broken_is_named_with_its_remedy(ward: Ward, broken: Broken) -> 
     assert (finding.status, broken.said in finding.what, broken.remedy in finding.remedy) == (
         broken.status, True, True,
     ), finding  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "line"),
+    [
+        (("devcie",), 1), (("modles",), 2), (("modles", "detector"), 3), (("door", "1", "ttl"), 7),
+        (("door", "0", "ttl"), None), (("door", "1"), 6), (("broker", "host"), None),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_configuration_is_told_with_its_line(steps: tuple[str, ...], line: int | None) -> None:
+    text = 'devcie = "x"\n[modles]\ndetector = "yunet"\n[[door]]\nname = "main"\n[[door]]\nttl = 5\n'
+    assert line_of(text, steps) == line
 
 
 def test_at_least_thirty_set_ups_are_broken_in_as_many_ways() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import stat
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from faceedge.checks.doctor.base import Finding, Findings, Patient, fail, ok, warn
 from faceedge.config import Config
 
+HEADER = re.compile(r"\s*\[{1,2}\s*([\w.-]+)\s*\]")
+KEY = re.compile(r"\s*([\w-]+)\s*=")
 NEW = "write one with: faceedge config new --out FILE --camera URI"
 
 
 def check_file(patient: Patient) -> Findings:
     """The file itself, then what it leaves out."""
     if patient.settings is None:
-        what, semicolon, mend = patient.fault.rpartition("; ")
+        what, semicolon, mend = _placed(patient.fault, patient.path).rpartition("; ")
         yield fail("config.file", what if semicolon else mend, mend if semicolon else "mend the file")
         return
     if patient.path is None:
@@ -41,6 +46,35 @@ def check_doors(patient: Patient) -> Findings:
                 id, f'door {door.name} demands liveness = "required", and no model gives it: it opens for nobody',
                 'set liveness = "off" for this door, and know that a photo may then open it',
             )  # fmt: skip
+
+
+def line_of(text: str, steps: Sequence[str]) -> int | None:
+    """Line of a key or of a table in TOML, counted from 1. steps: the way to it, as `door`, `1`, `ttl`, where a number
+    is that of a [[table]] counted from 0. None where the file does not say it in so many words."""
+    names = [step for step in steps if not step.isdecimal()]
+    wanted = next((int(step) for step in steps if step.isdecimal()), None)
+    table, begun = "", Counter[str]()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := HEADER.match(line):
+            table = header[1]
+            begun[table] += 1
+        key = KEY.match(line)
+        here = [*filter(None, table.split(".")), *([key[1]] if key else [])]
+        if (header or key) and here == names and wanted in (None, begun[table] - 1):
+            return number
+    return None
+
+
+def _placed(fault: str, path: Path | None) -> str:
+    """What is wrong, with its line, where the file has it."""
+    said = fault.removeprefix(f"{path}: ")
+    if path is None or said == fault:
+        return fault
+    try:
+        number = line_of(path.read_text(encoding="utf-8", errors="replace"), said.partition(": ")[0].split("."))
+    except OSError:
+        number = None
+    return f"{path}, line {number}: {said}" if number is not None else fault
 
 
 def _whole(settings: Config) -> Findings:
