@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from faceedge.cli.run import LOGGED
 from faceedge.config import Capture, Events, JournalSettings
 from faceedge.demo.photos import admiral, astronaut
 from faceedge.gallery.schema import MIGRATIONS
@@ -61,6 +62,14 @@ def test_every_column_is_told_as_sealed_or_in_the_clear() -> None:
     told = set(re.findall("`(.+?)`", CLEAR))
     assert {name for name, kind in columns if kind != "BLOB"} - told == set()
     assert {name for name, kind in columns if kind == "BLOB"} & told == set()
+
+
+def test_what_is_kept_outside_of_the_state_directory_is_told() -> None:
+    assert "person" in LOGGED
+    assert "similarity" not in LOGGED
+    assert "the same of each decision without similarity" in STORED
+    assert '"$OPT/.people"' in (DOCS.parent / "scripts" / "setup" / "people.sh").read_text(encoding="utf-8")
+    assert "`/opt/faceedge/.people`" in STORED
 
 
 def test_times_and_numbers_are_those_of_a_configuration_that_says_nothing() -> None:

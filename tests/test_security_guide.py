@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from faceedge.door.nonces import OLD, Nonces
 from tests.guides import DOCS
 
 PAGE = (DOCS / "security.md").read_text(encoding="utf-8")
@@ -54,6 +55,18 @@ def test_every_measure_has_its_place_in_the_code_and_a_test_that_exists() -> Non
         assert tests, f"{row.threat}: which test proves it?"
         assert [name for name in places if not (ROOT / name).exists()] == []
         assert sorted(set(tests) - defined()) == []
+
+
+def test_a_command_is_good_for_as_long_as_the_page_says() -> None:
+    now = [0.0]
+    nonces = Nonces(lambda: now[0])
+    first = nonces.newest
+    now[0] = 59.0
+    assert nonces.use(first) == ""
+    nonces.renew()
+    last, now[0] = nonces.newest, now[0] + 61.0
+    assert nonces.use(last) == OLD
+    assert "good once, and for a minute at most" in PAGE
 
 
 def test_how_to_report_a_fault_is_said_without_an_address() -> None:
