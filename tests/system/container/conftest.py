@@ -1,4 +1,4 @@
-"""One machine for all tests of this folder, installed once: what Debian and the wheels cost is paid for once."""
+"""One machine for all tests of a file, installed once: what Debian and the wheels cost is paid for once."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def offline(tmp_path_factory: pytest.TempPathFactory, default_models: Path) -> d
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def appliance(
     tmp_path_factory: pytest.TempPathFactory, standing: Path, offline: dict[str, Path]
 ) -> Iterator[Appliance]:
-    """Installed, and the door opens again and again."""
+    """Booted, with a broker, and nothing of ours on it yet."""
     began = time.monotonic()
     root = image.root()
     note("Debian root", seconds=round(time.monotonic() - began, 1))
