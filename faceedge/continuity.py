@@ -36,7 +36,7 @@ class Trail:
     cut: float = -math.inf
     times: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     looks: deque[Floats] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    steps: deque[float] = field(default_factory=lambda: deque(maxlen=3))
+    steps: deque[float] = field(default_factory=lambda: deque(maxlen=motion.FROZEN))
 
     def stand(self) -> None:
         """The very same picture has come again."""
@@ -96,12 +96,14 @@ def _is_next_photo(trail: Trail, look: Floats, step: float) -> bool:
     """Whether the face stood like a photo before this, and has gone, or like one now, after a single step."""
     if len(trail.steps) < 2:
         return False
-    *_, last_but_one, last = trail.steps
+    *_, last_but_one, last = steps = list(trail.steps)
+    if len(steps) == motion.FROZEN and max(steps) < motion.CALM and step >= motion.DEPARTED:
+        return True
     if step < motion.CALM:
         return last_but_one < motion.CALM and last >= motion.ABRUPT
     if max(last_but_one, last) < motion.CALM:
         return step >= motion.SUDDEN
-    stood = len(trail.steps) == 3 and len(trail.looks) >= 2 and max(trail.steps[0], last_but_one) < motion.CALM
+    stood = len(steps) >= 3 and len(trail.looks) >= 2 and max(steps[-3:-1]) < motion.CALM
     return stood and motion.change(trail.looks[-2], look) >= motion.AWAY
 
 

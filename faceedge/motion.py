@@ -13,22 +13,26 @@ from numpy.typing import NDArray
 
 from faceedge.types import Floats, Image
 
-STILL = 0.07
+STILL = 0.055
 """Less is the same picture again, with the noise of a sensor and a codec."""
 JUMP = 0.40
 """No head changes by more between two shots that follow each other; a cut from one photo to another does."""
-ABRUPT = 0.10
+ABRUPT = 0.07
 """A single change as large, while the face stands still before and after it, is the next photo."""
-CALM = 0.05
+CALM = 0.03
 """Two changes in a row below this are a picture that stands there: nothing but noise."""
-SUDDEN, AWAY = 0.12, 0.17
+SUDDEN, AWAY = 0.09, 0.13
 """So much at once, or in two shots, from a picture that stood there: the next photo begins to cover it."""
-MIXED, LEFT = 0.6, 0.05
-"""Share of a change, and change; less is left of a cross-fade when the pictures before and after it are taken away.
-Of living people 19 in 20 such pictures leave more than 0.6, of fades 1 in 20."""
-FADED, BLENDED = 0.25, 0.065
+FROZEN, DEPARTED = 5, 0.05
+"""After so many calm changes in a row a single one as large is the next photo: nobody holds so still for half a second
+and then moves at once."""
+MIXED, LEFT = 0.6, 0.04
+"""Share of a change, and change; less is left of a cross-fade when the pictures before and after it are taken away."""
+FADED, BLENDED = 0.22, 0.055
 """Pictures that differ by more than the first are other photos when all between them leave less than the second."""
 
+BLUR_PX = 2.5
+"""Sigma on a crop of 112 px: with less a photo in a hand that is rich in detail shows as much as a face that moves."""
 SIDE, EDGE = 40, 4
 """Crops are compared on so many px, without this edge, where the background begins."""
 ROUNDS = 3
@@ -45,7 +49,7 @@ _Fit = NDArray[np.float64]
 def look(crop: Image) -> Floats:
     """A crop (uint8 BGR, any size) as it is compared: float32 grey (32, 32), without the noise of single px."""
     grey = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), (112, 112), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(cv2.GaussianBlur(grey, (0, 0), 1.5), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(cv2.GaussianBlur(grey, (0, 0), BLUR_PX), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(small[EDGE:-EDGE, EDGE:-EDGE], np.float32)
 
 

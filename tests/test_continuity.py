@@ -138,7 +138,7 @@ def test_a_stranger_is_refused_as_unknown_however_still() -> None:
 
 
 def test_slow_movement_adds_up() -> None:
-    slow = alive(1, 40, pace=0.3)
+    slow = alive(1, 40, pace=0.24)
     assert max(motion.change(motion.look(one), motion.look(other)) for one, other in pairwise(slow[:12])) < motion.STILL
     assert outcomes(shown(slow)) == [("grant", "match")]
 
@@ -155,3 +155,9 @@ def test_a_person_in_doubt_who_stands_still_may_give_a_second_factor_meanwhile()
         )
     assert outcomes(said) == [("review", "grey_zone")]
     assert isinstance(judge.confirm(said[0], now), Decision)
+
+
+def test_a_photo_wiped_over_one_that_is_much_like_it_is_not_let_in() -> None:
+    one, other = (alive(1, 6, pace=1.0, px=1.5)[number] for number in (0, 5))
+    wipe = [wiped(one, other, share) for share in (0.25, 0.5, 0.75)]
+    assert outcomes(shown([*[one] * 8, *wipe, *[other] * 8])) == [("deny", "not_moving")]
