@@ -35,7 +35,7 @@ SPACE = "0123456789ab"
 PER_PERSON = 4
 AT_ONCE = 4096
 SETTINGS = [(threads, blas) for threads in (2, 1) for blas in (False, True)]
-"""Two threads first: they go on spinning for a while, at the cost of whoever's turn is next, and that is not to be ours."""
+"""Two threads first: they go on spinning for a while, at the cost of whoever's turn is next, which is not ours then."""
 
 
 def rows() -> list[Row]:
