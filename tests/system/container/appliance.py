@@ -157,8 +157,7 @@ class Appliance:
 
     def faceedge(self, *words: str) -> str:
         """A command of the product, as the user of the daemon."""
-        line = ["runuser", "-u", "faceedge", "--", "env", "FACEEDGE_CACHE=/var/cache/faceedge"]
-        return self.machine.call(*line, "/opt/faceedge/current/bin/faceedge", *words)
+        return self.machine.call("faceedge", *words)
 
     def _furnish(self, film: Path) -> None:
         """Before it boots for the first time: broker with certificates, film, a photo of who stands in it."""

@@ -81,6 +81,9 @@ def test_who_follows_the_two_pages_gets_a_door_that_opens_again_after_everything
             if word in block.body:
                 assert holds(board, said), said
     note("guides: both pages typed", seconds=round(time.monotonic() - began, 1))
+    logged = board.machine.call("journalctl", "--output=json", "--all", "--no-pager")
+    assert '"faceedge' in logged
+    assert [line for line in logged.splitlines() if "Lovelace" in line] == [], "journald keeps commands of who logs"
 
 
 WITNESSES: dict[str, Callable[[Appliance, str], object]] = {
