@@ -17,7 +17,8 @@ import pytest
 
 from faceedge.checks.doctor import bundle
 from faceedge.checks.doctor.base import Finding, fail, ok
-from faceedge.checks.doctor.contraband import Contraband, gather
+from faceedge.checks.doctor.contraband import Contraband
+from faceedge.checks.doctor.gather import gather
 from faceedge.door.keys import key_path
 from faceedge.errors import StoreError
 from faceedge.gallery.base import Origin

@@ -8,7 +8,6 @@ import io
 import json
 import platform
 import re
-import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,32 +18,37 @@ from typing import Any
 
 from faceedge import __version__
 from faceedge.backends.machine_facts import l4t_of
-from faceedge.cameras import parse
 from faceedge.checks.doctor.base import Finding, Patient
-from faceedge.checks.doctor.contraband import Contraband, gather
+from faceedge.checks.doctor.contraband import Contraband, is_row
 from faceedge.checks.doctor.daemon import PREFIX, scraped
 from faceedge.checks.doctor.databases import versions
+from faceedge.checks.doctor.gather import gather
+from faceedge.checks.doctor.service_log import last_lines
+from faceedge.checks.doctor.words import GONE, plain
 from faceedge.config import Config
-from faceedge.environment import for_others
-from faceedge.errors import CameraError, FaceedgeError, StoreError
+from faceedge.errors import FaceedgeError, StoreError
 from faceedge.files import write_whole
 from faceedge.health.machine import cores, machine_name, memory_table
 from faceedge.jobs.list_models import list_rows
 from faceedge.jobs.site import Site
 
-LOG_LINES, LOG_S = 400, 10.0
-MOST_BYTES = 1 << 20
-"""Of the log."""
 MODE = 0o600
 SET = "[set]"
+LEFT_OUT = (
+    "left out: the configuration or the names in the gallery cannot be read here; mend that and make the archive "
+    "again, or write what is needed by hand"
+)
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 """That a requirement begins with."""
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+"""What a complaint repeats of a wrong file."""
 ABOUT = """faceedge support archive, made by `faceedge doctor --bundle`.
 
 Holds: the report, versions of programs and packages, the configuration without addresses' credentials and user names,
 the last lines of the service's log, metrics, names and licences of networks, sizes of the databases.
 Holds no keys, passwords, names of people, pictures or templates: all of them were looked for in every file here before
-it was written, as they are, in hex and in base64.
+it was written, as they are, in hex and in base64. Of the log, the report and the configuration only words that faceedge
+itself uses are left, and short numbers: […] stands for the rest.
 """
 
 
@@ -69,32 +73,31 @@ def write(path: Path, patient: Patient, findings: Sequence[Finding]) -> tuple[st
 def members(patient: Patient, findings: Sequence[Finding], contraband: Contraband) -> dict[str, bytes]:
     """Every file of the archive, cleaned. A part that fails says so in its place."""
     documents: dict[str, Callable[[], Any]] = {
-        "report.json": lambda: [asdict(finding) for finding in findings],
+        "report.json": lambda: _plain([asdict(finding) for finding in findings], contraband),
         "versions.json": lambda: _versions(patient),
-        "configuration.json": lambda: _configuration(patient),
+        "configuration.json": lambda: _configuration(patient, contraband),
         "models.json": lambda: _models(patient),
         "databases.json": lambda: versions(patient.state),
-        "metrics.json": lambda: _metrics(patient),
-        "log.json": lambda: _log(patient) if contraband.is_whole else ["left out: names of people cannot be read here"],
+        "metrics.json": lambda: _metrics(patient, contraband) if contraband.is_whole else LEFT_OUT,
+        "log.json": lambda: last_lines(patient, contraband) if contraband.is_whole else [LEFT_OUT],
     }
     files = {"README.txt": contraband.cleaned(ABOUT).encode()}
     for name, make in documents.items():
-        cleaned = _cleaned(_tried(make), contraband)
+        cleaned = _mapped(_tried(make), contraband.cleaned, lambda value: _shown(value, contraband))
         files[name] = json.dumps(cleaned, indent=1, ensure_ascii=False).encode("utf-8")
     return files
 
 
 def redacted(settings: Config) -> dict[str, Any]:
-    """The configuration without what opens anything: of addresses only what is safe to show."""
+    """The configuration without what opens anything: of addresses only which kind they are, of paths only that there is
+    one."""
     shown: dict[str, Any] = settings.model_dump(mode="json")
     for camera in shown["camera"]:
-        try:
-            camera["uri"] = parse(camera["uri"]).shown
-        except CameraError:
-            camera["uri"] = SET
+        camera["uri"] = f"{camera['uri'].partition(':')[0]}:{SET}"
     for key in ("username", "pin", "password_file", "password_credential", "key_file"):
         shown["broker"][key] = SET if shown["broker"][key] else ""
-    return shown
+    without: dict[str, Any] = _mapped(shown, lambda text: SET if "/" in text else text)
+    return without
 
 
 def _versions(patient: Patient) -> dict[str, Any]:
@@ -121,8 +124,10 @@ def _version(name: str) -> str:
         return ""
 
 
-def _configuration(patient: Patient) -> Any:
-    return redacted(patient.settings) if patient.settings is not None else {"error": patient.fault}
+def _configuration(patient: Patient, contraband: Contraband) -> Any:
+    if patient.settings is None:
+        return _plain({"error": QUOTED.sub(GONE, patient.fault)}, contraband)
+    return _plain(redacted(patient.settings), contraband) if contraband.is_whole else LEFT_OUT
 
 
 def _models(patient: Patient) -> Any:
@@ -131,7 +136,7 @@ def _models(patient: Patient) -> Any:
     rows, faults = list_rows(Site(patient.state, patient.cache, patient.settings.models))
     shown: list[Any] = [
         {
-            "label": row.found.label, "role": row.role, "standing": row.standing, "fault": row.found.fault,
+            "label": row.found.label, "role": row.role, "standing": row.standing, "fault": plain(row.found.fault),
             "licence": row.found.package.manifest.source.licence if row.found.package else "",
             "build": row.found.package.build if row.found.package else "",
         }
@@ -140,28 +145,13 @@ def _models(patient: Patient) -> Any:
     return [*shown, *faults]
 
 
-def _metrics(patient: Patient) -> Any:
+def _metrics(patient: Patient, contraband: Contraband) -> Any:
     page, samples = scraped(patient.settings.health.metrics if patient.settings is not None else "")
     lines = {
         f"{PREFIX}{name}{''.join(f' {key}={value}' for key, value in sorted(labels))}": value
         for (name, labels), value in samples.items()
     }
-    return {"page": page, "samples": dict(sorted(lines.items()))}
-
-
-def _log(patient: Patient) -> list[str]:
-    """The last lines of the service, without the name of the host."""
-    command = [
-        "journalctl", f"--unit={patient.unit}", f"--lines={LOG_LINES}", "--no-pager", "--no-hostname",
-        "--output=short-iso",
-    ]  # fmt: skip
-    try:
-        done = subprocess.run(command, env=for_others(patient.environ), capture_output=True, timeout=LOG_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return [f"no log: {type(error).__name__}"]
-    text = done.stdout[-MOST_BYTES:].decode("utf-8", "replace")
-    lines = text.splitlines()[1 if len(done.stdout) > MOST_BYTES else 0 :]  # what is cut in half is not recognised
-    return ["".join(sign if sign.isprintable() else " " for sign in line) for line in lines]
+    return {"page": page, "samples": _plain(dict(sorted(lines.items())), contraband)}
 
 
 def _tried(make: Callable[[], Any]) -> Any:
@@ -169,17 +159,35 @@ def _tried(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except (FaceedgeError, OSError, ValueError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": plain(f"{type(error).__name__}: {error}")}
 
 
-def _cleaned(document: Any, contraband: Contraband) -> Any:
+def _plain(document: Any, contraband: Contraband) -> Any:
+    """What is known to be secret goes before the words are looked at, while it is in one piece."""
+    return _mapped(document, lambda text: plain(contraband.cleaned(text)))
+
+
+def _shown(value: Any, contraband: Contraband) -> Any:
+    """A number, unless it holds a password that is one."""
+    text = json.dumps(value)
+    cleaned = contraband.cleaned(text)
+    return value if cleaned == text else cleaned
+
+
+def _mapped(document: Any, change: Callable[[str], str], other: Callable[[Any], Any] = lambda value: value) -> Any:
+    """With other texts in it, and other numbers; keys that are the same then are told apart."""
     if isinstance(document, str):
-        return contraband.cleaned(document)
+        return change(document)
     if isinstance(document, Mapping):
-        return {contraband.cleaned(str(key)): _cleaned(value, contraband) for key, value in document.items()}
+        made: dict[str, Any] = {}
+        for key, value in document.items():
+            shown = change(str(key))
+            made[f"{shown} ({len(made)})" if shown in made else shown] = _mapped(value, change, other)
+        return made
     if isinstance(document, list | tuple):
-        return [_cleaned(one, contraband) for one in document]
-    return document
+        is_numbers = all(isinstance(one, int | float) for one in document)
+        return GONE if is_numbers and is_row(str(document)) else [_mapped(one, change, other) for one in document]
+    return other(document)
 
 
 def _packed(files: Mapping[str, bytes]) -> bytes:
