@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from faceedge.checks.doctor import bundle
-from faceedge.checks.doctor.base import Patient, ok
+from faceedge.checks.doctor.base import Finding, Patient, fail, ok
 from faceedge.checks.doctor.contraband import Contraband
 from faceedge.checks.doctor.gather import gather
 from faceedge.checks.doctor.words import plain, vocabulary
@@ -40,9 +40,9 @@ def archive(ward: Ward, patient: Patient | None = None, log: Sequence[str] = ())
     return members(patient or ward.patient())
 
 
-def members(patient: Patient) -> dict[str, Any]:
+def members(patient: Patient, findings: Sequence[Finding] = (ok("a", "fine"),)) -> dict[str, Any]:
     contraband = gather(patient)
-    files = bundle.members(patient, [ok("a", "fine")], contraband)
+    files = bundle.members(patient, findings, contraband)
     assert [kind for content in files.values() for kind in contraband.found_in(content)] == []
     return {name: json.loads(content) for name, content in files.items() if name.endswith("json")}
 
@@ -71,6 +71,14 @@ def test_a_wrong_configuration_sends_no_log_and_repeats_nothing(ward: Ward) -> N
         assert held["metrics.json"] == bundle.LEFT_OUT
         assert list(held["configuration.json"]) == ["error"]
         assert "Lovelace" not in json.dumps(held)
+
+
+def test_a_complaint_about_a_wrong_file_repeats_nothing_of_it(ward: Ward) -> None:
+    fault = "door.0.name: 'grace' is no name; use \"hall\""
+    patient = dataclasses.replace(ward.patient(), settings=None, fault=fault)
+    held = members(patient, [fail("config.file", fault, "mend")])
+    assert held["configuration.json"]["error"] == "door.0.name: […] is no name; use […]"
+    assert held["report.json"][0]["what"] == held["configuration.json"]["error"]
 
 
 def test_a_house_without_a_gallery_sends_no_log_and_no_labels(ward: Ward) -> None:
@@ -112,6 +120,10 @@ def test_few_fine_numbers_and_many_plain_ones_are_a_row(told: str) -> None:
 def test_nothing_of_an_address_is_left_however_its_password_is_made(ward: Ward, line: str) -> None:
     cleaned = with_camera(ward, URI).cleaned(line)
     assert not [part for part in ("ann", "pa/", "wo?", "rd@", "secretpath", "YW5u") if part in cleaned]
+
+
+def test_nothing_is_left_of_an_address_that_nobody_knows_any_more() -> None:
+    assert Contraband((), ()).cleaned("rtsp://ann:pa/ss@192.0.2.7/live") == "rtsp://192.0.2.7/…"
 
 
 def test_a_short_password_is_found_as_a_browser_sends_it(ward: Ward) -> None:
@@ -199,7 +211,7 @@ def test_keys_are_found_as_python_and_openssl_write_them(ward: Ward) -> None:
         assert len(contraband.cleaned(f"key {form}")) < 15
 
 
-@pytest.mark.parametrize("answer", ["echo hint >&2; exit 1", "exit 0"])
+@pytest.mark.parametrize("answer", ["echo half of it; exit 1", "exit 0"])
 def test_a_log_that_cannot_be_read_says_how_to_add_it(ward: Ward, answer: str) -> None:
     ward.program("journalctl", answer)
     (line,) = members(ward.patient())["log.json"]

@@ -73,7 +73,7 @@ def write(path: Path, patient: Patient, findings: Sequence[Finding]) -> tuple[st
 def members(patient: Patient, findings: Sequence[Finding], contraband: Contraband) -> dict[str, bytes]:
     """Every file of the archive, cleaned. A part that fails says so in its place."""
     documents: dict[str, Callable[[], Any]] = {
-        "report.json": lambda: _plain([asdict(finding) for finding in findings], contraband),
+        "report.json": lambda: _report(findings, contraband),
         "versions.json": lambda: _versions(patient),
         "configuration.json": lambda: _configuration(patient, contraband),
         "models.json": lambda: _models(patient),
@@ -124,9 +124,19 @@ def _version(name: str) -> str:
         return ""
 
 
+def _report(findings: Sequence[Finding], contraband: Contraband) -> Any:
+    """Where a name may not be known as one, what is quoted goes, too."""
+    told = [asdict(finding) for finding in findings]
+    return _plain(told if contraband.is_whole else _mapped(told, _unquoted), contraband)
+
+
+def _unquoted(text: str) -> str:
+    return QUOTED.sub(GONE, text)
+
+
 def _configuration(patient: Patient, contraband: Contraband) -> Any:
     if patient.settings is None:
-        return _plain({"error": QUOTED.sub(GONE, patient.fault)}, contraband)
+        return _plain({"error": _unquoted(patient.fault)}, contraband)
     return _plain(redacted(patient.settings), contraband) if contraband.is_whole else LEFT_OUT
 
 
