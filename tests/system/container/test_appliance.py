@@ -304,7 +304,7 @@ def test_an_install_killed_at_random_points_comes_to_the_same_end(door: Applianc
     done = door.install()
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     note("install resumed", seconds=round(time.monotonic() - began, 1))
-    door.opens(within_s=240)
+    door.opens(began, 240)
     is_now = end(door.machine)
     assert {name for name in is_now.keys() | whole.keys() if is_now.get(name) != whole.get(name)} == {LOG}
 
