@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+# Tests that boot processes wait more than they compute.
+SYSTEM_JOBS ?= 3
 HOURS ?= 0.5
 # Each worker of the tests imports what another one has compiled.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,7 +28,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not system and not device and not soak'
 
 test-system: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device and not soak' --timeout 300
+	$(BIN)/python -m pytest -n $(SYSTEM_JOBS) --dist loadfile --no-loadscope-reorder -m 'system and not device and not soak' --timeout 300
 
 # `make soak HOURS=8`: cuts, hangs and ballast by the hundred, then so many hours at full rate. As root, for memory limits
 # and priorities.

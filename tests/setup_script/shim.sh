@@ -24,7 +24,7 @@ python() {
     *sys.version_info*) echo "${FAKE_PYTHON:-3.10}" ;;
     *MIGRATIONS*)
         [ -e "${0%/bin/*}/steps" ] && cat "${0%/bin/*}/steps" && return
-        [ -z "$FAKE_STEPS" ] || { printf "$FAKE_STEPS" && return; }
+        [ -z "$FAKE_STEPS" ] || { printf '%b' "$FAKE_STEPS" && return; }
         exec "$REAL_PYTHON" "$@"
         ;;
     *importlib*) [[ "$FOREIGN" == "${!#}" ]] && echo "/usr/lib/python3/dist-packages/$FOREIGN" || echo "${0%/bin/*}/lib/${!#}" ;;
