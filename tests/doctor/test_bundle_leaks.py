@@ -98,6 +98,13 @@ def test_a_template_in_a_traceback_goes_though_every_line_has_a_head(ward: Ward)
     assert not [line for line in sent if sum(sign.isdigit() for sign in line) > 4]
 
 
+def test_numbers_below_each_other_are_a_row(ward: Ward) -> None:
+    column = ["0.1234,", "-0.4321,", "0.1111,"]
+    sent = bodies(archive(ward, log=["before", *column, "behind"]))
+    assert not [line for line in sent if "0." in line]
+    assert (sent[0], sent[-1]) == ("before", "behind")
+
+
 @pytest.mark.parametrize(
     "told", ["0.01659846, 0.1234, 1.e-05", " ".join(["7"] * 12), "[[0.12345]\\n [0.54321]\\n 0.1111"]
 )
@@ -209,6 +216,13 @@ def test_keys_are_found_as_python_and_openssl_write_them(ward: Ward) -> None:
     for form in (repr(key), key.hex(":"), key.hex(":").upper(), json.dumps(repr(key))):
         assert "a secret" in contraband.found_in(f"key {form}".encode())
         assert len(contraband.cleaned(f"key {form}")) < 15
+
+
+@pytest.mark.parametrize("part", ["a", "a://b", "a:", "7 ", "password "])
+def test_a_hostile_line_is_left_out_and_costs_no_minutes(ward: Ward, part: str) -> None:
+    long, short = part * (100_000 // len(part)), part * (3900 // len(part))
+    sent = bodies(archive(ward, log=[long, "between", short]))
+    assert (len(sent), sent[0], sent[1]) == (3, "[…]", "between")
 
 
 @pytest.mark.parametrize("answer", ["echo half of it; exit 1", "exit 0"])

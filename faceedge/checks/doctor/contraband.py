@@ -22,8 +22,8 @@ LEAST_SECRET, LEAST_PART, LEAST_ENCODED = 3, 3, 6
 """Of what is shorter every text is full; of what is shorter than the last, encoded, every digest."""
 MOST_RUN = 48
 """Signs of base64 in a row; very long paths go with them. A digest has 64 and stays: keys are known, and sought."""
-URI = re.compile(r"\b([a-zA-Z][\w+.-]*)://[^\s\"']*@")
-"""Up to the last `@`: before it a password may hold any sign."""
+URI = re.compile(r"\b([a-zA-Z][\w+.-]{0,30})://[^\s\"']{0,1000}@")
+"""Up to the last `@`: before it a password may hold any sign. Bounded, so that a hostile line costs no minutes."""
 ID = re.compile(r"\b[0-9a-f]{8}(-?)(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}\b", re.IGNORECASE)
 PAIRS = re.compile(r"\b[0-9a-f]{2}(?:([ :-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4,})\b", re.IGNORECASE)
 """Bytes in hex, each by itself."""
@@ -34,7 +34,7 @@ ROW = re.compile(rf"(?<![\w.]){NUMBER}(?:(?:[\s,;|\[\]()]|\\n)+{NUMBER}){{2,}}(?
 FINE = re.compile(r"\.\d{4}|[eE]")
 MOST_FINE, MOST_DECIMALS, MOST_NUMBERS = 2, 7, 11
 """Of numbers in a row, before they are a template or a picture: with four decimals, with any, and all."""
-STREAM = re.compile(r"\b([a-z][\w+.-]*)://([^\s/?#\"']+)[/?#][^\s\"'…][^\s\"']*", re.IGNORECASE)
+STREAM = re.compile(r"\b([a-z][\w+.-]{0,30})://([^\s/?#\"']+)[/?#][^\s\"'…][^\s\"']*", re.IGNORECASE)
 """An address with a path, which may be as secret as a password."""
 HOME = re.compile(r"/(home|Users)/[^/\s\"']+")
 

@@ -7,11 +7,12 @@ import subprocess
 
 from faceedge.checks.doctor.base import Patient
 from faceedge.checks.doctor.contraband import Contraband
-from faceedge.checks.doctor.words import plain, without_told
+from faceedge.checks.doctor.words import GONE, plain, without_told
 from faceedge.environment import for_others
 
 LINES, WITHIN_S = 400, 10.0
-MOST_BYTES = 1 << 20
+MOST_BYTES, MOST_SIGNS = 1 << 20, 4000
+"""Of the log, and of a line of it; a longer one is left out."""
 HEAD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d )?([^\s\[\]]+\[\d+\]: )?")
 """What the system's journal puts before a line: when, and which program."""
 
@@ -24,8 +25,8 @@ def last_lines(patient: Patient, contraband: Contraband) -> list[str]:
             "the log cannot be read by this user; add it by hand, and read it before you send it: "
             f"journalctl -u {patient.unit} -n {LINES} > log.txt"
         ]
-    lines = ["".join(sign if sign.isprintable() else " " for sign in line) for line in text.splitlines()]
-    return _clean(lines, contraband)
+    lines = (line if len(line) <= MOST_SIGNS else GONE for line in text.splitlines())
+    return _clean(["".join(sign if sign.isprintable() else " " for sign in line) for line in lines], contraband)
 
 
 def _clean(lines: list[str], contraband: Contraband) -> list[str]:

@@ -19,7 +19,6 @@ BESIDES = (
 """Of Python, systemd and licences."""
 SCHEME = re.compile(r"://(?:.*@)?[^\s…]\S*")
 """What follows in an address; up to the last `@` of the line, for a password may hold anything."""
-LOGIN = re.compile(r"\S*:\S*@\S*")
 TOLD = re.compile(
     r"(?i)(pass(?:word|phrase|wd)|token|secret|authorization|basic|bearer)\b([\s\"']*[=:]?[\s\"']*)(?:(?:basic|bearer)\s+)?\S+"
 )
@@ -41,7 +40,7 @@ def vocabulary() -> frozenset[str]:
 
 def plain(text: str) -> str:
     """One line or more. What is not ours is replaced, a chunk between blanks as a whole where most of it is foreign."""
-    text = LOGIN.sub(GONE, SCHEME.sub(f"://{GONE}", text))
+    text = SCHEME.sub(f"://{GONE}", text)
     return AGAIN.sub(GONE, CHUNK.sub(_chunk, text))
 
 
@@ -51,6 +50,8 @@ def without_told(line: str) -> str:
 
 
 def _chunk(found: re.Match[str]) -> str:
+    if ":" in found[0].rpartition("@")[0]:  # user:password@host
+        return GONE
     pieces = [piece for piece in PIECE.finditer(found[0]) if piece[0] != GONE]
     lost = sum(len(piece[0]) for piece in pieces if not _is_ours(piece))
     if 2 * lost > sum(len(piece[0]) for piece in pieces):
