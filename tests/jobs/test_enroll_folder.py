@@ -148,7 +148,8 @@ def test_who_looks_alike_is_listed_by_how_sure_that_is_and_not_by_the_poorest_ph
         SimpleNamespace(template=template, portrait=SimpleNamespace(assessment=Assessment(quality)))
         for template, quality in ((good, 0.9), (poor, 0.4))
     ]
-    eyes = SimpleNamespace(look_alike=0.3, thresholds=Thresholds(grey=0.4, match=0.6, strict=0.8))
+    levels = Thresholds(grey=0.4, match=0.6, strict=0.8)
+    eyes = SimpleNamespace(look_alike=0.3, space="space", metric="cosine", thresholds=levels, door_thresholds=levels)
     clerk = _Clerk(gallery, cast(Any, eyes), Wish("New", ()), new)
     found = clerk.look_alikes(everyone, cast(Any, sittings))
     assert [(one.person.name, round(one.similarity, 2)) for one in found] == [("Ada", 0.5), ("Bob", 0.55)]
