@@ -349,6 +349,7 @@ def test_what_is_not_modelled_fails(cuda: Any, capfd: pytest.CaptureFixture[str]
 
 @pytest.mark.system
 def test_a_test_that_leaks_fails(gpu: StandinGpu, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # nobody else's settings, from a folder above
     (tmp_path / "test_leak.py").write_text(
         "import pytest\n"
         "from tests.fakes.gpu.example import current\n"
