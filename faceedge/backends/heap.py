@@ -41,9 +41,7 @@ def _map_from(size: int) -> None:
     tune = getattr(_LIBC, "mallopt", None)
     if tune is not None:
         tune(_MMAP_THRESHOLD, size)
-        tune(
-            _TRIM_THRESHOLD, TOGETHER
-        )  # or it would be 128 kB from now on, and every picture freed a call of the system
+        tune(_TRIM_THRESHOLD, TOGETHER)  # else it is 128 kB from now on: a call of the system for each picture freed
 
 
 def return_freed_memory() -> None:
