@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LIBC = ctypes.CDLL(None)
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 APART, TOGETHER = 1 << 20, 8 << 20
 """Bytes from which a block is a mapping of its own: inside `large_blocks_apart`, and after it was used first. A picture
 of 1920x1080 stays below the latter: mapping one anew for each frame costs more than a millisecond."""
@@ -41,7 +41,6 @@ def _map_from(size: int) -> None:
     tune = getattr(_LIBC, "mallopt", None)
     if tune is not None:
         tune(_MMAP_THRESHOLD, size)
-        tune(_TRIM_THRESHOLD, TOGETHER)  # else it is 128 kB from now on: a call of the system for each picture freed
 
 
 def return_freed_memory() -> None:
