@@ -11,7 +11,7 @@ _LIBC = ctypes.CDLL(None)
 _MMAP_THRESHOLD = -3  # of glibc's malloc.h
 APART, TOGETHER = 1 << 20, 8 << 20
 """Bytes from which a block is a mapping of its own: inside `large_blocks_apart`, and after it was used first. A picture
-of 1920x1080 stays below the latter: mapping one anew for each frame costs more than a millisecond."""
+of 1920x1080 stays below the latter: mapping one anew for each frame costs time."""
 
 _lock = threading.Lock()
 _inside: list[None] = []
