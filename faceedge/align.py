@@ -98,6 +98,12 @@ def crop_spec(alignment: str) -> CropSpec:
     return _alignment(alignment).crop
 
 
+def of_crop(height: int, width: int) -> str | None:
+    """The alignment whose crops have this size; None when none has, or several have."""
+    fitting = [name for name, one in ALIGNMENTS.items() if (one.crop.height, one.crop.width) == (height, width)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
 def check(scheme: str, alignment: str) -> None:
     """Raises PackageError unless the detector's points can place the recogniser's crop."""
     known = _alignment(alignment).templates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from faceedge.errors import BadInput
 from faceedge.types import Floats, Image, Template
 
 NAME_LENGTH = 100
+_MADE_OF = uuid.UUID("6f1d3c52-8a0e-4c35-9d0b-2b7f6a41e0c9")
 
 
 def clean_name(name: str) -> str:
@@ -40,6 +41,17 @@ def template_context(key: str, column: str, person_id: str, space: str) -> str:
 def capture_context(key: str, person_id: str | None, alignment: str) -> str:
     """What a crop for a calibration is bound to. person_id: None for a stranger."""
     return f"captures/{key}/crop/{person_id or '-'}/{alignment}"
+
+
+def made_of(key: str, space: str) -> str:
+    """The id of the template of another space that is made of the picture of this one: always the same."""
+    return str(uuid.uuid5(_MADE_OF, f"{key}/{space}"))
+
+
+def of_one_picture(key: str, spaces: Mapping[str, str]) -> list[str]:
+    """Which templates of a person (ids, with their spaces) are of the picture of this one, itself included."""
+    first = next((one for one in spaces if made_of(one, spaces[key]) == key), key)
+    return [one for one, space in spaces.items() if one == first or one == made_of(first, space)]
 
 
 def pack(template: Template) -> bytes:

@@ -138,15 +138,17 @@ class Gallery:
         return key
 
     def remove_template(self, person_id: str, key: str) -> None:
-        """Erases one template and its picture; a tombstone without content stays. The freed pages are overwritten and
-        the log is emptied. Raises BadInput when it is gone, or the person's last one of its space."""
+        """Erases one template, its picture, and what was made of the same picture for other recognisers; tombstones
+        without content stay. The freed pages are overwritten and the log is emptied. Raises BadInput when it is gone,
+        or the person's last one of its space."""
         with self.transaction():
             spaces = {entry.id: entry.space for entry in self.entries(person_id)}
             if key not in spaces:
                 raise BadInput(f"template {key[:8]} is no longer in the gallery; look again")
             if list(spaces.values()).count(spaces[key]) == 1:
                 raise BadInput("it is the last template of the person; enrol better photos first, or remove the person")
-            self._tables.run(f"{ERASE} WHERE id = ?", self.changes(), key)
+            for one in rows.of_one_picture(key, spaces):
+                self._tables.run(f"{ERASE} WHERE id = ?", self.changes(), one)
         self.empty_log()
 
     def entries(self, person_id: str) -> list[Entry]:
@@ -165,6 +167,11 @@ class Gallery:
     def templates(self, space: str, persons: Collection[str] | None = None) -> Templates:
         """Everything to search in, or only the rows of these persons (ids)."""
         return bulk.read(self._tables, space, persons)
+
+    def owners(self, space: str) -> frozenset[str]:
+        """The persons (ids) who have a template of a space."""
+        found = self._tables.rows("SELECT DISTINCT person_id FROM templates WHERE space = ? AND NOT tombstone", space)
+        return frozenset(person for (person,) in found)
 
     def touched(self, space: str, since: int) -> frozenset[str]:
         """The persons (ids) whose templates of a space came or went after `changes` was `since`."""
@@ -203,6 +210,12 @@ class Gallery:
         found = self._tables.rows("SELECT crop FROM templates WHERE id = ? AND crop IS NOT NULL", entry.id)
         context = rows.template_context(entry.id, "crop", person_id, entry.space)
         return rows.png_to_crop(self.vault.open(found[0][0], context)) if found else None
+
+    def spaces(self) -> frozenset[str]:
+        """Those in which somebody has a template."""
+        return frozenset(
+            space for (space,) in self._tables.rows("SELECT DISTINCT space FROM templates WHERE NOT tombstone")
+        )
 
     def book(self) -> Book:
         """Who may pass where and when, and who looks like whom, by id. Raises StoreError when a row does not hold."""
