@@ -45,14 +45,18 @@ class SwitchEngine:
     closes it. Threads may call at the same time as far as the inner one allows it: nothing is locked while it computes.
 
     spare: opens an engine for inputs of a shape that the inner one does not take; opened once, at the first of them.
+    on_close: called by `close`.
     """
 
-    def __init__(self, first: Inner, spare: Callable[[], Engine] | None = None) -> None:
+    def __init__(
+        self, first: Inner, spare: Callable[[], Engine] | None = None, on_close: Callable[[], None] = lambda: None
+    ) -> None:
         self.inputs = first.engine.inputs
         self.outputs = first.engine.outputs
         self.misfit = ""
         """The shape for which the spare one was opened last."""
         self._open_spare = spare
+        self._on_close = on_close
         self._spare: Inner | None = None
         self._current = first
         self._largest = first.engine.max_batch
@@ -76,6 +80,10 @@ class SwitchEngine:
         """Of the engine at hand and the spare one."""
         parts = [inner.engine.memory for inner in (self._current, self._spare) if inner is not None]
         return Memory(sum(part.weights for part in parts), sum(part.working for part in parts))
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
 
     @property
     def reads_device(self) -> bool:
@@ -144,6 +152,7 @@ class SwitchEngine:
                 inner.retired = True
         for inner in inners:
             self._close_if_done(inner)
+        self._on_close()
 
     def _entered(self, arrays: Mapping[str, Input]) -> Inner:
         """The engine for these inputs, which from now on stays open until `_leave`."""

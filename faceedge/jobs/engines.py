@@ -19,7 +19,7 @@ from faceedge.errors import DeviceLost, EngineError, MissingExtra
 from faceedge.package import Package
 
 if TYPE_CHECKING:
-    from faceedge.jobs.build_engines import Builder
+    from faceedge.jobs.build_engines import Builder, Ending, Share
 
 log = logging.getLogger(__name__)
 MODULES = ("tensorrt", "pycuda")
@@ -43,8 +43,17 @@ class Engines(Protocol):
         """What makes the inputs of an engine that was opened here."""
         ...
 
+    def settle(self, engine: Engine, ending: Ending, told: Share) -> None:
+        """Waits until an engine that was opened here runs as it is to serve: until the one that is being built for it
+        is in its place. told: the share that is built, 0..1, on this thread.
+
+        Raises EngineError when it goes on without, or when `ending` was set first; it can be used all the same, until
+        it is closed, which calls the build off.
+        """
+        ...
+
     def notices(self) -> Sequence[str]:
-        """Sentences about engines that run otherwise than asked for."""
+        """Sentences about engines that are open and run otherwise than asked for."""
         ...
 
     def is_idle(self) -> bool:
@@ -78,6 +87,9 @@ class OnnxEngines:
     def preprocessor(self, engine: Engine) -> Preprocessor:  # noqa: ARG002 - the same for all
         """See `Engines.preprocessor`."""
         return self._preprocessor
+
+    def settle(self, engine: Engine, ending: Ending, told: Share) -> None:
+        """See `Engines.settle`: nothing is built."""
 
     def notices(self) -> Sequence[str]:
         """See `Engines.notices`."""

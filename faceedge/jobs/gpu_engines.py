@@ -5,6 +5,7 @@ Imported only where TensorRT is asked for or there. Opened by `engines.py`; `fac
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from faceedge.backends.plan import kept_until_better
 from faceedge.backends.switch import Inner, SwitchEngine, SwitchPreprocessor
 from faceedge.config import EngineSettings
 from faceedge.errors import BadInput, DeviceLost, EngineError, NoDeviceMemory, StoreError
-from faceedge.jobs.build_engines import Builder, Ending, Wish
+from faceedge.jobs.build_engines import Builder, Ending, Fate, Wish
 from faceedge.jobs.engines import open_onnx
 from faceedge.jobs.gpu_plans import Plan, Plans, Share
 from faceedge.package import Package
@@ -42,8 +43,19 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(slots=True, eq=False)
+class Opened:
+    """An engine that was opened. fate: of the plan that is being built for it. fault: why it runs on ONNX Runtime, and
+    no plan is built; a sentence with the package's name."""
+
+    label: str
+    engine: SwitchEngine
+    fate: Fate | None = None
+    fault: str = ""
+
+
 class GpuEngines:
-    """See `Engines`. machine: what plans are bound to."""
+    """See `Engines`. Threads may open and close engines at the same time. machine: what plans are bound to."""
 
     backend: Literal["onnx", "tensorrt"] = "tensorrt"
 
@@ -59,7 +71,8 @@ class GpuEngines:
         self._device: Preprocessor | None = None
         self._wants_kernels = False
         self._notices: list[str] = [fault] if (fault := l4t_fault(machine.l4t)) else []
-        self._opened: list[tuple[str, SwitchEngine]] = []
+        self._opened: list[Opened] = []
+        self._lock = threading.Lock()
 
     def open(self, package: Package) -> Engine:
         """See `Engines.open`."""
@@ -72,27 +85,30 @@ class GpuEngines:
             fallback.close()
             raise
         except (EngineError, BadInput, StoreError) as error:
-            self._notices.append(f"{package.label} runs on ONNX Runtime: {error}")
-            return self._listed(package, SwitchEngine(Inner(fallback)))
+            fault = f"{package.label} runs on ONNX Runtime: {error}"
+            return self._listed(Opened(package.label, SwitchEngine(Inner(fallback)), fault=fault))
         if inner is not None:
             fallback.close()
-            return self._listed(package, SwitchEngine(inner, spare))
-        engine = SwitchEngine(Inner(fallback), spare)
-        if self._builder is not None:
-            build = partial(self._build_and_switch, plan, engine)
-            self._builder.wish(Wish(package.manifest.role, package.label, why, plan.facts, build))
-        return self._listed(package, engine)
+            return self._listed(Opened(package.label, SwitchEngine(inner, spare)))
+        if self._builder is None:
+            return self._listed(Opened(package.label, SwitchEngine(Inner(fallback), spare)))
+        fate = Fate()
+        engine = SwitchEngine(Inner(fallback), spare, fate.give_up)
+        build = partial(self._build_and_switch, plan, engine)
+        self._builder.wish(Wish(package.manifest.role, package.label, why, plan.facts, build, fate))
+        return self._listed(Opened(package.label, engine, fate))
 
     def renew(self, package: Package, engine: Engine) -> Engine:
         """See `Engines.renew`: the plan once more, and where that cannot be, ONNX Runtime from now on."""
         assert isinstance(engine, SwitchEngine), "every engine that was opened here is one"
-        inner = None
+        opened, inner = self._record(engine), None
+        opened.fault = ""
         try:
             inner, _ = self._read(self.plan_of(package, engine.inputs[0]))
         except DeviceLost:
             raise
         except (EngineError, BadInput, StoreError) as error:
-            self._note(f"{package.label} runs on ONNX Runtime: {error}")
+            opened.fault = f"{package.label} runs on ONNX Runtime: {error}"
         engine.replace(inner or Inner(open_onnx(package, self._settings)))
         return engine
 
@@ -100,15 +116,25 @@ class GpuEngines:
         """See `Engines.preprocessor`: on the device for an engine that runs there, if the kernels were compiled."""
         return SwitchPreprocessor(engine, self._host, lambda: self._device)
 
+    def settle(self, engine: Engine, ending: Ending, told: Share) -> None:
+        """See `Engines.settle`. Without a builder nothing is waited for."""
+        opened = self._record(engine)
+        if opened.fault:
+            raise EngineError(opened.fault)
+        if opened.fate is not None:
+            opened.fate.wait(ending, told)
+
     def notices(self) -> Sequence[str]:
         """See `Engines.notices`."""
+        opened = [one for one in self._opened if not one.engine.is_closed]
+        faults = [one.fault for one in opened if one.fault]
         strays = [
-            f"{label}: inputs {engine.misfit} are outside its engine's profile and run on ONNX Runtime; widen the "
-            "recipe of its role, or give the camera another size"
-            for label, engine in self._opened
-            if engine.misfit
+            f"{one.label}: inputs {one.engine.misfit} are outside its engine's profile and run on ONNX Runtime; widen "
+            "the recipe of its role, or give the camera another size"
+            for one in opened
+            if one.engine.misfit
         ]
-        return [*self._notices, *strays, *(self._builder.notices() if self._builder is not None else ())]
+        return [*self._notices, *faults, *strays, *(self._builder.notices() if self._builder is not None else ())]
 
     def is_idle(self) -> bool:
         """See `Engines.is_idle`."""
@@ -155,9 +181,10 @@ class GpuEngines:
         return path
 
     def _load_kernels(self) -> None:
-        if self._device is None:
-            image = cuda_kernels.read_kernels(self._folder, self._plans.key(), self._gpu.capability)
-            self._device = CudaPreprocessor(self._gpu, image)
+        with self._lock:
+            if self._device is None:
+                image = cuda_kernels.read_kernels(self._folder, self._plans.key(), self._gpu.capability)
+                self._device = CudaPreprocessor(self._gpu, image)
 
     @property
     def _folder(self) -> Path:
@@ -210,9 +237,16 @@ class GpuEngines:
         if notice not in self._notices:
             self._notices.append(notice)
 
-    def _listed(self, package: Package, engine: SwitchEngine) -> SwitchEngine:
-        self._opened.append((package.label, engine))
-        return engine
+    def _listed(self, opened: Opened) -> SwitchEngine:
+        with self._lock:
+            self._opened = [*(one for one in self._opened if not one.engine.is_closed), opened]
+        return opened.engine
+
+    def _record(self, engine: Engine) -> Opened:
+        for opened in self._opened:
+            if opened.engine is engine:
+                return opened
+        raise EngineError("the engine is closed; open the model again")
 
 
 def open_gpu_engines(

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from faceedge.errors import EngineError
 from faceedge.jobs.build_engines import Builder, Ending, Share, Wish
 from faceedge.manifest import Role
@@ -163,3 +165,129 @@ def test_a_chore_comes_first_and_one_that_fails_ends_the_thread() -> None:
     assert failed.wait(10)
     other.stop()
     assert listener.told == []
+
+
+def serves(share: Share, ending: Ending) -> Mapping[str, Any]:
+    return {}
+
+
+def waits_for(event: threading.Event) -> Build:
+    def build(share: Share, ending: Ending) -> Mapping[str, Any]:
+        called_off = threading.Event()
+        with ending.calls(called_off.set):
+            while not event.wait(0.01):
+                if called_off.is_set():
+                    raise EngineError("cancelled")
+        return {}
+
+    return build
+
+
+def no_thread() -> bool:
+    return "engine builds" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_wish_of_later_is_built_after_the_others_and_by_another_thread_when_the_first_has_ended() -> None:
+    listener, go_on = Listener(), threading.Event()
+    builder = Builder(listener)
+    builder.start()
+    assert no_thread(), "nothing to build yet"
+    for label in ("a@1", "b@1"):
+        builder.wish(Wish("recognizer", label, "", {}, waits_for(go_on)))
+    listener.wait(1)
+    builder.wish(Wish("detector", "c@1", "", {}, waits_for(go_on)))
+    go_on.set()
+    assert [one["package"] for one in listener.wait(6) if one["done"] == "serves"] == ["a@1", "b@1", "c@1"]
+    while not no_thread():
+        pass
+    later = wish(serves)
+    builder.wish(later)
+    later.fate.wait(Ending(), lambda _share: None)
+    assert len(listener.wait(8)) == 8
+    builder.stop()
+
+
+def test_a_wish_that_is_given_up_is_never_begun_and_one_under_way_ends_untold() -> None:
+    listener, never = Listener(), threading.Event()
+    builder = Builder(listener)
+    wishes = [Wish("detector", label, "", {}, waits_for(never)) for label in ("first@1", "waits@1")]
+    last = Wish("detector", "last@1", "", {}, serves)
+    for one in (*wishes, last):
+        builder.wish(one)
+    builder.start()
+    listener.wait(1)
+    wishes[1].fate.give_up()
+    assert [notice.split()[0] for notice in builder.notices()] == ["first@1", "last@1"]
+    wishes[0].fate.give_up()
+    last.fate.wait(Ending(), lambda _share: None)
+    assert [(one["package"], one["done"]) for one in listener.told] == [
+        ("first@1", "begun"), ("last@1", "begun"), ("last@1", "serves"),
+    ]  # fmt: skip
+    assert builder.notices() == []
+    with pytest.raises(EngineError, match="called off"):
+        wishes[1].fate.wait(Ending(), lambda _share: None)
+    builder.stop()
+
+
+def test_who_waits_hears_every_share_and_then_that_it_serves_or_why_not() -> None:
+    heard: list[float] = []
+    steps = [threading.Event() for _ in range(2)]
+
+    def build(share: Share, ending: Ending) -> Mapping[str, Any]:
+        for done, step in zip((0.3, 0.6), steps, strict=True):
+            share(done)
+            assert step.wait(10)
+        return {}
+
+    def told(share: float) -> None:
+        heard.append(share)
+        if share in (0.3, 0.6):
+            steps[(0.3, 0.6).index(share)].set()
+
+    def fails(share: Share, ending: Ending) -> Mapping[str, Any]:
+        raise EngineError("no kernel for this layer")
+
+    builder = Builder(Listener())
+    good, bad = wish(build), wish(fails, "recognizer")
+    builder.wish(good)
+    builder.wish(bad)
+    builder.start()
+    good.fate.wait(Ending(), told)
+    assert [share for share in heard if share] == [0.3, 0.6]
+    with pytest.raises(EngineError, match="no kernel for this layer"):
+        bad.fate.wait(Ending(), lambda _share: None)
+    builder.stop()
+
+
+def test_who_need_not_wait_any_longer_is_let_go_and_the_build_goes_on() -> None:
+    listener, go_on, ending = Listener(), threading.Event(), Ending()
+    builder = Builder(listener)
+    slow = wish(waits_for(go_on))
+    builder.wish(slow)
+    builder.start()
+    listener.wait(1)
+    threading.Timer(0.01, ending.set).start()
+    with pytest.raises(EngineError, match="not waited for"):
+        slow.fate.wait(ending, lambda _share: None)
+    go_on.set()
+    assert listener.wait(2)[1]["done"] == "serves"
+    builder.stop()
+
+
+def test_a_stop_and_a_lost_device_let_nobody_wait_for_ever() -> None:
+    def lose() -> None:
+        raise EngineError("the device is lost")
+
+    stopped, lost = Builder(Listener()), Builder(Listener())
+    wishes = [wish(waits_for(threading.Event())) for _ in range(3)]
+    stopped.wish(wishes[0])
+    stopped.start()
+    stopped.stop()
+    stopped.wish(wishes[1])
+    lost.wish(wishes[2])
+    lost.first(lose)
+    lost.start()
+    for one, why in zip(wishes, ("called off", "called off", "the device is lost"), strict=True):
+        with pytest.raises(EngineError, match=why):
+            one.fate.wait(Ending(), lambda _share: None)
+    assert lost.notices() == ["detector@1 runs on ONNX Runtime as no engine could be built: the device is lost"]
