@@ -23,8 +23,6 @@ from faceedge.supervise import STUCK_EXIT, Supervisor
 
 log = logging.getLogger(__name__)
 
-PROOF_PX = (480, 270)
-"""Of the picture that the networks are asked about before the start, where no camera is asked for a size."""
 LEAVE_WITHIN_S, LAST_WORDS_S, BREATH_S = 1.0, 0.4, 0.1
 """For a process that hangs; of that for its last words in the journal, and for the threads that still live: whoever
 reads the events is told, and the processes of cameras are ended."""
@@ -100,8 +98,7 @@ class Daemon:
     def _prove(self) -> None:
         """Nobody is told that the door serves before the networks have answered. Raises EngineError."""
         if not self._once:
-            size = next(((one.width, one.height) for one in self._config.camera if one.width and one.height), PROOF_PX)
-            self._house.vision.prove(*size)
+            self._house.changing.prove()
 
     def _tell_mode(self) -> None:
         if self._care is not None and self._care.safe is not None:
@@ -117,7 +114,7 @@ class Daemon:
             self._systemd.alive,
             self._say_status,
             self._look_after,
-            self._house.roster.follow,
+            self._house.changing.follow,
             self._house.flow.sync.look,
             self._house.lockdown.follow,
         ]

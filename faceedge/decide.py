@@ -40,7 +40,7 @@ UNSURE, DONE = "not recognised well enough now", "decided already"
 
 PARTING = frozenset({"too_few_shots", "low_quality", "too_slow", "not_moving", "behind"})
 """Reasons of refusals that are made when a track ends; they come late by nature."""
-RECOGNISED = frozenset({"locked_out", "look_alike"})
+RECOGNISED = frozenset({"locked_out", "look_alike", "on_trial"})
 """Reasons of reviews that are no failure of the face: it was recognised."""
 MOST_LEFT = 256
 """Tracks that are remembered after they have ended."""
@@ -55,7 +55,7 @@ class Judge:
 
     doors: the numbers of every door, by camera; where there are none, the model's and the device's hold. continuity:
     which pictures count as several; without it all that differ. looks_alike: whether a person (id) is flagged as a
-    look-alike of somebody else.
+    look-alike of somebody else. space: of the templates.
     """
 
     rules: Decide
@@ -65,6 +65,7 @@ class Judge:
     continuity: Continuity | None = None
     judging: Judging = PRODUCT
     looks_alike: Callable[[str], bool] = lambda _person: False
+    space: str = ""
     _usual: Limits = field(init=False)
     _lockout: Lockout = field(init=False)
     _cases: dict[Key, Case] = field(default_factory=dict)
@@ -77,6 +78,14 @@ class Judge:
     def reopen(self) -> None:
         """Forgets all votes and questions; what was decided, and which face of a track it was, stays known."""
         self._cases = {key: case.anew() for key, case in self._cases.items()}
+
+    def succeed(self, before: Judge) -> None:
+        """Goes on where another judge leaves off, whose networks serve no more. What was decided stays; votes begin
+        anew, as templates of two recognisers do not compare, and who was locked out is known by them alone."""
+        self._cases = {key: case.anew() for key, case in before._cases.items()}
+        self._left = dict(before._left)
+        if before.space == self.space:
+            self._lockout.succeed(before._lockout)
 
     def limits(self) -> dict[str, float]:
         """What decides where a door has no numbers of its own, by name, as the journal writes it down."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from faceedge.batching import Batching
+from faceedge.bundle import Bundle, Turn
 from faceedge.continuity import Continuity
 from faceedge.deadlines import Deadlines, Place
 from faceedge.decide import DEADLINE_S, PARTING, Judge
 from faceedge.door_limits import Numbers
+from faceedge.errors import EngineError
 from faceedge.exchange import Exchange
 from faceedge.gallery.search import similarity
 from faceedge.health.cameras import CameraHealth
@@ -37,6 +39,8 @@ from faceedge.rules.clock import RELEASED
 from faceedge.stages import DetectStage, Onlookers, RecogniseStage
 from faceedge.types import Decision, Shot, Template
 
+CHANGE_WITHIN_S = 5.0
+"""Of a stage; one that is silent for longer is ended by the watchdog."""
 ENGINES_AFTER = 3
 """Faults in a row of one stage."""
 ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
@@ -45,7 +49,8 @@ ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "rec
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the flow stands on. tell: receives each event. exchange: None without a door."""
+    """What the flow stands on. tell: receives each event. vision, roster: those that serve at first. exchange: None
+    without a door."""
 
     plan: Plan
     tell: Tell
@@ -71,29 +76,46 @@ class Flow:
         self._deadlines = None if self._once else Deadlines(("detect", "recognise"), DEADLINE_S)
         self.sync = SyncWatch()
         parts.callback(self.sync.close)
-        thresholds, judging = ground.vision.door_thresholds, ground.vision.judging
-        self.numbers = Numbers.of(self._config.door, self._config.decide, thresholds, judging)
-        ground.roster.demand(demanded(self.numbers))
-        judge = self._judge()
-        self.publisher = self._publisher(judge)
+        self.serving = self.bundle(0, ground.vision, ground.roster)
+        self.publisher = self._publisher(self.serving)
         self.detect = self._detect()
-        self.recognise = self._recognise(judge)
+        self.recognise = self._recognise(self.serving)
         self.pipeline = self._pipeline()
 
-    def _judge(self) -> Judge:
-        rules, vision = self._config.decide, self._ground.vision
+    def bundle(self, number: int, vision: Vision, roster: Roster) -> Bundle:
+        """These networks with a judge of their numbers. Raises ConfigError when those of a door do not go with them,
+        StoreError."""
+        numbers = Numbers.of(self._config.door, self._config.decide, vision.door_thresholds, vision.judging)
+        roster.demand(demanded(numbers))
+        return Bundle(number, vision, roster, self._judge(vision, roster, numbers), numbers)
+
+    def change(self, bundle: Bundle) -> None:
+        """Lets other networks serve, and returns when nothing asks those before any more. Any thread but the stages'.
+
+        Raises EngineError when a stage does not come to it; then it may yet, and those before must stay open."""
+        seen, decided = Turn(bundle), Turn(bundle)
+        self.recognise.change(decided)
+        self.detect.change(seen)
+        for turn in (seen, decided):
+            turn.hurried = True
+            if not turn.taken.wait(CHANGE_WITHIN_S):
+                raise EngineError("the stages do not come to an end of their batches; start faceedge again")
+        self.serving = bundle
+
+    def _judge(self, vision: Vision, roster: Roster, numbers: Numbers) -> Judge:
+        rules = self._config.decide
         return Judge(
             rules, vision.door_thresholds, partial(similarity, metric=vision.metric),
-            self.numbers.by_camera(self._watched), Continuity() if rules.motion else None, vision.judging,
-            self._ground.roster.looks_alike,
+            numbers.by_camera(self._watched), Continuity() if rules.motion else None, vision.judging,
+            roster.looks_alike, vision.space,
         )  # fmt: skip
 
-    def _publisher(self, judge: Judge) -> Publisher:
+    def _publisher(self, bundle: Bundle) -> Publisher:
         ground, exchange = self._ground, self._ground.exchange
         link, ask = (exchange.link, exchange.ask) if exchange is not None else (None, None)
         return Publisher(
             link, self._watched, ground.tell, self._retry, realtime=not self._once,
-            journal=ground.journal, limits=judge.limits(), own_limits=self.numbers.own_json(), ask=ask,
+            journal=ground.journal, limits=bundle.judge.limits(), own_limits=bundle.numbers.own_json(), ask=ask,
             is_locked=lambda: ground.lockdown.is_on,
         )  # fmt: skip
 
@@ -104,11 +126,12 @@ class Flow:
             {camera.name: camera.roi for camera in self._config.camera if camera.roi is not None},
         )  # fmt: skip
 
-    def _recognise(self, judge: Judge) -> RecogniseStage:
+    def _recognise(self, bundle: Bundle) -> RecogniseStage:
         ground = self._ground
         return RecogniseStage(
-            ground.vision, ground.roster.identifier, judge, self.publisher, None if self._once else time.monotonic,
-            self._permit(), Onlookers(ground.collector.offer, self._watch), is_late=self._late_at("recognise"),
+            bundle.vision, bundle.roster.identifier, bundle.judge, self.publisher,
+            None if self._once else time.monotonic, self._permit(), Onlookers(ground.collector.offer, self._watch),
+            is_late=self._late_at("recognise"),
         )  # fmt: skip
 
     def _pipeline(self) -> Pipeline:
@@ -123,7 +146,7 @@ class Flow:
             lossless=self._once,
             on_ended=lambda camera: ground.tell({"event": "ended", "camera": camera}),
             effort=ground.keeper.effort,
-            most={"detect": lambda: ground.vision.detector.most, "recognise": lambda: ground.vision.recognizer.most},
+            most={"detect": lambda: self.detect.most, "recognise": lambda: self.recognise.most},
             batching=Batching(self._config.batch.max_wait_ms / 1000, ground.vision.opener.is_idle),
             deadlines=self._deadlines,
             gauge=ground.metrics,
@@ -138,18 +161,19 @@ class Flow:
         wall = WallClock(self.sync, self._config.clock.require_sync, not_before, ground.plan.seams.wall)
         doors = {camera: [door.name for door in doors] for camera, doors in self._watched.items()}
         permit = Permit(
-            lambda: ground.roster.book, doors, wall.now, self._retry, lambda: ground.lockdown.is_on,
+            lambda: self.serving.roster.book, doors, wall.now, self._retry, lambda: ground.lockdown.is_on,
             ground.cameras.why_shut,
         )  # fmt: skip
         return lambda decision: permit(ground.enrol_mode.shut(self._timed(decision)))
 
     def _reopen(self, stage: str) -> None:
         """A stage that has raised begins anew, and when that does not help, with engines that were opened anew."""
-        (self.detect if stage == "detect" else self.recognise).reopen()
+        work = self.detect if stage == "detect" else self.recognise
+        work.reopen()
         heart = self.pipeline.hearts[stage]
         if heart.streak % ENGINES_AFTER == 0:
             for role in ROLES[stage]:
-                self._ground.vision.renew(role)
+                work.renew(role)
                 heart.beat()
 
     def _late_at(self, place: Place) -> Callable[[float], bool]:

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from faceedge.bundle import Bundle
+from faceedge.changing import Changing
 from faceedge.commands import Handler
 from faceedge.door.link import GrantResult
 from faceedge.errors import ConfigError
@@ -42,6 +44,8 @@ from faceedge.report import Report, StateFeed
 
 log = logging.getLogger(__name__)
 
+PROOF_PX = (480, 270)
+"""Of the picture that networks are asked about before they serve, where no camera is asked for a size."""
 ROSTER_WAIT_S = 1.0
 """The main thread follows the gallery, and must not be silent for longer than systemd bears."""
 
@@ -69,10 +73,12 @@ class House:
         self._open_notes(parts)
         self.keeper = self._open_keeper(parts)
         builder = Builder(self.notes.engine)
-        self.vision = parts.enter_context(self._open_vision(builder))
+        vision = parts.enter_context(self._open_vision(builder))
         parts.callback(builder.stop)
-        self._open_people(parts)
-        self.flow = Flow(self._ground(), parts)
+        gallery, roster = self._open_people(vision, parts)
+        self.flow = Flow(self._ground(vision, roster), parts)
+        self.changing = self._changing(gallery)
+        parts.callback(self.changing.close)
         self.pipeline, self.publisher, self.recognise = self.flow.pipeline, self.flow.publisher, self.flow.recognise
         self.report = self._report()
         self._open_metrics(parts)
@@ -101,24 +107,45 @@ class House:
             self._plan.seams.engine, portions=portions,
         )  # fmt: skip
 
-    def _open_people(self, parts: ExitStack) -> None:
+    @property
+    def vision(self) -> Vision:
+        """The networks that serve now."""
+        return self.changing.bundle.vision
+
+    def _open_people(self, vision: Vision, parts: ExitStack) -> tuple[Gallery, Roster]:
         gallery = Gallery.open(self._state)
         gallery.wait_at_most(ROSTER_WAIT_S)
         parts.callback(gallery.close)
-        self.collector = self._open_collector(gallery, parts)
-        self.roster = Roster(gallery, self.vision.metric, self.vision.space)
-        self.enrol_mode = self._open_enrol_mode(parts)
+        self.collector = self._open_collector(vision, gallery, parts)
+        roster = Roster(gallery, vision.metric, vision.space)
+        self.enrol_mode = self._open_enrol_mode(vision, parts)
+        return gallery, roster
+
+    def _changing(self, gallery: Gallery) -> Changing:
+        size = next(((one.width, one.height) for one in self._config.camera if one.width and one.height), PROOF_PX)
+        return Changing(
+            self.flow, self._config.models, gallery, partial(Gallery.open, self._state), self._changed,
+            self.keeper.effort, size,
+        )  # fmt: skip
+
+    def _changed(self, bundle: Bundle) -> None:
+        """Other networks serve: whoever is not part of the flow is told."""
+        vision = bundle.vision
+        self.report.vision, self.report.own_numbers = vision, bundle.numbers.notices
+        self.collector.cut = Cut(vision.alignment, vision.recognizer_build)
+        self.enrol_mode.look_through(self._registrar(vision))
+        self.feed.hurry()
 
     def _report(self) -> Report:
         return Report(
             self._config.door, self.vision, self.pipeline, self.publisher, self.session.journal, self.cameras,
             self.collector, self.enrol_mode, self.lockdown, self.keeper, self.exchange,
-            self._plan.safe, self.flow.numbers.notices, lambda: self.roster.notices,
+            self._plan.safe, self.flow.serving.numbers.notices, lambda: self.flow.serving.roster.notices,
         )  # fmt: skip
 
-    def _ground(self) -> Ground:
+    def _ground(self, vision: Vision, roster: Roster) -> Ground:
         return Ground(
-            self._plan, self.tell, self.vision, self.roster, self.keeper, self.cameras, self.lockdown,
+            self._plan, self.tell, vision, roster, self.keeper, self.cameras, self.lockdown,
             self.session.journal, self.enrol_mode, self.collector, self._metrics, self.exchange,
         )  # fmt: skip
 
@@ -133,19 +160,21 @@ class House:
 
     def _give_back(self) -> None:
         """Networks have taken memory for more than they are to do from now on."""
-        self.vision.trim()
+        self.changing.trim()
 
-    def _open_collector(self, gallery: Gallery, parts: ExitStack) -> Collector:
-        cut = Cut(self.vision.alignment, self.vision.recognizer_build)
+    def _open_collector(self, vision: Vision, gallery: Gallery, parts: ExitStack) -> Collector:
+        cut = Cut(vision.alignment, vision.recognizer_build)
         collector = Collector(self._config.capture, self._state, cut, may=lambda: self.keeper.effort().extras)
         collector.start(is_empty=not gallery.captured.kept())
         parts.callback(collector.stop)
         return collector
 
-    def _open_enrol_mode(self, parts: ExitStack) -> EnrolMode:
+    def _registrar(self, vision: Vision) -> Registrar:
+        return Registrar(vision, partial(Gallery.open, self._state))
+
+    def _open_enrol_mode(self, vision: Vision, parts: ExitStack) -> EnrolMode:
         cameras = [camera.name for camera in self._config.camera]
-        registrar = Registrar(self.vision, partial(Gallery.open, self._state))
-        mode = EnrolMode(cameras, registrar, self.session.journal, self.tell, self.feed.hurry)
+        mode = EnrolMode(cameras, self._registrar(vision), self.session.journal, self.tell, self.feed.hurry)
         parts.callback(mode.stop)
         return mode
 

@@ -43,6 +43,10 @@ class Lockout:
     same: float
     _known: list[_Failing] = field(default_factory=list)
 
+    def succeed(self, before: Lockout) -> None:
+        """Remembers what another one did, whose templates compare with those to come."""
+        self._known = before._known
+
     def failed(self, template: Template, now: float) -> None:
         """A face was refused as unknown, or asked for a second factor."""
         one = self._like(template, now) or self._new(template)

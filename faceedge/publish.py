@@ -131,6 +131,10 @@ class Publisher:
         """Whether a grant is still on its way."""
         return bool(self._pending)
 
+    def measured_by(self, limits: Mapping[str, float], own_limits: Mapping[str, Mapping[str, float]]) -> None:
+        """Other numbers decide from now on."""
+        self.limits, self.own_limits = limits, own_limits
+
     def publish(self, decision: Decision) -> Published:
         """Writes down, then sends a grant or tells a refusal; drops what is past its deadline."""
         self.counters[f"decision_{decision.outcome}"] += 1

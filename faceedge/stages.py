@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from faceedge.bundle import Turn
 from faceedge.decide import Judge
 from faceedge.errand import Errand
 from faceedge.identify import Identifier
 from faceedge.jobs.vision import Vision
+from faceedge.manifest import Role
 from faceedge.publish import Publisher
 from faceedge.reviews import Reviews
 from faceedge.track import Region, ShotPicker, Tracker, within
-from faceedge.types import Assessment, Decision, Face, Frame, Shot, Template
+from faceedge.types import Assessment, Decision, Face, Frame, Image, Shot, Template
 
 CONFIRM_WAIT_S = 1.0
 """A recogniser that has not taken a second factor up by then never will; batches take a tenth of that."""
@@ -54,13 +56,42 @@ class DetectStage:
         self._trackers: dict[str, Tracker] = {}
         self._pickers: dict[str, ShotPicker] = {}
         self._born: dict[str, int] = {}
+        self._generation = 0
+        self._turn: Turn | None = None
+        self.shows = False
+        """Whether shots are to carry the frame that they were cut from, for other networks."""
 
     def __call__(self, frames: Sequence[Frame]) -> list[Shot]:
+        parting = self._take_turn()
         if not frames:
             self._vision.tidy_detection()
-            return []
+            return parting
         faces = self._vision.detector.detect([frame.image for frame in frames], self._scale())
-        return [shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)]
+        return parting + [
+            shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)
+        ]
+
+    @property
+    def most(self) -> int:
+        """So many frames run at once."""
+        return self._vision.detector.most
+
+    def renew(self, role: Role) -> None:
+        """Opens an engine anew; by the stage's thread. Raises EngineError."""
+        self._vision.renew(role)
+
+    def change(self, turn: Turn) -> None:
+        """From the next batch on other networks look; any thread. Tracks go on, and so do their numbers."""
+        self._turn = turn
+
+    def _take_turn(self) -> list[Shot]:
+        """What was held back for the networks that leave, where they do."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return []
+        self._vision, self._generation = turn.bundle.vision, turn.bundle.number
+        turn.taken.set()
+        return [shot for picker in self._pickers.values() for shot in picker.held()]
 
     def reopen(self) -> None:
         """After a fault: no face is followed on, and no track's number is used again. A shot that was held back for a
@@ -76,17 +107,21 @@ class DetectStage:
         due = [(track, face) for track, face in tracked if picker.is_due(track, frame.captured)]
         if due and self._is_late(frame.captured):
             for track, face in due:
-                yield Shot(frame.camera, track, frame.seq, frame.captured, face, NO_CROP, Assessment(0.0))
+                yield self._shot(frame, track, face, NO_CROP, Assessment(0.0))
             return
         faces = [face for _, face in due]
         crops = self._vision.crops(frame.image, faces)
         assessments = self._vision.assess(frame.image, faces, crops)
         for (track, face), crop, assessment in zip(due, crops, assessments, strict=True):
-            shot = Shot(frame.camera, track, frame.seq, frame.captured, face, crop, assessment)
-            picked = picker.offer(shot)
+            picked = picker.offer(self._shot(frame, track, face, crop, assessment))
             if picked is not None:
                 yield picked
         yield from picker.overdue(frame.captured)
+
+    def _shot(self, frame: Frame, track: int, face: Face, crop: Image, assessment: Assessment) -> Shot:
+        shown = frame.image if self.shows else None
+        at = frame.camera, track, frame.seq, frame.captured
+        return Shot(*at, face, crop, assessment, self._generation, shown)
 
     def _announce(self, frame: Frame, tracks: Sequence[int]) -> None:
         newest = max(tracks, default=0)
@@ -134,7 +169,9 @@ class RecogniseStage:
         self._permit = permit
         self._onlookers = onlookers
         self._is_late = is_late
-        self._reviews = Reviews(judge.confirm)
+        self._reviews = Reviews(self._confirmed)
+        self._generation = 0
+        self._turn: Turn | None = None
         self._confirms: queue.SimpleQueue[Errand[str]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
@@ -146,16 +183,53 @@ class RecogniseStage:
         self._note_missed()
         if not shots:
             self._vision.recognizer.tidy()
+        decisions = []
+        if (turn := self._turn) is not None and (turn.hurried or any(self._is_ahead(shot) for shot in shots)):
+            decisions = self._decided([shot for shot in shots if not self._is_ahead(shot)])
+            self._take(turn)
+            shots = [shot for shot in shots if shot.generation == self._generation]
+        decisions += self._decided(shots)
+        decisions += self._sweep()
+        self._publish(decisions)
+        while not self._confirms.empty():
+            self._answer(self._confirms.get())
+        return decisions
+
+    @property
+    def most(self) -> int:
+        """So many crops run at once."""
+        return self._vision.recognizer.most
+
+    def renew(self, role: Role) -> None:
+        """Opens an engine anew; by the stage's thread. Raises EngineError."""
+        self._vision.renew(role)
+
+    def change(self, turn: Turn) -> None:
+        """Other networks are to serve; any thread. Shots that were cut for those before are still decided by them."""
+        self._turn = turn
+
+    def _confirmed(self, review: Decision, now: float) -> Decision | str:
+        return self._judge.confirm(review, now)
+
+    def _is_ahead(self, shot: Shot) -> bool:
+        return shot.generation > self._generation
+
+    def _take(self, turn: Turn) -> None:
+        """From here on nothing of the networks before counts."""
+        bundle = turn.bundle
+        bundle.judge.succeed(self._judge)
+        self._publisher.measured_by(bundle.judge.limits(), bundle.numbers.own_json())
+        self._vision, self._identifier, self._judge = bundle.vision, bundle.roster.identifier, bundle.judge
+        self._generation, self._turn = bundle.number, None
+        turn.taken.set()
+
+    def _decided(self, shots: Sequence[Shot]) -> list[Decision]:
         shots = self._timely(shots)
         usable = [shot for shot in shots if self._judge.is_usable(shot)]
         known = iter(self._recognised(usable))
         decisions = []
         for shot in shots:
             decisions += self._judged(*(next(known) if self._judge.is_usable(shot) else (shot, None)))
-        decisions += self._sweep()
-        self._publish(decisions)
-        while not self._confirms.empty():
-            self._answer(self._confirms.get())
         return decisions
 
     def reopen(self) -> None:
@@ -201,7 +275,8 @@ class RecogniseStage:
         """
         timely = []
         for shot in shots:
-            if not shot.is_cut or (self._judge.is_usable(shot) and self._is_late(shot.captured)):
+            is_other = shot.generation != self._generation  # its crop is none for these networks
+            if not shot.is_cut or is_other or (self._judge.is_usable(shot) and self._is_late(shot.captured)):
                 self._onlookers.watch(shot, None)
                 self._judge.late(shot, self._clock() if self._clock else shot.captured)
             else:

@@ -138,6 +138,10 @@ class ShotPicker:
         gone = [track for track, (since, _) in self._held.items() if now - since >= self._patience_s]
         return [self._held.pop(track)[1] for track in gone]
 
+    def held(self) -> list[Shot]:
+        """All that are held, which are so no longer."""
+        return self.overdue(np.inf)
+
     def _forget_old(self, now: float) -> None:
         if len(self._sent) + len(self._held) > REMEMBERED:
             self._sent = {track: sent for track, sent in self._sent.items() if now - sent < 10}

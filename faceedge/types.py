@@ -75,6 +75,8 @@ class Shot:
     """A face of a track, cut out and worth recognising.
 
     crop: uint8 BGR of the recogniser's size; empty when it would have come too late to be recognised.
+    generation: number of the bundle of networks that it was cut for. frame: what it was cut from, uint8 BGR, only while
+    other networks look at it, too.
     """
 
     camera: str
@@ -84,6 +86,8 @@ class Shot:
     face: Face
     crop: Image
     assessment: Assessment
+    generation: int = 0
+    frame: Image | None = None
 
     @property
     def is_cut(self) -> bool:
@@ -109,12 +113,14 @@ class Match:
     """The nearest person of the gallery, or nobody (`person` None: the gallery is empty).
 
     person: uuid of the person. similarity: raw score (`gallery.search.similarity`), 1 is identical.
-    margin: similarity minus that of the second person, infinite when there is no second.
+    margin: similarity minus that of the second person, infinite when there is no second. most: what it may count for,
+    which is less where a model on trial does not say the same.
     """
 
     person: str | None
     similarity: float
     margin: float
+    most: Band = "trusted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class FakeNetworks(FakeVision):
     def trim(self) -> None:
         """They hold nothing."""
 
-    tidy = tidy_detection = trim
+    close = tidy = tidy_detection = trim
 
     def detect(self, images: Sequence[Image], scale: float = 1.0) -> list[list[Face]]:
         return [[Face(np.array([0, 0, 112, 112], np.float32), 0.9, np.zeros((5, 2), np.float32))] for _ in images]

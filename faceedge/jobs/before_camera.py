@@ -25,6 +25,7 @@ class LonePerson:
     def __init__(self, eyes: Eyes, start_s: float) -> None:
         self.burst = Burst(lambda a, b: similarity(a, b, eyes.metric), eyes.thresholds.grey, start_s)
         self._start_s = start_s
+        self._space = eyes.space
         self._track = 0
         self._seen: dict[int, float] = {}
 
@@ -41,7 +42,7 @@ class LonePerson:
             self._track = shot.track
             self.burst.start_over()
         hint = instruction(shot.assessment)
-        if hint is not None or template is None:
+        if hint is not None or template is None or template.space != self._space:  # as while recognisers change
             self.burst.pass_over(hint or "hold still")
             return
         portrait = Portrait(shot.face, shot.crop, shot.assessment, template)

@@ -51,13 +51,14 @@ class _Offer:
     crop: Image
     quality: float
     person: str | None
+    cut: Cut
 
 
 class Collector:
     """Start it, offer shots from one thread, stop it. Off, it takes none, but lets age what an earlier run has left.
 
     clock: unix seconds. seed: of the ranks by which crops are drawn. room: bytes free for the state directory.
-    may: whether there is anything to spare for a calibration just now.
+    may: whether there is anything to spare for a calibration just now. cut: replace it when another recogniser serves.
     """
 
     def __init__(
@@ -68,8 +69,7 @@ class Collector:
         self.is_on = settings.on
         self.kept = 0
         self._state = state
-        self._cut = cut
-        self._limits = Limits(settings.crops, cut.alignment)
+        self.cut = cut
         self._clock = clock
         self._ranks = np.random.default_rng(seed)
         self._may = may
@@ -100,7 +100,7 @@ class Collector:
             return
         recent = {at: seen for at, seen in self._last.items() if abs(shot.captured - seen) < self.settings.every_s}
         self._last = recent | {key: shot.captured}
-        self._offers.put("", _Offer(shot.crop, shot.assessment.quality, person))
+        self._offers.put("", _Offer(shot.crop, shot.assessment.quality, person, self.cut))
 
     def stop(self) -> None:
         """Stores what waits and ends the thread; one that is stuck on the disk is left behind."""
@@ -138,16 +138,19 @@ class Collector:
             raise StoreError(f"{self._state}: less than {LEAVE_FREE_BYTES // 1_000_000} MB are free; make room")
         rows = [(self._row(offer), offer.crop) for offer in offers]
         kept = captured.kept()
-        chosen = plan(kept, [row for row, _ in rows], self._limits)
+        chosen = plan(kept, [row for row, _ in rows], self._limits())
         added = captured.change([(row, crop) for row, crop in rows if row.id in chosen.added], chosen.dropped)
         self.kept = len(kept) - len(chosen.dropped) + added
         self._has_erased |= bool(chosen.dropped)
+
+    def _limits(self) -> Limits:
+        return Limits(self.settings.crops, self.cut.alignment)
 
     def _row(self, offer: _Offer) -> Kept:
         now = int(self._clock())
         light = float(cv2.cvtColor(offer.crop, cv2.COLOR_BGR2GRAY).mean())
         return Kept(
-            str(uuid.uuid4()), offer.person, now - now % DAY_S, self._cut.alignment, self._cut.build, offer.quality,
+            str(uuid.uuid4()), offer.person, now - now % DAY_S, offer.cut.alignment, offer.cut.build, offer.quality,
             light, float(self._ranks.random()),
         )  # fmt: skip
 
@@ -159,7 +162,7 @@ class Collector:
         self._chores_at = now
         expired = captured.expire(now, self.settings.days)
         kept = captured.kept()
-        dropped = plan(kept, (), self._limits).dropped
+        dropped = plan(kept, (), self._limits()).dropped
         captured.change((), dropped)
         self.kept = len(kept) - len(dropped)
         self._has_erased |= bool(expired or dropped)

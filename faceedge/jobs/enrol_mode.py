@@ -32,6 +32,7 @@ STOP_WITHIN_S = 1.0
 RUNNING, NOTHING_RUNS = "an enrolment is running; end it with enrol_stop, or wait", "no enrolment is running"
 NO_JOURNAL = "the journal cannot be written, and nobody is enrolled who is not written down"
 STOPPED, LEAVING = "stopped by a command", "the daemon was stopped"
+CHANGED = "another recogniser began to serve meanwhile; enrol again"
 
 
 class Diary(Protocol):
@@ -114,6 +115,13 @@ class EnrolMode:
         """Command `enrol_stop`: why not, or nothing."""
         with self._lock:
             return "" if self._run is not None and self._run.end(STOPPED) else NOTHING_RUNS
+
+    def look_through(self, registrar: Registrar) -> bool:
+        """Other networks serve from now on; call it when they do. What is running is ended, for pictures of two
+        recognisers do not compare; whether anything was."""
+        with self._lock:
+            self._registrar = registrar
+            return self._run is not None and self._run.end(CHANGED)
 
     def stop(self) -> None:
         """The daemon ends. What is being stored is stored as a whole or not at all."""

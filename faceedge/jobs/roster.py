@@ -28,21 +28,27 @@ class Roster:
     """Keeps `identifier` and `book` in step with a gallery. One thread calls it, any thread asks these two.
 
     book: the rules, None while they cannot be read. build: makes the search; another engine may stand in for `Index`.
+    space: of its templates. like: one of the same gallery, whose search is taken over where it is of the same space.
 
     Raises FaceedgeError when the gallery cannot be read at the start.
     """
 
-    def __init__(self, gallery: PeopleStore, metric: str, space: str, build: BuildSearch = Index.of) -> None:
+    def __init__(
+        self, gallery: PeopleStore, metric: str, space: str, build: BuildSearch = Index.of, like: Roster | None = None
+    ) -> None:  # fmt: skip
         self._gallery = gallery
         self._metric = metric
-        self._space = space
+        self.space = space
         self._build = build
         self._demanded: Levels | None = None
         self._is_compared = True
-        self._seen = gallery.changes()
-        self._index = self._load()
+        self._known: tuple[int, Search] = self._taken_over(like) or (gallery.changes(), self._load())
         self.book: Book | None = gallery.book()
-        self.identifier = Identifier(self._index)
+        self.identifier = Identifier(self._known[1])
+
+    def hand_to(self, gallery: PeopleStore) -> None:
+        """From now on it is followed through this connection, by the thread that this one belongs to."""
+        self._gallery = gallery
 
     def looks_alike(self, person: str) -> bool:
         """Whether somebody is flagged as looking like somebody else. While that is not known, everybody is."""
@@ -63,41 +69,48 @@ class Roster:
         """Loads what has changed. A gallery that cannot be read knows nobody: the door stays shut."""
         try:
             seen = self._gallery.changes()
-            if seen == self._seen:
+            if seen == self._known[0]:
                 return
             index = self._changed()
             # Read after the templates: whoever can be found is known with all that is said of them, as flags.
             self.book = self._gallery.book()
             was_compared, self._is_compared = self._is_compared, self._reaches()
-            self._index = index
+            self._known = seen, index
             self.identifier.replace(index)
-            self._seen = seen
             log.info("gallery reloaded")
             if was_compared and not self._is_compared:
                 log.warning("%s", NOT_COMPARED)
         except FaceedgeError as error:
-            if self._seen != UNREADABLE:
+            if self._known[0] != UNREADABLE:
                 log.error("%s; nobody is let in until it can be read", error)
-            self._seen = UNREADABLE
+            self._known = UNREADABLE, self._known[1]
             self.book = None
             self.identifier.replace(self._nobody())
 
+    def _taken_over(self, like: Roster | None) -> tuple[int, Search] | None:
+        """Up to which change, and the search."""
+        if like is None or (like._metric, like.space) != (self._metric, self.space):
+            return None
+        known = like._known
+        return None if known[0] == UNREADABLE else known
+
     def _reaches(self) -> bool:
-        return self._demanded is None or self._gallery.compared.reaches(self._space, self._demanded)
+        return self._demanded is None or self._gallery.compared.reaches(self.space, self._demanded)
 
     def _changed(self) -> Search:
         """Of a large gallery only those whose templates came or went; who asks meanwhile is answered as before."""
-        if self._seen == UNREADABLE or len(self._index) <= RELOADED:
+        seen, index = self._known
+        if seen == UNREADABLE or len(index) <= RELOADED:
             return self._load()
-        persons = self._gallery.touched(self._space, self._seen)
-        return self._index.replaced(persons, self._gallery.templates(self._space, persons))
+        persons = self._gallery.touched(self.space, seen)
+        return index.replaced(persons, self._gallery.templates(self.space, persons))
 
     def _load(self) -> Search:
-        index = self._build(self._gallery.templates(self._space), self._metric)
+        index = self._build(self._gallery.templates(self.space), self._metric)
         if not len(index):
             log.warning("nobody is enrolled for these models: the door opens for nobody; see faceedge enroll --help")
         return index
 
     def _nobody(self) -> Search:
-        none = Templates((), np.zeros((0, 1), np.float32), np.zeros(0, np.float32), self._space)
+        none = Templates((), np.zeros((0, 1), np.float32), np.zeros(0, np.float32), self.space)
         return self._build(none, self._metric)

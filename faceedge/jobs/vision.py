@@ -5,10 +5,11 @@ Used by the daemon, by enrolment, and by every command that looks at photos.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from faceedge.fit import Fit, Judging, Thresholds
 from faceedge.grade import Grader
 from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.engines import Engines, engines_of
+from faceedge.jobs.part import Make, Part
 from faceedge.jobs.reduce import enlarged, reduced
 from faceedge.manifest import Role
 from faceedge.models.active import chosen
@@ -37,6 +39,7 @@ from faceedge.types import Assessment, Face, Floats, Image, Template
 
 FRAMES_ON_CPU, CROPS_ON_CPU = 1, 8
 """More at once are slower there, by up to 1.6 a frame and 1.3 a crop: what lies between the layers leaves the cache."""
+W = TypeVar("W")
 Progress = Callable[[str, float], None]
 Around = Callable[[str, Engine], Engine]
 """Receives every engine, by role, and gives what is used in its place."""
@@ -59,12 +62,16 @@ class Portrait:
 class Vision:
     """Detector and recogniser that fit each other, and a quality network. Close it, or use it in a `with` block.
 
-    engines: by role, for those who measure. opener: where they come from. notices: of packages that run on sufferance.
+    opener: where engines come from. notices: of packages that run on sufferance. shared: parts of another vision, used
+    here, too, where they are of the packages that are meant.
+
+    Raises PackageError, EngineError, MissingExtra, and then leaves nothing open.
     """
 
     def __init__(
         self, detector: Package, recognizer: Package, opener: Engines, quality: Package | None = None,
         notices: Sequence[str] = (), around: Around = _as_it_is, portions: Portions = WHOLE,
+        *, shared: Sequence[Part[Any]] = (),
     ) -> None:  # fmt: skip
         self.detector_package = detector
         self.recognizer_package = recognizer
@@ -73,6 +80,7 @@ class Vision:
         self._notices = tuple(notices)
         self._around = around
         self._portions = portions
+        self._shared = shared
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
         self.crop_spec: CropSpec = align.crop_spec(self.alignment)
@@ -80,14 +88,61 @@ class Vision:
         if quality is not None:
             align.check(self.scheme, quality.manifest.alignment)
         self.source = self._source()
-        self.engines: dict[Role, Engine] = {}
+        self._parts: dict[Role, Part[Any]] = {}
+        self._is_closed = False
         try:
-            self.detector = self._open_detector(detector)
-            self.recognizer = self._open_recognizer(recognizer)
-            self.grader = self._open_grader(quality) if quality is not None else None
+            self._detector = self._part(detector, self._detector_of(detector))
+            self._recognizer = self._part(recognizer, self._recognizer_of(recognizer))
+            self._grader = self._part(quality, self._grader_of(quality)) if quality is not None else None
         except BaseException:
             self.close()
             raise
+        self._shared = ()  # what is not used here is another one's to close
+
+    def beside(
+        self, changed: Mapping[Role, Package | None], notices: Sequence[str] = (), spare: Vision | None = None
+    ) -> Vision:
+        """Another vision with other packages for some roles, opened beside this one; None is no network at all. What
+        stays the same is shared, and what is open in `spare`. Raises PackageError, EngineError, and then this one is as
+        it was."""
+        packages: dict[Role, Package | None] = {
+            "detector": self.detector_package, "recognizer": self.recognizer_package,
+            "quality": self.quality_package, **changed,
+        }  # fmt: skip
+        detector, recognizer = packages["detector"], packages["recognizer"]
+        if detector is None or recognizer is None:
+            raise PackageError("without a detector and a recogniser nobody is recognised; name a package")
+        shared = [*self._parts.values(), *(spare._parts.values() if spare is not None else ())]
+        return Vision(
+            detector, recognizer, self.opener, packages["quality"], notices, self._around, self._portions, shared=shared
+        )
+
+    @property
+    def detector(self) -> Detector:
+        return self._detector.worker
+
+    @property
+    def recognizer(self) -> Recognizer:
+        return self._recognizer.worker
+
+    @property
+    def grader(self) -> Grader | None:
+        return self._grader.worker if self._grader is not None else None
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """The detector's: it also cuts the crops, from the frame that it has."""
+        return self._detector.preprocessor
+
+    @property
+    def engines(self) -> dict[Role, Engine]:
+        """By role, for those who measure."""
+        return {role: part.engine for role, part in self._parts.items()}
+
+    @property
+    def packages(self) -> dict[Role, Package]:
+        """By role."""
+        return {role: part.package for role, part in self._parts.items()}
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -194,19 +249,15 @@ class Vision:
 
     def renew(self, role: Role) -> None:
         """Opens the engine of a role anew, by the thread that uses it. Raises EngineError, and then it is closed."""
-        if role == "detector":
-            self.detector = self._open_detector(self.detector_package)
-        elif role == "recognizer":
-            self.recognizer = self._open_recognizer(self.recognizer_package)
-        elif self.quality_package is not None:
-            self.grader = self._open_grader(self.quality_package)
+        if role in self._parts:
+            self._parts[role].renew()
 
     def trim(self) -> None:
         """Asks that what only larger batches need be given back; from any thread, it waits for nothing. The stages'
         threads do it after the batch at hand, or with their next `tidy_…`."""
-        for engine in list(self.engines.values()):
-            engine.trim()
-            self.opener.preprocessor(engine).trim()
+        for part in self._parts.values():
+            part.engine.trim()
+            part.preprocessor.trim()
 
     def tidy_detection(self) -> None:
         """For the thread of the detect stage when it has no frame."""
@@ -215,9 +266,10 @@ class Vision:
             self.grader.tidy()
 
     def close(self) -> None:
-        """Gives the engines' memory back."""
-        for engine in self.engines.values():
-            engine.close()
+        """Gives the memory of those engines back that nobody else uses."""
+        is_closed, self._is_closed = self._is_closed, True
+        for part in self._parts.values() if not is_closed else ():
+            part.leave()
 
     def __enter__(self) -> Vision:
         return self
@@ -258,29 +310,31 @@ class Vision:
         matrices = align.matrices([face.landmarks for face in faces], self.scheme, alignment)
         return self.preprocessor.warp(self.preprocessor.upload(image), matrices, align.crop_spec(alignment))
 
-    def _open_detector(self, package: Package) -> Detector:
-        family = detector_family(package.manifest)
-        engine, self.preprocessor = self._engine(package)
-        norm = package.manifest.normalisation
+    def _detector_of(self, package: Package) -> Make[Detector]:
+        family, norm = detector_family(package.manifest), package.manifest.normalisation
         portions = replace(self._portions, on_cpu=FRAMES_ON_CPU)
-        return Detector(engine, family, self.preprocessor, norm, load_landmarker(package), portions)
+        return lambda engine, preprocessor: Detector(
+            engine, family, preprocessor, norm, load_landmarker(package), portions
+        )
 
-    def _open_recognizer(self, package: Package) -> Recognizer:
+    def _recognizer_of(self, package: Package) -> Make[Recognizer]:
         portions = replace(self._portions, on_cpu=CROPS_ON_CPU)
-        return Recognizer(*self._engine(package), package.manifest, package.space, portions)
+        return lambda engine, preprocessor: Recognizer(engine, preprocessor, package.manifest, package.space, portions)
 
-    def _open_grader(self, package: Package) -> Grader:
+    def _grader_of(self, package: Package) -> Make[Grader]:
         assert package.head is not None, "read_package refuses a quality network without fit.toml"
-        portions = replace(self._portions, on_cpu=CROPS_ON_CPU)
-        return Grader(*self._engine(package), package.manifest, package.head, portions)
+        head, portions = package.head, replace(self._portions, on_cpu=CROPS_ON_CPU)
+        return lambda engine, preprocessor: Grader(engine, preprocessor, package.manifest, head, portions)
 
-    def _engine(self, package: Package) -> tuple[Engine, Preprocessor]:
-        """An engine, and what makes its inputs. The detector's also cuts the crops, from the frame that it has."""
+    def _part(self, package: Package, make: Make[W]) -> Part[W]:
         role = package.manifest.role
-        old = self.engines.get(role)
-        engine = self.opener.open(package) if old is None else self.opener.renew(package, old)
-        self.engines[role] = engine
-        return self._around(role, engine), self.opener.preprocessor(engine)
+        known = next((part for part in self._shared if part.is_of(package)), None)
+        if known is not None:
+            part: Part[W] = known.joined()
+        else:
+            part = Part(package, self.opener, make, lambda engine: self._around(role, engine))
+        self._parts[role] = part
+        return part
 
 
 def open_vision(
@@ -305,7 +359,7 @@ def open_vision(
     for needed in ("detector", "recognizer"):
         if needed not in found:
             raise PackageError(f"without a {needed} nobody is recognised; name another than none")
-    notices = [*warned(found.values(), models.accept_licences), *_unproven(found.values())]
+    notices = sufferance(found.values(), models.accept_licences)
     opener = engines_of(engine, state, builder)
     vision = Vision(found["detector"], found["recognizer"], opener, found.get("quality"), notices, around, portions)
     for package in found.values():  # its digest was checked before ONNX Runtime opened it by name
@@ -313,6 +367,11 @@ def open_vision(
             vision.close()
             raise PackageError(f"{package.label}: was replaced while it was opened; start again")
     return vision
+
+
+def sufferance(packages: Collection[Package], accepted: Sequence[str]) -> list[str]:
+    """A sentence for each package that runs on sufferance: its licence, or gates that it has not passed."""
+    return [*warned(packages, accepted), *_unproven(packages)]
 
 
 def _unproven(packages: Iterable[Package]) -> list[str]:

@@ -1,0 +1,154 @@
+"""Other networks in a running daemon: opened beside those that serve, tried beside them, then serving in their place.
+
+The `Host` of `jobs/swap.py`: its orders come from one thread at a time, `follow` from the main thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from faceedge.bundle import Bundle
+from faceedge.config import Models
+from faceedge.effort import Effort
+from faceedge.errors import PackageError
+from faceedge.flow import Flow
+from faceedge.gallery.store import Gallery
+from faceedge.jobs.roster import Roster
+from faceedge.jobs.vision import Vision, sufferance
+from faceedge.manifest import Role
+from faceedge.package import Package, read_package
+
+log = logging.getLogger(__name__)
+
+PACE_S = 0.25
+
+
+@dataclass(slots=True, eq=False)
+class Beside:
+    """Networks that are opened beside those that serve. bundle: once they were to look at people."""
+
+    vision: Vision
+    dual: bool = False
+    report: Mapping[str, Any] = field(default_factory=dict)
+    bundle: Bundle | None = None
+
+
+class Changing:
+    """gallery: the main thread's. open_gallery: another connection. taken: told once other networks serve. size: of the
+    picture that new ones are asked about first. effort: of the governor."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        models: Models,
+        gallery: Gallery,
+        open_gallery: Callable[[], Gallery],
+        taken: Callable[[Bundle], None],
+        effort: Callable[[], Effort],
+        size: tuple[int, int],
+    ) -> None:
+        self._flow = flow
+        self._models = models
+        self._gallery = gallery
+        self._open_gallery = open_gallery
+        self._taken = taken
+        self._effort = effort
+        self._size = size
+        self._number = flow.serving.number
+        self._rosters: tuple[Roster, ...] = (flow.serving.roster,)
+        self._before: Bundle | None = None
+        self._stop = threading.Event()
+
+    @property
+    def bundle(self) -> Bundle:
+        """Which serves now."""
+        return self._flow.serving
+
+    def prove(self) -> None:
+        """Asks those that serve once. Raises EngineError when one gives no answer."""
+        self.serving().prove(*self._size)
+
+    def follow(self) -> None:
+        """Loads what has changed in the gallery; the main thread calls it every second."""
+        for roster in self._rosters:
+            roster.follow()
+
+    def trim(self) -> None:
+        """See `Vision.trim`, of everything that is open."""
+        for bundle in self._open():
+            bundle.vision.trim()
+
+    def close(self) -> None:
+        """Gives all networks' memory back."""
+        self._stop.set()
+        for bundle in self._open():
+            bundle.vision.close()
+
+    def serving(self) -> Vision:
+        """See `Host.serving`."""
+        return self.bundle.vision
+
+    def prepare(self, packages: Mapping[Role, Package | None], *, dual: bool) -> Beside:
+        """See `Host.prepare`. What served before is still open, and is used as it is."""
+        now = self.serving()
+        wanted = {**now.packages, **packages}
+        there = [package for package in wanted.values() if package is not None]
+        spare = self._before.vision if self._before is not None else None
+        vision = now.beside(packages, sufferance(there, self._models.accept_licences), spare)
+        try:
+            vision.prove(*self._size)
+            for package in there:
+                if read_package(package.folder).build != package.build:
+                    raise PackageError(f"{package.label}: was replaced while it was opened; activate it again")
+        except BaseException:
+            vision.close()
+            raise
+        return Beside(vision, dual)
+
+    def pace(self) -> None:
+        """See `Host.pace`: as long as the door can spare nothing."""
+        while not self._effort().extras and not self._stop.wait(PACE_S):
+            pass
+
+    def trial(self, ready: Beside, *, shadow_s: float, canary: float, told: Callable[[float, str], None]) -> str:
+        """See `Host.trial`."""
+        raise NotImplementedError
+
+    def switch(self, ready: Beside) -> None:
+        """See `Host.switch`."""
+        bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
+        before = self.bundle
+        self._flow.change(bundle)
+        older, self._before = self._before, before
+        if older is not None and older is not bundle:
+            older.vision.close()
+        self._rosters = (bundle.roster, before.roster)
+        self._taken(bundle)
+
+    def retire(self) -> None:
+        """See `Host.retire`. What served last stays open as long as there is room, for the way back."""
+
+    def drop(self, ready: Beside) -> None:
+        """See `Host.drop`."""
+        if ready.bundle is self.bundle:
+            return
+        ready.vision.close()
+        self._rosters = tuple(bundle.roster for bundle in self._open())
+
+    def _bundle(self, vision: Vision) -> Bundle:
+        """The people as these networks know them. Raises StoreError, ConfigError."""
+        self._number += 1
+        with self._open_gallery() as gallery:  # of this thread
+            known = next((one for one in self._rosters if one.space == vision.space), None)
+            roster = Roster(gallery, vision.metric, vision.space, like=known)
+            bundle = self._flow.bundle(self._number, vision, roster)
+            roster.hand_to(self._gallery)
+        self._rosters = (*self._rosters, roster)
+        return bundle
+
+    def _open(self) -> list[Bundle]:
+        return [self.bundle, *([self._before] if self._before is not None else [])]
