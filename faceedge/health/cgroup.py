@@ -51,6 +51,11 @@ class OwnGroup:
         return max((share for layout, folder in self._chain() if (share := used_share(layout, folder)) is not None),
                    default=None)  # fmt: skip
 
+    def left(self, most: float) -> int | None:
+        """Bytes until some group is used to this share of its limit, negative beyond; None where none has a limit."""
+        held = (used_and_limit(layout, folder) for layout, folder in self._chain())
+        return min((int(most * limit) - used for used, limit in filter(None, held)), default=None)
+
     def _chain(self) -> list[tuple[Layout, Path]]:
         member = read_text(self.root / "proc/self/cgroup")
         if member != self._member:
@@ -113,12 +118,18 @@ def own_groups(root: Path = ROOT) -> list[tuple[Layout, Path]]:
 
 def used_share(layout: Layout, folder: Path) -> float | None:
     """Of one group: used of its limit, 0 and up; None where it has none."""
+    held = used_and_limit(layout, folder)
+    return held[0] / held[1] if held is not None else None
+
+
+def used_and_limit(layout: Layout, folder: Path) -> tuple[int, int] | None:
+    """Bytes of one group, what the kernel can take back left out; None where it has no limit."""
     limits = (_number(read_text(folder / name)) for name in layout.limits)
     limit = min((limit for limit in limits if limit is not None and limit < NO_LIMIT), default=0)
     used = _number(read_text(folder / layout.used))
     if limit <= 0 or used is None:
         return None
-    return max(0, used - _reclaimable(layout, folder)) / limit
+    return max(0, used - _reclaimable(layout, folder)), limit
 
 
 def _reclaimable(layout: Layout, folder: Path) -> int:

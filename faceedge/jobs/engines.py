@@ -56,6 +56,10 @@ class Engines(Protocol):
         """Sentences about engines that are open and run otherwise than asked for."""
         ...
 
+    def device_left(self) -> int | None:
+        """Bytes that are free on a device with memory of its own; None where engines live in the machine's."""
+        ...
+
     def is_idle(self) -> bool:
         """Whether what the engines share, a device, has nothing to do at this moment. Asked every few milliseconds."""
         ...
@@ -94,6 +98,10 @@ class OnnxEngines:
     def notices(self) -> Sequence[str]:
         """See `Engines.notices`."""
         return [self._notice] if self._notice else []
+
+    def device_left(self) -> int | None:
+        """See `Engines.device_left`; what a provider of ONNX Runtime has on a GPU is not seen."""
+        return None
 
     def is_idle(self) -> bool:
         """See `Engines.is_idle`: every stage has its own engine, so that whoever asks has nothing to wait for."""

@@ -65,6 +65,7 @@ class GpuEngines:
         self._settings = settings
         self._state = state
         self._gpu = gpu
+        self._machine = machine
         self._builder = builder
         self._plans = Plans(state, gpu, machine, self._note)
         self._host = CpuPreprocessor()
@@ -135,6 +136,10 @@ class GpuEngines:
             if one.engine.misfit
         ]
         return [*self._notices, *faults, *strays, *(self._builder.notices() if self._builder is not None else ())]
+
+    def device_left(self) -> int | None:
+        """See `Engines.device_left`: a Jetson's device shares the machine's memory."""
+        return None if self._machine.l4t else self._gpu.memory_info()[0]
 
     def is_idle(self) -> bool:
         """See `Engines.is_idle`."""
