@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from faceedge.bands import ANYWHERE, size_px
+from faceedge.bands import ANYWHERE, ON_TRIAL, size_px
 from faceedge.continuity import Trail
 from faceedge.types import SECOND_FACTOR_S, Decision, Evidence, Match, Shot
 from faceedge.votes import RANK, VOTES_LAST_S, Ruling, Vote
@@ -28,7 +28,8 @@ class Case:
     shots: all of them; counted: those that were recognised, of which `repeated` showed nothing new.
     poorest: the best of those too poor to vote. late: the newest that came too late to vote, or to decide.
     reached: how far the decisions of this cool-down went, by door. ready: since when somebody nearer comes first.
-    review: the newest question; asked: when, and for which doors.
+    review: the newest question; asked: when, and for which doors. is_passed_on: its votes were lost because another
+    recogniser took over.
     """
 
     camera: str
@@ -52,6 +53,7 @@ class Case:
     review: Decision | None = None
     asked: float = -math.inf
     asked_doors: tuple[str, ...] = ()
+    is_passed_on: bool = False
 
     @property
     def is_decided(self) -> bool:
@@ -152,7 +154,9 @@ class Case:
         if self.waits:
             return "behind"
         if self.late is not None:
-            return "too_slow"
+            return "model_changed" if self.is_passed_on else "too_slow"
         if self.votes and self.counted >= votes_needed and self.repeated * 2 >= self.counted:
             return "not_moving"
+        if any(vote.match.most in ("none", "grey") for vote in self.votes):
+            return ON_TRIAL
         return "too_few_shots" if self.votes else "low_quality"

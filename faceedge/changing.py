@@ -8,15 +8,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from faceedge.bundle import Bundle
 from faceedge.config import Models
 from faceedge.effort import Effort
-from faceedge.errors import PackageError
+from faceedge.errors import EngineError, PackageError
 from faceedge.flow import Flow
+from faceedge.gallery.base import Levels
 from faceedge.gallery.store import Gallery
+from faceedge.health.starts import Moment, now
+from faceedge.jobs.build_engines import Ending
+from faceedge.jobs.look_alikes import demanded
+from faceedge.jobs.room import Task, missing
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import Vision, sufferance
 from faceedge.manifest import Role
@@ -61,6 +67,7 @@ class Changing:
         self._number = flow.serving.number
         self._rosters: tuple[Roster, ...] = (flow.serving.roster,)
         self._before: Bundle | None = None
+        self._ending = Ending()
         self._stop = threading.Event()
 
     @property
@@ -82,9 +89,13 @@ class Changing:
         for bundle in self._open():
             bundle.vision.trim()
 
+    def leave(self) -> None:
+        """The daemon ends: nothing is waited for any more."""
+        self._stop.set()
+        self._ending.set()
+
     def close(self) -> None:
         """Gives all networks' memory back."""
-        self._stop.set()
         for bundle in self._open():
             bundle.vision.close()
 
@@ -94,13 +105,14 @@ class Changing:
 
     def prepare(self, packages: Mapping[Role, Package | None], *, dual: bool) -> Beside:
         """See `Host.prepare`. What served before is still open, and is used as it is."""
-        now = self.serving()
-        wanted = {**now.packages, **packages}
-        there = [package for package in wanted.values() if package is not None]
+        serving, accepted = self.serving(), self._models.accept_licences
+        self._make_room(packages)
+        there = [package for package in {**serving.packages, **packages}.values() if package is not None]
         spare = self._before.vision if self._before is not None else None
-        vision = now.beside(packages, sufferance(there, self._models.accept_licences), spare)
+        vision = serving.beside(packages, sufferance(there, accepted), spare)
         try:
-            vision.prove(*self._size)
+            self._settle(vision)
+            _aside(lambda: vision.prove(*self._size))
             for package in there:
                 if read_package(package.folder).build != package.build:
                     raise PackageError(f"{package.label}: was replaced while it was opened; activate it again")
@@ -108,6 +120,14 @@ class Changing:
             vision.close()
             raise
         return Beside(vision, dual)
+
+    def levels(self, ready: Beside) -> Levels | None:
+        """See `Host.levels`."""
+        return demanded(self._flow.numbers(ready.vision))
+
+    def moment(self) -> Moment:
+        """See `Host.moment`."""
+        return now()
 
     def pace(self) -> None:
         """See `Host.pace`: as long as the door can spare nothing."""
@@ -130,7 +150,12 @@ class Changing:
         self._taken(bundle)
 
     def retire(self) -> None:
-        """See `Host.retire`. What served last stays open as long as there is room, for the way back."""
+        """See `Host.retire`. What served last stays open as long as there is room for as much once more."""
+        if self._before is None:
+            return
+        theirs = [one for one in self._before.vision.packages.values() if not self.serving().has_open(one)]
+        if missing(theirs, self.serving().opener, self._task()):
+            self._close_former()
 
     def drop(self, ready: Beside) -> None:
         """See `Host.drop`."""
@@ -138,6 +163,40 @@ class Changing:
             return
         ready.vision.close()
         self._rosters = tuple(bundle.roster for bundle in self._open())
+
+    def _make_room(self, packages: Mapping[Role, Package | None]) -> None:
+        """For those of them that are not open. What is kept for the way back goes first. Raises EngineError."""
+        lack = self._lack(packages)
+        if lack and self._before is not None:
+            self._close_former()
+            lack = self._lack(packages)
+        if lack:
+            raise EngineError(lack)
+
+    def _lack(self, packages: Mapping[Role, Package | None]) -> str:
+        visions = [bundle.vision for bundle in self._open()]
+        closed = [
+            package
+            for package in packages.values()
+            if package is not None and not any(vision.has_open(package) for vision in visions)
+        ]
+        return missing(closed, self.serving().opener, self._task())
+
+    def _task(self) -> Task:
+        return Task(self._size, self._effort().batch)
+
+    def _close_former(self) -> None:
+        former, self._before = self._before, None
+        self._rosters = (self.bundle.roster,)
+        if former is not None:
+            former.vision.close()
+
+    def _settle(self, vision: Vision) -> None:
+        """Waits for engines that are built in a process of their own, while what serves goes on. Raises EngineError."""
+        there = [engine for bundle in self._open() for engine in bundle.vision.engines.values()]
+        for engine in vision.engines.values():
+            if all(engine is not one for one in there):
+                vision.opener.settle(engine, self._ending, lambda _share: None)
 
     def _bundle(self, vision: Vision) -> Bundle:
         """The people as these networks know them. Raises StoreError, ConfigError."""
@@ -152,3 +211,10 @@ class Changing:
 
     def _open(self) -> list[Bundle]:
         return [self.bundle, *([self._before] if self._before is not None else [])]
+
+
+def _aside(work: Callable[[], None]) -> None:
+    """In a thread that ends with it: what an engine keeps for every thread that asks it goes with that. Raises as it
+    does."""
+    with ThreadPoolExecutor(1, "first answers") as threads:
+        threads.submit(work).result()

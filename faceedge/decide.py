@@ -38,7 +38,7 @@ GONE, OTHER, ANEW = "not seen any more", "somebody else stands there", "asked an
 UNSURE, DONE = "not recognised well enough now", "decided already"
 """Why a second factor makes no grant."""
 
-PARTING = frozenset({"too_few_shots", "low_quality", "too_slow", "not_moving", "behind"})
+PARTING = frozenset({"too_few_shots", "low_quality", "too_slow", "not_moving", "behind", "model_changed"})
 """Reasons of refusals that are made when a track ends; they come late by nature."""
 RECOGNISED = frozenset({"locked_out", "look_alike", "on_trial"})
 """Reasons of reviews that are no failure of the face: it was recognised."""
@@ -80,12 +80,15 @@ class Judge:
         self._cases = {key: case.anew() for key, case in self._cases.items()}
 
     def succeed(self, before: Judge) -> None:
-        """Goes on where another judge leaves off, whose networks serve no more. What was decided stays; votes begin
-        anew, as templates of two recognisers do not compare, and who was locked out is known by them alone."""
-        self._cases = {key: case.anew() for key, case in before._cases.items()}
+        """Goes on where another judge leaves off, whose networks serve no more. What was decided stays. Of another
+        recogniser votes begin anew, as its templates do not compare, and by them alone it is known who is locked out.
+        """
         self._left = dict(before._left)
         if before.space == self.space:
+            self._cases = dict(before._cases)
             self._lockout.succeed(before._lockout)
+        else:
+            self._cases = {key: replace(case.anew(), is_passed_on=True) for key, case in before._cases.items()}
 
     def limits(self) -> dict[str, float]:
         """What decides where a door has no numbers of its own, by name, as the journal writes it down."""

@@ -41,6 +41,7 @@ from faceedge.types import Decision, Shot, Template
 
 CHANGE_WITHIN_S = 5.0
 """Of a stage; one that is silent for longer is ended by the watchdog."""
+LOOK_S = 0.1
 ENGINES_AFTER = 3
 """Faults in a row of one stage."""
 ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
@@ -85,9 +86,13 @@ class Flow:
     def bundle(self, number: int, vision: Vision, roster: Roster) -> Bundle:
         """These networks with a judge of their numbers. Raises ConfigError when those of a door do not go with them,
         StoreError."""
-        numbers = Numbers.of(self._config.door, self._config.decide, vision.door_thresholds, vision.judging)
+        numbers = self.numbers(vision)
         roster.demand(demanded(numbers))
         return Bundle(number, vision, roster, self._judge(vision, roster, numbers), numbers)
+
+    def numbers(self, vision: Vision) -> Numbers:
+        """By which the doors decide with these networks. Raises ConfigError when a door's own do not go with them."""
+        return Numbers.of(self._config.door, self._config.decide, vision.door_thresholds, vision.judging)
 
     def change(self, bundle: Bundle) -> None:
         """Lets other networks serve, and returns when nothing asks those before any more. Any thread but the stages'.
@@ -98,9 +103,16 @@ class Flow:
         self.detect.change(seen)
         for turn in (seen, decided):
             turn.hurried = True
-            if not turn.taken.wait(CHANGE_WITHIN_S):
-                raise EngineError("the stages do not come to an end of their batches; start faceedge again")
+            self._wait_for(turn)
         self.serving = bundle
+
+    def _wait_for(self, turn: Turn) -> None:
+        until = time.monotonic() + CHANGE_WITHIN_S
+        while not turn.taken.wait(LOOK_S):
+            if self.pipeline.is_finished:
+                raise EngineError("the daemon ends; what served before serves at its next start")
+            if time.monotonic() > until:
+                raise EngineError("the stages do not come to the end of their batches; start faceedge again")
 
     def _judge(self, vision: Vision, roster: Roster, numbers: Numbers) -> Judge:
         rules = self._config.decide

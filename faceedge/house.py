@@ -33,6 +33,8 @@ from faceedge.jobs.obey import handlers
 from faceedge.jobs.registrar import Registrar
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.site import Site
+from faceedge.jobs.swap_line import held
+from faceedge.jobs.swapper import Swapper
 from faceedge.jobs.vision import Vision, open_vision
 from faceedge.journal.notes import Notes
 from faceedge.journal.session import Session
@@ -79,12 +81,14 @@ class House:
         self.flow = Flow(self._ground(vision, roster), parts)
         self.changing = self._changing(gallery)
         parts.callback(self.changing.close)
+        self.swapper = Swapper(self._site(), self.changing, self.notes.model, self.feed.hurry)
         self.pipeline, self.publisher, self.recognise = self.flow.pipeline, self.flow.publisher, self.flow.recognise
         self.report = self._report()
         self._open_metrics(parts)
         for notice in self.report.notices():
             log.warning("%s", notice)
         builder.start()
+        self._start_swapper(parts)
         if self.exchange is not None:
             self.exchange.serve(self._handlers(), self.session.journal, self.feed.hurry)
             parts.callback(self.exchange.stop)
@@ -128,6 +132,21 @@ class House:
             self.keeper.effort, size,
         )  # fmt: skip
 
+    def _start_swapper(self, parts: ExitStack) -> None:
+        """A film that is worked through is decided by the same networks from its first picture to the last."""
+        if not self._plan.once:
+            parts.enter_context(held(self._state))
+            parts.callback(self._stop_swapper)
+            self.swapper.start()
+
+    def _stop_swapper(self) -> None:
+        self.changing.leave()
+        if not self.swapper.stop():
+            log.error("a swap of networks did not end in time")
+
+    def _site(self) -> Site:
+        return Site(self._state, self._cache, self._config.models)
+
     def _changed(self, bundle: Bundle) -> None:
         """Other networks serve: whoever is not part of the flow is told."""
         vision = bundle.vision
@@ -141,6 +160,7 @@ class House:
             self._config.door, self.vision, self.pipeline, self.publisher, self.session.journal, self.cameras,
             self.collector, self.enrol_mode, self.lockdown, self.keeper, self.exchange,
             self._plan.safe, self.flow.serving.numbers.notices, lambda: self.flow.serving.roster.notices,
+            self.swapper.as_json,
         )  # fmt: skip
 
     def _ground(self, vision: Vision, roster: Roster) -> Ground:
@@ -209,9 +229,8 @@ class House:
 
     def _handlers(self) -> dict[str, Handler]:
         """What a signed command can do here."""
-        site = Site(self._state, self._cache, self._config.models)
         return {
-            **handlers(self.lockdown, site, self._begin_anew),
+            **handlers(self.lockdown, self.swapper.accept, self._begin_anew),
             "confirm": lambda args, _key: self.recognise.confirm(str(args["decision"])),
             "enrol": lambda args, _key: self.enrol_mode.begin(args),
             "enrol_stop": lambda _args, _key: self.enrol_mode.end(),

@@ -53,6 +53,8 @@ class Report:
     """Sentences about doors whose numbers are looser than usual."""
     of_people: Callable[[], Sequence[str]] = tuple
     """Sentences about who is enrolled."""
+    swap: Callable[[], dict[str, Any] | None] = lambda: None
+    """How far the newest order for other networks is."""
 
     def state(self) -> dict[str, Any]:
         """As documented in docs/mqtt.md."""
@@ -70,6 +72,7 @@ class Report:
             "journal": {"ok": self.journal.trouble is None, "head": head.as_json() if head else None},
             "capture": self.collector.as_json(),
             "enrolment": self.enrolment.as_json(),
+            "swap": self.swap(),
             "lockdown": self.lockdown.is_on,
             "safe_mode": self.safe.as_json() if self.safe is not None else {"on": False},
             **(self.exchange.as_json() if self.exchange is not None else {}),

@@ -183,6 +183,10 @@ class Vision:
         opened = (self.detector_package, self.recognizer_package, self.quality_package)
         return {package.manifest.role: package.build for package in opened if package is not None}
 
+    def has_open(self, package: Package) -> bool:
+        """Whether this very package is open here."""
+        return any(part.is_of(package) for part in self._parts.values())
+
     def crops(self, image: Image, faces: Sequence[Face]) -> list[Image]:
         """Aligned crops of faces of one image, in the recogniser's size."""
         return self._cut(image, faces, self.alignment)
