@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Final
+from typing import Final, get_args
 
 from faceedge.config import Decide, DoorDecide
 from faceedge.fit import Judging, Thresholds
@@ -16,6 +16,10 @@ USABLE_QUALITY = PRODUCT.usable
 TRUSTED_QUALITY = PRODUCT.trusted
 ANYWHERE: Final = ""
 """In place of a door, where none has numbers of its own."""
+WORTH: tuple[Band, ...] = get_args(Band)
+"""From nothing to most."""
+ON_TRIAL: Final = "on_trial"
+"""The reason where a model on trial does not say the same as the one that serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +51,42 @@ class Limits:
         return size_px(shot) >= self.face_px and shot.assessment.quality >= self.usable
 
     def is_certain(self, match: Match) -> bool:
-        """Whether one match by itself says who it is: near enough, and well before the second."""
-        return match.similarity >= self.match and match.margin >= self.margin
+        """Whether one match by itself says who it is: near enough, well before the second, and nobody objects."""
+        return self._is_clear(match) and WORTH.index(match.most) > WORTH.index("grey")
 
     def band(self, shot: Shot, match: Match) -> Band:
-        """Where one shot stands: similarity first, then how far the picture and the lead can be trusted."""
+        """Where one shot stands, but not above what the match may count for."""
+        return lesser(self._band(shot, match), match.most)
+
+    def is_denied(self, shot: Shot, match: Match) -> bool:
+        """Whether it would name somebody if a model on trial did not say otherwise."""
+        return match.most == "none" != self._band(shot, match)
+
+    def doubt(self, shot: Shot, match: Match) -> str:
+        """Why a match in the grey band is no more than that."""
+        if self._band(shot, match) != "grey":
+            return ON_TRIAL
+        if not match.margin >= self.margin:
+            return "ambiguous"
+        return "grey_zone" if match.similarity < self.match else "low_quality"
+
+    def _is_clear(self, match: Match) -> bool:
+        return match.similarity >= self.match and match.margin >= self.margin
+
+    def _band(self, shot: Shot, match: Match) -> Band:
+        """Similarity first, then how far the picture and the lead can be trusted."""
         if match.person is None or not match.similarity >= self.grey:
             return "none"
-        if not self.is_certain(match):
+        if not self._is_clear(match):
             return "grey"
         if shot.assessment.quality >= self.trusted:
             return "trusted"
         return "low_quality" if match.similarity >= self.strict else "grey"
 
-    def doubt(self, match: Match) -> str:
-        """Why a match in the grey band is no more than that."""
-        if not match.margin >= self.margin:
-            return "ambiguous"
-        return "grey_zone" if match.similarity < self.match else "low_quality"
+
+def lesser(*bands: Band) -> Band:
+    """The lowest of them."""
+    return min(bands, key=WORTH.index)
 
 
 def size_px(shot: Shot) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from faceedge.bands import Limits
+from faceedge.bands import ON_TRIAL, Limits
 from faceedge.types import Band, Floats, Match, Outcome, Shot, Template
 
 VOTES_LAST_S = 5.0
@@ -54,11 +54,12 @@ def ruling(votes: Sequence[Vote], seen: Sequence[Vote], limits: Limits) -> Rulin
         is_trusted = above.count("trusted") >= limits.votes
         return Ruling("grant", "match", "trusted" if is_trusted else "low_quality", person, len(above))
     if band == "grey" and len(same) >= limits.votes:
-        return Ruling("review", limits.doubt(newest.match), "grey", person, len(same))
+        return Ruling("review", limits.doubt(newest.shot, newest.match), "grey", person, len(same))
     usable = [vote for vote in seen if limits.is_usable(vote.shot)]
     strangers = len(usable) - len(agreeing(usable, limits))
     if band == "none" and strangers >= limits.votes:
-        return Ruling("deny", "unknown", votes=strangers)
+        is_disputed = any(limits.is_denied(vote.shot, vote.match) for vote in usable)
+        return Ruling("deny", ON_TRIAL if is_disputed else "unknown", votes=strangers)
     return None
 
 

@@ -15,6 +15,7 @@ REASONS = {
     "behind": "somebody stood nearer and was not decided yet when the face was gone",
     "locked_out": "{who} was recognised, but a face like this has failed too often lately and needs a second factor",
     "look_alike": "{who} was recognised, but looks like somebody else of the gallery, and this door then wants more",
+    "on_trial": "the model that serves recognised somebody, and the one that is on trial beside it did not",
     "too_slow": "the face was gone before this machine, which had too much to do, came to recognise it in time",
     "escort_missing": "{who} was recognised, but may pass only together with somebody who was not seen",
     "clock": "{who} was recognised, but may pass at certain times only and the clock cannot be trusted",
@@ -63,6 +64,8 @@ REASON_CURES = {
     "locked_out": "give the second factor, or wait: the lock lasts 30 s, after more failures up to 300 s",
     "look_alike": "give the second factor; if they cannot be mistaken: faceedge people set NAME --no-look-alike OTHER "
     "--reason WHY",
+    "on_trial": "come again: while a model is on trial, some are let in only when both agree; see how it went: "
+    "faceedge model history",
     "too_slow": "see what else runs on the machine; use a smaller detector, smaller pictures or fewer cameras",
     "escort_missing": "come together with the escort: both must be seen within a few seconds",
     "clock": "set the network time of this machine",
