@@ -65,12 +65,13 @@ class Broker(Section):
 class Models(Section):
     """Packages by `name`, `name@version` or folder path; a name here pins the role. Empty: what `faceedge model
     activate` chose, else the built-in one, for `quality` none. accept_licences: allowed beside the permissive ones,
-    spelt as in the manifest."""
+    spelt as in the manifest. keep: packages a role that have served and do so no more; older ones are deleted."""
 
     detector: str = ""
     recognizer: str = ""
     quality: str = ""
     accept_licences: Annotated[tuple[str, ...], Words] = ()
+    keep: int = Field(3, ge=1, le=100)
 
 
 class EngineSettings(Section):

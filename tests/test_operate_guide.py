@@ -19,7 +19,7 @@ from faceedge import door_limits, pipeline
 from faceedge.backends.machine_facts import l4t_fault
 from faceedge.door import rotation
 from faceedge.door.contract import DoorState
-from faceedge.door.events import About, AlertEvent, DeviceEvent, GovernorEvent, Kind, Verdict
+from faceedge.door.events import About, AlertEvent, DeviceEvent, GovernorEvent, Kind, ModelEvent, Verdict
 from faceedge.jobs import roster
 from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.gpu_engines import GpuEngines
@@ -44,6 +44,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "device": get_args(inspect.get_annotations(DeviceEvent, eval_str=True)["what"]),
     "alert": get_args(inspect.get_annotations(AlertEvent, eval_str=True)["what"]),
     "governor": get_args(inspect.get_annotations(GovernorEvent, eval_str=True)["step"]),
+    "model": get_args(inspect.get_annotations(ModelEvent, eval_str=True)["what"]),
 }
 """What an event of this kind may tell that is worth words of its own."""
 SOURCES: Mapping[str, tuple[Any, ...]] = {

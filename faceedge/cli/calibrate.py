@@ -7,7 +7,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
-from faceedge.cli import calibrate_quality, calibrate_thresholds, noting, opening
+from faceedge.cli import calibrate_quality, calibrate_thresholds, model_swap, noting, opening
 from faceedge.cli.model_site import open_site
 from faceedge.cli.model_table import print_table
 from faceedge.errors import BadInput
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         done = calibrate(order, site, settings.engine, progress)
         document = _document(done)
         note("model", {"done": "calibrated"} | {key: document[key] for key in _NOTED})
-        activated = _activate(done, args, note) if args.activate else None
+        activated = _activate(done, args, progress) if args.activate else None
     if args.json:
         opening.print_json(document | {"activated": activated})
     else:
@@ -124,21 +124,13 @@ def _order(args: argparse.Namespace, capture: config.Capture | None) -> Order:
     )  # fmt: skip
 
 
-def _activate(done: Calibrated, args: argparse.Namespace, note: noting.Note) -> str | None:
+def _activate(done: Calibrated, args: argparse.Namespace, progress: opening.Progress) -> str | None:
     """Label of what now serves; None when nothing may be activated."""
-    from faceedge.jobs.choose_model import activate
+    from faceedge.jobs.swap import Order
 
     if done.choice is None:
         return None
-    chosen = activate(done.choice.package, open_site(args), _silent)
-    if chosen.is_new:
-        build = chosen.package.build if chosen.package else None
-        note("model", {"done": "activated", "role": chosen.role, "package": chosen.label, "build": build})
-    return chosen.label
-
-
-def _silent(_text: str, _done: float) -> None:
-    """The bar is still at the calibration."""
+    return str(model_swap.carry_out(args, Order(name=done.choice.package), progress)["package"])
 
 
 def _document(done: Calibrated) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
-from faceedge.cli import model_add, model_choose, model_verify, opening
+from faceedge.cli import model_add, model_choose, model_history, model_verify, opening
 from faceedge.cli.model_site import open_site
 from faceedge.cli.model_table import print_table
 
 if TYPE_CHECKING:
     from faceedge.jobs.list_models import Row
+    from faceedge.jobs.site import Site
     from faceedge.manifest import Manifest
     from faceedge.models.catalogue import Entry
 
@@ -21,7 +22,7 @@ Action = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Adds `model list|add|verify|activate|rollback|remove`."""
+    """Adds `model list|add|verify|activate|rollback|remove|history`."""
     parser = commands.add_parser(
         "model",
         help="add, check and choose the networks that find and tell apart faces",
@@ -38,6 +39,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     model_add.add(actions, opening.add_action)
     model_verify.add(actions, opening.add_action)
     model_choose.add(actions, opening.add_action)
+    model_history.add(actions, opening.add_action)
 
 
 def list_models(args: argparse.Namespace) -> int:
@@ -50,14 +52,27 @@ def list_models(args: argparse.Namespace) -> int:
         return 0
     from faceedge.jobs.list_models import list_rows
 
-    rows, faults = list_rows(open_site(args))
+    site = open_site(args)
+    rows, faults = list_rows(site)
     if args.json:
-        opening.print_json({"models": [_document(row) for row in rows], "faults": faults})
+        opening.print_json({"models": [_document(row) for row in rows], "faults": faults, "swap": _under_way(site)})
         return 0
     _show(rows)
     for fault in faults:
         print(fault)
+    if (swap := _under_way(site)) is not None:
+        print(f"a swap is under way, {swap['step']} ({swap['share']:.0%}): {swap['text']}")
     return 0
+
+
+def _under_way(site: Site) -> dict[str, Any] | None:
+    """What a daemon that runs is at; None when it is at nothing, or none runs."""
+    from faceedge.jobs.swap_line import is_running, read_progress
+
+    now = read_progress(site.state)
+    if now is None or now.done or not is_running(site.state):
+        return None
+    return now.model_dump(mode="json", exclude={"outcome"})
 
 
 def _show(rows: Sequence[Row]) -> None:
@@ -66,6 +81,11 @@ def _show(rows: Sequence[Row]) -> None:
     for row in rows:
         if row.found.fault:
             print(f"{row.found.label} is broken: {row.found.fault}")
+    for row in rows:
+        if row.is_on_trial:
+            print(
+                f"{row.found.label} is on trial: after a bad end in its first ten minutes the one before serves again"
+            )
     refused = [row for row in rows if row.found.package is not None and not row.is_allowed]
     if refused:
         print("! a start refuses this licence unless [models] accept_licences names it")
@@ -96,6 +116,7 @@ def _document(row: Row) -> dict[str, Any]:
     document: dict[str, Any] = {
         "package": found.label, "standing": row.standing or None, "role": row.role or None,
         "built_in": found.is_built_in, "folder": str(found.folder), "fault": found.fault or None, "bytes": row.bytes,
+        "on_trial": row.is_on_trial,
     }  # fmt: skip
     if package is not None:
         manifest = package.manifest

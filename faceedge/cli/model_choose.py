@@ -1,28 +1,38 @@
-"""`faceedge model activate`, `rollback` and `remove`: which packages serve from the next start on."""
+"""`faceedge model activate`, `rollback` and `remove`: which packages serve."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from faceedge.cli import noting, opening
+from faceedge.cli import model_swap, noting, opening
 from faceedge.cli.model_site import ROLES, open_site
 
-if TYPE_CHECKING:
-    from faceedge.jobs.choose_model import Chosen
-
-LATER = "A running daemon goes on with what it has and takes it at its next start."
+LATER = "A daemon that runs takes it over while the door goes on; where none runs, it counts from the next start on."
+LONGEST_MIN = 1440.0
 
 
 def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
     """Adds `activate`, `rollback` and `remove` to `model`."""
     activating = action(
-        actions, "activate", run_activate, "let a package serve its role from the next start on",
-        "faceedge model activate yunet@2023mar",
-        f"The package is verified first, and must fit the other networks. {LATER}",
+        actions, "activate", run_activate, "let a package serve its role",
+        "faceedge model activate yunet@2023mar --shadow 30 --canary 0.1",
+        f"In five steps: stage, verify, prepare, switch, retire; if one fails, what served before serves. {LATER}",
     )  # fmt: skip
     activating.add_argument("name", metavar="NAME", help="name (the highest version) or name@version")
+    activating.add_argument(
+        "--shadow", type=_minutes, default=0.0, metavar="MIN", help="minutes for which it only looks on first, and "
+        "is not taken when it disagrees, is slow or fails",
+    )  # fmt: skip
+    activating.add_argument(
+        "--canary", type=_share, default=0.0, metavar="SHARE", help="then share of the tracks, 0 to 1, that it decides "
+        "together with what serves: a door opens only where both agree",
+    )  # fmt: skip
+    activating.add_argument(
+        "--dual", action="store_true", help="let the old recogniser still know the people whom the new one cannot "
+        "know, until they are enrolled again",
+    )  # fmt: skip
     back = action(
         actions, "rollback", run_rollback, "go back to the package that served a role before",
         "faceedge model rollback detector", LATER,
@@ -43,24 +53,25 @@ def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
 
 def run_activate(args: argparse.Namespace) -> int:
     """Activates a package."""
-    from faceedge.jobs.choose_model import activate
+    from faceedge.jobs.swap import Order
 
-    site, worse = open_site(args), _reason(args)
-    with noting.noted(args) as note, opening.progress_bar() as progress:
-        chosen = activate(args.name, site, progress, agreed=args.yes, accept_worse=worse)
-        _note(note, "activated", chosen, worse)
-    return _tell(chosen, args)
+    order = Order(
+        name=args.name, shadow_s=60 * args.shadow, canary=args.canary, dual=args.dual, agreed=args.yes,
+        accept_worse=_reason(args),
+    )  # fmt: skip
+    with opening.progress_bar() as progress:
+        document = model_swap.carry_out(args, order, progress)
+    return _tell(document, args)
 
 
 def run_rollback(args: argparse.Namespace) -> int:
     """Goes back to the previous package of a role."""
-    from faceedge.jobs.choose_model import rollback
+    from faceedge.jobs.swap import Order
 
-    site, worse = open_site(args), _reason(args)
-    with noting.noted(args) as note, opening.progress_bar() as progress:
-        chosen = rollback(args.role, site, progress, agreed=args.yes, accept_worse=worse)
-        _note(note, "rolled_back", chosen, worse)
-    return _tell(chosen, args)
+    order = Order(args.role, agreed=args.yes, accept_worse=_reason(args))
+    with opening.progress_bar() as progress:
+        document = model_swap.carry_out(args, order, progress)
+    return _tell(document, args)
 
 
 def run_remove(args: argparse.Namespace) -> int:
@@ -84,28 +95,51 @@ def _reason(args: argparse.Namespace) -> str:
     return "" if args.accept_worse is None else reason(args.accept_worse)
 
 
-def _note(note: noting.Note, done: str, chosen: Chosen, worse: str) -> None:
-    if chosen.is_new:
-        build = chosen.package.build if chosen.package else None
-        body = {"done": done, "role": chosen.role, "package": chosen.label, "build": build}
-        note("model", body | ({"accepted_worse": worse} if worse else {}))
-
-
-def _tell(chosen: Chosen, args: argparse.Namespace) -> int:
+def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
     from faceedge.jobs.site import SPOKEN
 
-    spoken = SPOKEN[chosen.role]
+    spoken, label = SPOKEN[document["role"]], document["package"]
     if args.json:
-        opening.print_json(
-            {
-                "role": chosen.role, "package": chosen.label, "before": chosen.before, "changed": chosen.is_new,
-                "strangers": chosen.strangers,
-            }
-        )  # fmt: skip
-    elif chosen.is_new:
-        print(f"{chosen.label} is the {spoken} from the next start on, in place of {chosen.before}")
-        if chosen.strangers:
-            print(f"{chosen.strangers} of the people enrolled must be enrolled again: it does not know them")
-    else:
-        print(f"{chosen.label} is the {spoken} already")
+        opening.print_json(document)
+        return 0
+    if not document["changed"]:
+        print(f"{label} is the {spoken} already")
+        return 0
+    since = "now" if document["live"] else "from the next start on"
+    print(f"{label} is the {spoken} {since}, in place of {document['before']}")
+    if document["embedded"]:
+        print(f"{opening.counted(document['embedded'], 'person').replace('persons', 'people')} got templates of it")
+    if document["unknown"]:
+        print(
+            f"{document['unknown']} of the people enrolled must be enrolled again: it does not know them; "
+            "faceedge people list names them"
+        )
+    for line in document.get("why", ""), _shown(document.get("report")):
+        if line:
+            print(line)
     return 0
+
+
+def _shown(report: Any) -> str:
+    """What a trial has shown, in one line."""
+    if not isinstance(report, dict):
+        return ""
+    return "the trial: " + ", ".join(f"{name} {value}" for name, value in report.items() if not isinstance(value, dict))
+
+
+def _minutes(text: str) -> float:
+    return _number(text, LONGEST_MIN, "minutes")
+
+
+def _share(text: str) -> float:
+    return _number(text, 1.0, "as a share of the tracks")
+
+
+def _number(text: str, most: float, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {most:g}, {what}")
+    return number

@@ -17,9 +17,11 @@ from faceedge import logs
 from faceedge.cli.careful import Careful, is_watched
 from faceedge.cli.generations import Check, Generations, read_startable
 from faceedge.cli.lines import JsonLines
+from faceedge.cli.way_back import go_back
 from faceedge.config import Config
 from faceedge.daemon import Daemon
 from faceedge.errors import ConfigError
+from faceedge.jobs import on_trial
 from faceedge.seams import Seams
 
 log = logging.getLogger("faceedge.events")
@@ -58,6 +60,16 @@ def run(args: argparse.Namespace, seams: Seams | None = None) -> int:
 
 def _run(args: argparse.Namespace, careful: Careful | None, seams: Seams | None) -> int:
     settings = configuration.load(args.config) if careful is None else careful.begin()
+    state = configuration.state_dir(settings)
+    if not args.once:
+        go_back(state)
+    code = _serve(args, settings, careful, seams)
+    if not args.once and code == 0:
+        on_trial.end(state)
+    return code
+
+
+def _serve(args: argparse.Namespace, settings: Config, careful: Careful | None, seams: Seams | None) -> int:
     if not args.json:
         return _generations(args, settings, log_event, careful, seams).run_until_signal()
     with JsonLines(sys.stdout.fileno(), 0 if args.once else MOST_WAITING) as lines:

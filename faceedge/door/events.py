@@ -16,7 +16,17 @@ from faceedge.door.contract import DoorState, Pseudonym, Token, Words, fresh_tok
 from faceedge.door.signed import DecisionId
 
 Kind = Literal[
-    "decision", "second_factor", "door", "camera", "enrolment", "lockdown", "device", "alert", "governor", "dropped"
+    "decision",
+    "second_factor",
+    "door",
+    "camera",
+    "enrolment",
+    "lockdown",
+    "device",
+    "alert",
+    "governor",
+    "model",
+    "dropped",
 ]
 Verdict = Literal["opened", "refused", "lost", "unsent"]
 About = Literal["away", "frozen", "replay", "dark", "quality"]
@@ -144,6 +154,28 @@ class GovernorEvent(Event):
     """Pictures of one camera that come faster than this are passed over."""
 
 
+class ModelEvent(Event):
+    """Another network serves, or was to and does not."""
+
+    kind = "model"
+    what: Literal["activated", "rolled_back", "failed", "went_back"]
+    """`went_back`: a start did it, after a bad end within ten minutes of a switch. `failed`: nothing has changed."""
+    role: Literal["detector", "recognizer", "quality"] | None
+    """What the network is for; null when an order failed before that was known."""
+    package: str = Field(max_length=400)
+    """What serves now, or was to; empty is the built-in one, or what served before."""
+    before: str = Field(max_length=400)
+    """What served until then; empty is the built-in one, or none."""
+    ok: bool
+    """Whether what was ordered serves."""
+    step: Literal["stage", "verify", "prepare", "switch", "retire"] | None
+    """Where an order failed."""
+    why: Text
+    """Why it failed, or what did not go well after the switch."""
+    by: str = Field(max_length=80)
+    """`cli`, `mqtt:` and the site key, or `rule`."""
+
+
 class AlertEvent(Event):
     """Somebody should look after the device itself."""
 
@@ -171,7 +203,7 @@ class DroppedEvent(Event):
 
 EVENTS: tuple[type[Event], ...] = (
     DecisionEvent, ControllerEvent, CameraEvent, EnrolmentEvent, LockdownEvent, DeviceEvent, AlertEvent, GovernorEvent,
-    DroppedEvent,
+    ModelEvent, DroppedEvent,
 )  # fmt: skip
 
 

@@ -34,10 +34,15 @@ class LockdownArgs(Args):
 
 
 class ActivateArgs(Args):
-    """name: of an installed package, as `name` or `name@version`. yes: 1 also when people enrolled are then unknown."""
+    """name: of an installed package, as `name` or `name@version`. yes: 1 also when people enrolled are then unknown.
+    shadow: minutes for which it looks on first. canary: percent of the tracks that it then decides together with what
+    serves. dual: 1 lets what serves still recognise the people whom the new one cannot know."""
 
     name: ModelName
     yes: Literal[0, 1] = 0
+    shadow: int = Field(0, ge=0, le=1440)
+    canary: int = Field(0, ge=0, le=100)
+    dual: Literal[0, 1] = 0
 
 
 class RollbackArgs(Args):

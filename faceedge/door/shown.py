@@ -153,6 +153,31 @@ class ShownSafeMode(Shown):
     """Whose cameras run; only when on."""
 
 
+class ShownSwap(Shown):
+    """How far the newest order for another network is, since the start."""
+
+    id: str
+    """Names the order."""
+    by: str
+    """`cli`, or `mqtt:` and the site key."""
+    role: Literal["detector", "recognizer", "quality"] | None
+    """What the network is for; null while that is not known."""
+    name: str
+    """The package that was named; empty: the one that served before."""
+    step: Literal["stage", "verify", "prepare", "switch", "retire"]
+    """Which of the five steps is at work, or was the last."""
+    share: float
+    """Of that step, 0 to 1."""
+    text: str
+    """What is being done, for a person to read."""
+    done: bool
+    """It has ended."""
+    ok: bool
+    """What was ordered serves."""
+    why: str
+    """Why it does not, or what did not go well after the switch."""
+
+
 class ShownOutbox(Shown):
     """Events on their way."""
 
@@ -234,3 +259,5 @@ class State(Shown):
     """True: every door stays shut."""
     safe_mode: ShownSafeMode
     """After a crash loop."""
+    swap: ShownSwap | None = None
+    """Of networks; null before the first since the start."""

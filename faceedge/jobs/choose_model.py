@@ -1,6 +1,6 @@
-"""Which package serves a role from the next start on: activated, taken back, and who loses what by it.
+"""Which package is to serve a role: found, and checked before it may; and packages that nobody needs, deleted.
 
-Run by `faceedge model activate`, `rollback` and `remove`. A running daemon is not touched.
+Run by `jobs/swap.py`, and by `faceedge model remove`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faceedge.errors import BadInput, PackageError, StoreError
-from faceedge.gallery.store import Gallery
+from faceedge.errors import BadInput, PackageError
 from faceedge.jobs.check_model import check_kin, check_package, misfits
+from faceedge.jobs.photo_check import check_photo
 from faceedge.jobs.proof import check_proven
 from faceedge.jobs.site import ROLES, SPOKEN, Site
 from faceedge.manifest import Role
-from faceedge.models.active import BUILT_IN, Standing, stand, standing
+from faceedge.models.active import BUILT_IN, Standing, standing
 from faceedge.models.licence import check_licence
 from faceedge.models.place import remove_package
 from faceedge.models.store import DEFAULTS, every_package, find_package
@@ -25,52 +25,78 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What serves a role from the next start on; package: None is no network at all. before: label of what served it
-    until now. is_new: whether that is a change. strangers: enrolled people whom the new recogniser does not know."""
+class Choice:
+    """What is to serve a role; package: None is no network at all. wanted: its label as it is kept, empty for what is
+    built in. standing: as it is now. is_return: it is the one that served before."""
 
     role: Role
     package: Package | None
-    before: str
-    is_new: bool
-    strangers: int = 0
+    wanted: str
+    standing: Standing
+    is_return: bool = False
 
     @property
     def label(self) -> str:
         return self.package.label if self.package else "none"
 
+    @property
+    def before(self) -> str:
+        """Label of what serves until now."""
+        return self.standing.active or BUILT_IN.get(self.role, "none")
 
-def activate(
-    name: str, site: Site, progress: Progress, *, agreed: bool = False, accept_worse: str = ""
-) -> Chosen:  # fmt: skip
-    """Makes the package called `name` serve its role. agreed: also when enrolled people are then unknown.
-    accept_worse: the reason for which an INT8 package without passed gates is to serve.
+    def check_unchanged(self) -> None:
+        """Raises PackageError when what was checked is no longer what is there."""
+        if self.package is not None and read_package(self.package.folder).build != self.package.build:
+            raise PackageError(f"{self.package.label}: was replaced while it was checked; activate it again")
 
-    Raises PackageError when it is broken, of a licence that is not allowed, or does not fit its neighbours; BadInput
-    when the configuration decides, people would become unknown, or an INT8 package has not passed its gates.
-    """
+
+def choose(name: str, site: Site, progress: Progress) -> Choice:
+    """The package called `name`, for its role. Raises PackageError when there is none or it is damaged, BadInput when
+    the configuration decides."""
     if "/" in name:
         raise BadInput(f"{name}: is a path; add the package first: faceedge model add {name}")
     package = find_package(name, site.state, site.cache, progress)
-    _check_free_choice(package.manifest.role, site)
-    check_proven(package, accept_worse)
+    role = package.manifest.role
+    _check_free_choice(role, site)
     wanted = "" if package.manifest.name in DEFAULTS else package.label
-    return _choose(package.manifest.role, wanted, package, site, progress, agreed=agreed)
+    return Choice(role, package, wanted, standing(role, site.state))
 
 
-def rollback(
-    role: Role, site: Site, progress: Progress, *, agreed: bool = False, accept_worse: str = ""
-) -> Chosen:  # fmt: skip
-    """Makes the package that served `role` before the present one serve it again. Raises as `activate`."""
+def choose_former(role: Role, site: Site, progress: Progress) -> Choice:
+    """The package that served `role` before the present one. Raises as `choose`, BadInput also when none has."""
     _check_free_choice(role, site)
     now = standing(role, site.state)
     if now.active == now.previous:
         raise BadInput(f"no {SPOKEN[role]} was activated before, so there is nothing to go back to")
     name = now.previous or BUILT_IN.get(role, "")
     package = find_package(name, site.state, site.cache, progress) if name else None
-    if package is not None:
-        check_proven(package, accept_worse)
-    return _choose(role, now.previous, package, site, progress, agreed=agreed)
+    return Choice(role, package, now.previous, now, is_return=True)
+
+
+def check_choice(choice: Choice, site: Site, progress: Progress, *, accept_worse: str, is_known: bool) -> None:
+    """Digest, licence, gates, neighbours; and for a package that is not known from its service here also graph,
+    manifest, self-test, kinship, and a photo through the whole path.
+
+    accept_worse: the reason for which an INT8 package without passed gates is to serve. Raises PackageError when it is
+    broken, of a licence that is not allowed, or does not fit its neighbours; BadInput when its gates have not passed.
+    """
+    package = choice.package
+    if package is None:
+        return
+    check_proven(package, accept_worse)
+    check_licence(package, site.models.accept_licences)
+    if not is_known:
+        progress(f"checking {package.label}", 0.1)
+        with Workshop() as shop:
+            check_package(package, shop)
+        check_kin(package, (one.package for one in every_package(site.state, site.cache)))
+    progress("checking its neighbours", 0.6)
+    others: dict[Role, Package | None] = {role: site.present(role, progress) for role in ROLES if role != choice.role}
+    for line in misfits(package, others.values()):
+        raise PackageError(line)
+    if not is_known:
+        progress("trying it on a photo", 0.7)
+        check_photo({**others, choice.role: package})
 
 
 def remove(label: str, site: Site) -> None:
@@ -89,53 +115,9 @@ def check_idle(label: str, site: Site) -> None:
             raise BadInput(f"{label} is what the configuration names as {SPOKEN[role]}; name another there first")
 
 
-def _choose(
-    role: Role, wanted: str, package: Package | None, site: Site, progress: Progress, *, agreed: bool
-) -> Chosen:
-    now = standing(role, site.state)
-    before = now.active or BUILT_IN.get(role, "none")
-    if package is not None:
-        _check_fit_to_serve(package, site, progress)
-    if now.active == wanted:
-        return Chosen(role, package, before, False)
-    strangers = _strangers(package, site) if package is not None and role == "recognizer" else 0
-    if strangers and not agreed:
-        raise BadInput(
-            f"{strangers} of the people enrolled have no template of that recogniser, so no door will know them until "
-            "they are enrolled again; if that is meant, add --yes (to a command over MQTT: yes=1)"
-        )
-    if package is not None and read_package(package.folder).build != package.build:
-        raise PackageError(f"{package.label}: was replaced while it was checked; activate it again")
-    stand(role, Standing(active=wanted, previous=now.active), site.state)
-    return Chosen(role, package, before, True, strangers)
-
-
 def _check_free_choice(role: Role, site: Site) -> None:
     if pinned := site.pinned(role):
         raise BadInput(
             f"the configuration pins the {SPOKEN[role]}: [models] {role} = {pinned!r}; take that line out (or unset "
             f"FACEEDGE__MODELS__{role.upper()}), for it wins over what is activated"
         )
-
-
-def _check_fit_to_serve(package: Package, site: Site, progress: Progress) -> None:
-    check_licence(package, site.models.accept_licences)
-    progress(f"checking {package.label}", 0.3)
-    with Workshop() as shop:
-        check_package(package, shop)
-    check_kin(package, (one.package for one in every_package(site.state, site.cache)))
-    progress("checking its neighbours", 0.8)
-    for line in misfits(package, [site.present(role, progress) for role in ROLES if role != package.manifest.role]):
-        raise PackageError(line)
-
-
-def _strangers(package: Package, site: Site) -> int:
-    """How many people of the gallery have no template in the space of `package`."""
-    if not (site.state / "gallery.db").exists():
-        return 0
-    try:
-        with Gallery.open(site.state) as gallery:
-            people = {person.id for person in gallery.people()}
-            return len(people - set(gallery.templates(package.space).persons))
-    except StoreError as error:
-        raise StoreError(f"whom {package.label} would know cannot be told: {error}") from error

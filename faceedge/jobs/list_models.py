@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from faceedge.errors import StoreError
+from faceedge.jobs.on_trial import read_trials
 from faceedge.jobs.site import ROLES, Site
 from faceedge.manifest import Role
 from faceedge.models.active import BUILT_IN, chosen, standing
@@ -15,13 +17,15 @@ from faceedge.models.store import Found, every_package
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """standing: `active`, `pinned` (active by the configuration), `previous` or empty. bytes: of all its files."""
+    """standing: `active`, `pinned` (active by the configuration), `previous` or empty. bytes: of all its files.
+    is_on_trial: a bad end of the daemon in the first ten minutes starts the one before."""
 
     found: Found
     role: str
     standing: str
     is_allowed: bool
     bytes: int
+    is_on_trial: bool
 
 
 def list_rows(site: Site) -> tuple[list[Row], list[str]]:
@@ -34,7 +38,8 @@ def list_rows(site: Site) -> tuple[list[Row], list[str]]:
             marks |= _marks(role, found, site)
         except StoreError as error:
             faults = [str(error)]
-    return [_row(one, marks, site) for one in found], faults
+    trials = read_trials(site.state).roles
+    return [_row(one, marks, trials, site) for one in found], faults
 
 
 def _marks(role: Role, found: list[Found], site: Site) -> dict[str, str]:
@@ -54,12 +59,14 @@ def _label(name: str, found: list[Found]) -> str:
     return next((one.label for one in reversed(found) if one.label.partition("@")[0] == name), name)
 
 
-def _row(one: Found, marks: dict[str, str], site: Site) -> Row:
+def _row(one: Found, marks: dict[str, str], trials: Collection[str], site: Site) -> Row:
     package = one.package
     role = package.manifest.role if package else _built_in_role(one)
     licence = package.manifest.source.licence if package else ""
+    mark = marks.get(one.label, "")
     return Row(
-        one, role, marks.get(one.label, ""), is_allowed(licence, site.models.accept_licences), _bytes(one.folder)
+        one, role, mark, is_allowed(licence, site.models.accept_licences), _bytes(one.folder),
+        mark == "active" and role in trials,
     )  # fmt: skip
 
 

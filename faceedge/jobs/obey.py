@@ -9,15 +9,16 @@ from collections.abc import Callable
 from typing import cast
 
 from faceedge.door.orders import Values
-from faceedge.jobs.site import Site
+from faceedge.jobs.swap import Order
 from faceedge.lockdown import Lockdown
 from faceedge.manifest import Role
 
 Handler = Callable[[Values, str], str]
 
 
-def handlers(lockdown: Lockdown, site: Site, reload: Callable[[], None]) -> dict[str, Handler]:
-    """By name of the command. reload: asks the daemon to begin anew; raises FaceedgeError when it could not."""
+def handlers(lockdown: Lockdown, swap: Callable[[Order], str], reload: Callable[[], None]) -> dict[str, Handler]:
+    """By name of the command. swap: begins to let another network serve; why not, or nothing. reload: asks the daemon
+    to begin anew; raises FaceedgeError when it could not."""
 
     def lock(args: Values, _key: str) -> str:
         lockdown.switch(bool(args["on"]))
@@ -28,16 +29,19 @@ def handlers(lockdown: Lockdown, site: Site, reload: Callable[[], None]) -> dict
         return ""
 
     def activate(args: Values, key: str) -> str:
-        from faceedge.jobs.choose_model import activate as choose  # slow to import, and rarely needed
-
-        choose(str(args["name"]), site, _silent, agreed=bool(args.get("yes")))
-        return begin_anew(args, key)
+        return swap(
+            Order(
+                name=str(args["name"]),
+                shadow_s=60.0 * int(args.get("shadow", 0)),
+                canary=int(args.get("canary", 0)) / 100,
+                dual=bool(args.get("dual")),
+                agreed=bool(args.get("yes")),
+                by=f"mqtt:{key}",
+            )
+        )
 
     def roll_back(args: Values, key: str) -> str:
-        from faceedge.jobs.choose_model import rollback
-
-        rollback(cast(Role, args["role"]), site, _silent, agreed=bool(args.get("yes")))
-        return begin_anew(args, key)
+        return swap(Order(cast(Role, args["role"]), agreed=bool(args.get("yes")), by=f"mqtt:{key}"))
 
     return {
         "ping": lambda _args, _key: "",
@@ -46,7 +50,3 @@ def handlers(lockdown: Lockdown, site: Site, reload: Callable[[], None]) -> dict
         "model_activate": activate,
         "model_rollback": roll_back,
     }
-
-
-def _silent(_text: str, _done: float) -> None:
-    """Nobody watches."""

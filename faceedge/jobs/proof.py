@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from faceedge.errors import BadInput, PackageError, one_line
 from faceedge.package import Package
-from faceedge.quantize.report import read_report
 
 LONGEST_REASON = 300
 
@@ -14,6 +13,8 @@ def doubt(package: Package) -> str:
     record = package.manifest.calibration
     if package.manifest.precision != "int8":
         return ""
+    from faceedge.quantize.report import read_report  # 60 ms to import, and float networks have no report
+
     if record is None:
         return "is INT8, but nobody has measured what it costs: its gates are missing"
     if package.manifest.strays:
@@ -48,6 +49,8 @@ def reason(text: str, flag: str = "--accept-worse", what: str = "a worse network
 
 def _sentence(package: Package) -> str:
     """What the report says of the failure, if it is to be had."""
+    from faceedge.quantize.report import read_report
+
     record = package.manifest.calibration
     try:
         words = read_report(package.folder, record.report_sha256 if record else "").verdict.sentence

@@ -6,16 +6,29 @@ memory is the `Host`'s; what stands on disk is written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol, TypeGuard, TypeVar
 
+from faceedge.errors import BadInput, EngineError, FaceedgeError
+from faceedge.gallery.base import Levels
+from faceedge.health.starts import Moment
+from faceedge.jobs.acquaint import ACQUAINTING, Acquaintance, beyond_help, check_known
+from faceedge.jobs.choose_model import Choice, check_choice, choose, choose_former
+from faceedge.jobs.former import has_served, note_served
+from faceedge.jobs.on_trial import put_back, put_on_trial, read_trials, take_off_trial
+from faceedge.jobs.site import Site
 from faceedge.jobs.vision import Vision
 from faceedge.manifest import Role
+from faceedge.models.active import Standing, stand
 from faceedge.package import Package
 
 Step = Literal["stage", "verify", "prepare", "switch", "retire"]
 STEPS: tuple[Step, ...] = ("stage", "verify", "prepare", "switch", "retire")
+OPENED, EMBEDDED = 0.1, 0.6
+"""Shares of `prepare` after which the networks are open, and everybody is known to them; the rest is the trial."""
+LONGEST_SHADOW_S = 86_400.0
 Told = Callable[[Step, float, str], None]
 """Hears which step is at work, the share of it that is done (0..1), and what is being done, in words."""
 
@@ -39,6 +52,12 @@ class Order:
     accept_worse: str = ""
     by: str = "cli"
 
+    def __post_init__(self) -> None:
+        if not (self.name or self.role):
+            raise BadInput("name a package, or the role whose package before is to serve again")
+        if not (0 <= self.shadow_s <= LONGEST_SHADOW_S and 0 <= self.canary <= 1):
+            raise BadInput("a shadow lasts a day at most, and a canary takes a share between 0 and 1")
+
 
 class Ready(Protocol):
     """Networks that are opened beside those that serve, and what a trial of them has shown."""
@@ -54,29 +73,40 @@ class Ready(Protocol):
         ...
 
 
-class Host(Protocol):
+R = TypeVar("R", bound=Ready)
+
+
+class Host(Protocol[R]):
     """What networks serve in: a running daemon, or a process without one."""
 
     def serving(self) -> Vision | None:
         """The networks that decide now; None where none do."""
         ...
 
-    def prepare(self, packages: Mapping[Role, Package | None], *, dual: bool) -> Ready:
+    def prepare(self, packages: Mapping[Role, Package | None], *, dual: bool) -> R:
         """Opens these beside, warms them up, and asks them once. None: the role goes without.
 
         Raises PackageError, or EngineError, which says how much memory is missing; then nothing is left of it.
         """
         ...
 
+    def levels(self, ready: R) -> Levels | None:
+        """Scores by which the doors will ask who looks like whom; None where none does."""
+        ...
+
+    def moment(self) -> Moment | None:
+        """When it is, for what serves from now on; None where nothing serves before the next start."""
+        ...
+
     def pace(self) -> None:
         """Called between batches of long work: waits while the door needs the machine."""
         ...
 
-    def trial(self, ready: Ready, *, shadow_s: float, canary: float, told: Callable[[float, str], None]) -> str:
+    def trial(self, ready: R, *, shadow_s: float, canary: float, told: Callable[[float, str], None]) -> str:
         """Lets the new ones look on, then decide with the old ones. Empty when they may serve, else why not."""
         ...
 
-    def switch(self, ready: Ready) -> None:
+    def switch(self, ready: R) -> None:
         """Every stage has taken the new ones when it returns. Raises FaceedgeError, and then the old ones serve."""
         ...
 
@@ -84,25 +114,168 @@ class Host(Protocol):
         """Gives the memory of networks back that nobody uses."""
         ...
 
-    def drop(self, ready: Ready) -> None:
+    def drop(self, ready: R) -> None:
         """What was prepared does not serve after all. Never raises."""
         ...
+
+
+class Rejected(FaceedgeError):
+    """The trial says no. report: what it has shown."""
+
+    def __init__(self, why: str, report: Mapping[str, Any]) -> None:
+        super().__init__(why)
+        self.report = report
 
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
     """What serves a role now; package: None is no network at all. before: label of what served it until now. is_new:
-    whether that is a change. embedded: templates that were made anew. unknown: ids of people who must be enrolled
-    again. report: of the trial."""
+    whether that is a change. is_return: it had served before that. embedded: people who got templates of it. unknown:
+    how many must be enrolled again. report: of the trial. remark: what did not go well after the switch."""
 
     role: Role
     package: Package | None
     before: str
     is_new: bool
+    is_return: bool = False
     embedded: int = 0
-    unknown: Sequence[str] = ()
+    unknown: int = 0
     report: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
 
     @property
     def label(self) -> str:
         return self.package.label if self.package else "none"
+
+
+def swap(
+    order: Order, site: Site, host: Host[R], told: Told, ending: Callable[[], bool] = lambda: False
+) -> Swapped:  # fmt: skip
+    """Lets what is ordered serve. ending: whether to stop as soon as possible.
+
+    Raises FaceedgeError: then what served before serves, in memory and on disk, and nothing is left open. Templates
+    that were made of pictures stay, and need not be made again.
+    """
+    choice = _staged(order, site, partial(_heard, told, "stage"))
+    _verify(choice, order, site, told)
+    if choice.wanted == choice.standing.active and _is_served(choice, host):
+        return Swapped(choice.role, choice.package, choice.before, False)
+    told("prepare", 0.0, f"opening {choice.label} beside {choice.before}")
+    ready = host.prepare({choice.role: choice.package}, dual=order.dual)
+    try:
+        people = None
+        if choice.role == "recognizer":
+            people = Acquaintance(ready.vision, site.state, host.pace, ending, host.levels(ready))
+        embedded = _acquaint(choice, order, people, told)
+        _try(order, ready, host, told)
+        if ending():
+            raise EngineError("the daemon ends; nothing was changed")
+        told("switch", 0.0, f"{choice.label} takes over")
+        _switch(choice, ready, site, host)
+    except BaseException:
+        host.drop(ready)
+        raise
+    told("retire", 0.0, f"{choice.before} ends")
+    host.retire()
+    more, unknown, remark = _acquaint_rest(people, told)
+    return Swapped(
+        choice.role, choice.package, choice.before, True, choice.is_return, embedded + more, unknown,
+        dict(ready.report), remark,
+    )  # fmt: skip
+
+
+def _heard(told: Told, step: Step, text: str, share: float) -> None:
+    told(step, share, text)
+
+
+def _staged(order: Order, site: Site, progress: Callable[[str, float], None]) -> Choice:
+    """What is ordered lies in the store as a whole, beside what serves; a built-in package is brought there."""
+    progress(f"looking for {order.name or 'the package before'}", 0.0)
+    if not order.name:
+        assert order.role is not None, "an order names a package or a role"
+        return choose_former(order.role, site, progress)
+    choice = choose(order.name, site, progress)
+    if order.role not in (None, choice.role):
+        raise BadInput(f"{choice.label} is a {choice.role}, not a {order.role}; name another")
+    return choice
+
+
+def _verify(choice: Choice, order: Order, site: Site, told: Told) -> None:
+    """Raises FaceedgeError for what may not serve; also when people would be unknown for whom nothing can be done."""
+    progress = partial(_heard, told, "verify")
+    progress(f"checking {choice.label}", 0.0)
+    is_known = choice.package is not None and choice.is_return and has_served(choice.package, site.state)
+    check_choice(choice, site, progress, accept_worse=order.accept_worse, is_known=is_known)
+    progress("looking for people whom it cannot know", 0.9)
+    if choice.wanted != choice.standing.active and not (order.agreed or order.dual):
+        check_known(beyond_help(choice.package.space, site.state) if _tells_apart(choice.package) else 0)
+
+
+def _tells_apart(package: Package | None) -> TypeGuard[Package]:
+    return package is not None and package.manifest.role == "recognizer"
+
+
+def _is_served(choice: Choice, host: Host[R]) -> bool:
+    """Whether the network that decides is this one; where none does, the next start sees to it."""
+    vision = host.serving()
+    return vision is None or vision.builds.get(choice.role) == (choice.package.build if choice.package else None)
+
+
+def _acquaint(choice: Choice, order: Order, people: Acquaintance | None, told: Told) -> int:
+    """Gets everybody known to what is to serve; how many. Raises BadInput when somebody stays unknown unasked."""
+    if people is None or choice.is_return:
+        return 0  # whoever goes back is in a hurry, and most people are known to that one already
+    done = people.make(lambda share: told("prepare", OPENED + (EMBEDDED - OPENED) * share, ACQUAINTING))
+    if not (order.agreed or order.dual):
+        check_known(people.unknown())
+    return done
+
+
+def _acquaint_rest(people: Acquaintance | None, told: Told) -> tuple[int, int, str]:
+    """The same with whoever was enrolled meanwhile: how many, how many are unknown now, and what did not go well."""
+    if people is None:
+        return 0, 0, ""
+    try:
+        return people.make(lambda share: told("retire", share, ACQUAINTING)), people.unknown(), ""
+    except FaceedgeError as error:
+        return 0, 0, f"it serves, but does not know everybody yet: {error}"
+
+
+def _try(order: Order, ready: R, host: Host[R], told: Told) -> None:
+    if not (order.shadow_s or order.canary):
+        return
+    why = host.trial(
+        ready, shadow_s=order.shadow_s, canary=order.canary,
+        told=lambda share, text: told("prepare", EMBEDDED + (1 - EMBEDDED) * share, text),
+    )  # fmt: skip
+    if why:
+        raise Rejected(why, dict(ready.report))
+
+
+def _switch(choice: Choice, ready: R, site: Site, host: Host[R]) -> None:
+    """First the way back, then the choice, then the networks: whatever ends the process, what stands on disk is the
+    old choice or the new one, and the next start knows which to take."""
+    choice.check_unchanged()
+    role, before = choice.role, choice.standing
+    _remember(role, site)
+    trials = read_trials(site.state)
+    if not choice.is_return:  # what has served before is where one goes back to, and not from
+        put_on_trial(role, choice.wanted, before, site.state, host.moment())
+    try:
+        stand(role, Standing(active=choice.wanted, previous=before.active), site.state)
+        host.switch(ready)
+    except BaseException:
+        stand(role, before, site.state)
+        put_back(trials, site.state)
+        raise
+    if choice.is_return:
+        take_off_trial(role, site.state)
+    if choice.package is not None:
+        note_served(choice.package, site.state)
+
+
+def _remember(role: Role, site: Site) -> None:
+    """What serves until now has served, also where that was never written down."""
+    present = site.at_hand(role)
+    if present is not None:
+        note_served(present, site.state)

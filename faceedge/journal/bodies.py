@@ -8,7 +8,7 @@ from typing import Any
 
 from faceedge.config import Door
 from faceedge.door.contract import fresh_token
-from faceedge.door.events import DecisionEvent, Letter, Verdict, letter
+from faceedge.door.events import DecisionEvent, Letter, ModelEvent, Verdict, letter
 from faceedge.door.link import GrantResult
 from faceedge.door.signed import SecondFactor, Signs, sign
 from faceedge.journal.entry import unix_ms
@@ -94,6 +94,26 @@ def decision_letter(decision: Decision, doors: Sequence[str], verdict: Verdict |
             verdict=verdict,
             why=why[:400],
             sub=(decision.person or "") if verdict == "opened" else "",
+        )
+    )
+
+
+def model_letter(body: Mapping[str, Any]) -> Letter | None:
+    """The event about a swap of networks, of what the journal notes of it; None for what is none, such as a package
+    that was deleted."""
+    if body["done"] not in ("activated", "rolled_back", "failed", "went_back"):
+        return None
+    return letter(
+        ModelEvent(
+            time_ms=unix_ms(),
+            what=body["done"],
+            role=body.get("role"),
+            package=body["package"],
+            before=body.get("before", ""),
+            ok=body["done"] in ("activated", "rolled_back"),
+            step=body.get("step"),
+            why=body.get("why", "")[:400],
+            by=body.get("by", "cli"),
         )
     )
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from faceedge.door.events import About, AlertEvent, CameraEvent, ControllerEvent, GovernorEvent, LockdownEvent, letter
 from faceedge.door.watch import UNKNOWN, View
 from faceedge.errors import StoreError
+from faceedge.journal.bodies import model_letter
 from faceedge.journal.entry import unix_ms
 from faceedge.journal.writer import Journal
 
@@ -69,6 +70,13 @@ class Notes:
         if body["done"] != "begun":
             self._journal.append("engine", body)
         self._tell({"event": "engine", **body})
+        self._hurry()
+
+    def model(self, body: dict[str, Any]) -> None:
+        """Another network serves, or was to; or a package was deleted, as nobody needs it."""
+        told = model_letter(body)
+        self._journal.append("model", body, [told] if told is not None else [])
+        self._tell({"event": "model", **body})
         self._hurry()
 
     def doors(self, views: Views) -> None:
