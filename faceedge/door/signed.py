@@ -78,7 +78,7 @@ class SecondFactor(Body):
     sub: Pseudonym
     """Who it probably is."""
     reason: Words
-    """What the doubt is: `grey_zone`, `ambiguous`, `low_quality`, `locked_out`, `look_alike`."""
+    """What the doubt is: `grey_zone`, `ambiguous`, `low_quality`, `locked_out`, `look_alike`, `on_trial`."""
     valid_ms: int = Field(ge=1, le=60_000)
     """How long a `confirm` is waited for, from when this was made."""
 
