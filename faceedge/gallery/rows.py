@@ -43,6 +43,11 @@ def capture_context(key: str, person_id: str | None, alignment: str) -> str:
     return f"captures/{key}/crop/{person_id or '-'}/{alignment}"
 
 
+def sighting_context(key: str, person_id: str) -> str:
+    """What a picture of somebody who is to be enrolled again is bound to."""
+    return f"sightings/{key}/crop/{person_id}"
+
+
 def made_of(key: str, space: str) -> str:
     """The id of the template of another space that is made of the picture of this one: always the same."""
     return str(uuid.uuid5(_MADE_OF, f"{key}/{space}"))

@@ -147,6 +147,22 @@ MIGRATIONS = (
     """
     CREATE TABLE compared (id TEXT PRIMARY KEY, body BLOB NOT NULL);
     """,
+    # Pictures of people whom only the recogniser before knows, until somebody says that it was them. Of this device
+    # alone, and gone with the person, as captures are.
+    """
+    CREATE TABLE sightings (
+        id TEXT PRIMARY KEY,
+        person_id TEXT NOT NULL REFERENCES people (id),
+        created INTEGER NOT NULL,
+        quality REAL NOT NULL,
+        crop BLOB NOT NULL
+    );
+    CREATE INDEX sightings_person ON sightings (person_id);
+    CREATE TRIGGER sightings_removal AFTER UPDATE OF tombstone ON people WHEN NEW.tombstone
+    BEGIN
+        DELETE FROM sightings WHERE person_id = NEW.id;
+    END;
+    """,
 )
 
 

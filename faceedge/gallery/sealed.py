@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from faceedge.errors import StoreError
 from faceedge.gallery.access_rows import body_context, group_context, membership_context, standing_context
-from faceedge.gallery.rows import capture_context, name_context, template_context
+from faceedge.gallery.rows import capture_context, name_context, sighting_context, template_context
 from faceedge.gallery.vault import Vault
 
 
@@ -43,6 +43,7 @@ SEALED = (
     Sealed("rules", "body", lambda key, *ids: body_context("rules", key, *ids), ("group_id", "escort_id")),
     Sealed("days_off", "body", lambda key: body_context("days_off", key)),
     Sealed("captures", "crop", capture_context, ("person_id", "alignment")),
+    Sealed("sightings", "crop", sighting_context, ("person_id",)),
     Sealed("look_alikes", "body", lambda key, *ids: body_context("look_alikes", key, *ids), ("person_id", "other_id")),
     Sealed("compared", "body", lambda space: body_context("compared", space)),
 )

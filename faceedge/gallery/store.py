@@ -20,6 +20,7 @@ from faceedge.gallery.alike import Alike
 from faceedge.gallery.base import Entry, Origin, Person, Templates
 from faceedge.gallery.captured import Captured
 from faceedge.gallery.compared import Compared
+from faceedge.gallery.sightings import Sightings
 from faceedge.gallery.tables import Tables
 from faceedge.rules.book import Book
 from faceedge.types import Image, Template
@@ -40,6 +41,7 @@ class Gallery:
         self.path = tables.path
         self.vault = tables.vault
         self.transaction = tables.transaction
+        self.snapshot = tables.snapshot
         self.changes = tables.changes
         self.empty_log = tables.empty_log
         self.close = tables.close
@@ -47,6 +49,7 @@ class Gallery:
         self.alike = Alike(tables)
         self.compared = Compared(tables)
         self.captured = Captured(tables)
+        self.sightings = Sightings(tables)
         self._tables = tables
 
     @classmethod
@@ -96,8 +99,8 @@ class Gallery:
     def remove(self, person: Person) -> int:
         """Erases name and templates and returns how many templates there were; a tombstone without content stays.
 
-        Captured crops, theirs and those of strangers, and pairs of look-alikes go by triggers of the schema. The freed
-        pages are overwritten and the write-ahead log is emptied. Raises BadInput when the person is gone.
+        Captured crops, theirs and those of strangers, sightings, and pairs of look-alikes go by triggers of the schema.
+        The freed pages are overwritten and the write-ahead log is emptied. Raises BadInput when the person is gone.
         """
         with self.transaction():
             erased = self._tables.run(
@@ -198,7 +201,8 @@ class Gallery:
             "SELECT proof FROM memberships WHERE person_id = ?",
         )
         found = [row for query in queries for row in self._tables.rows(query, person_id)]
-        return [cell for row in found for cell in row if cell is not None] + self.alike.cells(person_id)
+        beside = [*self.alike.cells(person_id), *self.sightings.cells(person_id)]
+        return [cell for row in found for cell in row if cell is not None] + beside
 
     def was_here(self, key: str) -> bool:
         """Whether an id is, or was, of somebody or something of this gallery."""

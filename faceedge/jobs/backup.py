@@ -92,11 +92,12 @@ def _copy_database(path: Path, folder: Path) -> None:
 
 
 def _forget_captures(copy: Path) -> None:
-    """Captured crops age and backups do not, so none goes into one."""
+    """Captured crops and sightings age and backups do not, so none goes into one."""
     with told(copy), closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'captures'").fetchone():
-            connection.execute("DELETE FROM captures")
-            connection.execute("VACUUM")
+        for table in ("captures", "sightings"):
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608, constants
+        connection.execute("VACUUM")
 
 
 def _opened(copy: Path, state: Path) -> tuple[Vault, bytes, list[str]]:

@@ -25,6 +25,7 @@ from faceedge.gallery.proof import Found, Prints, Scan, fingerprint, scan
 from faceedge.gallery.rows import crop_to_png, png_to_crop
 from faceedge.gallery.store import Gallery
 from faceedge.gallery.vault import Vault
+from faceedge.types import Image
 
 Progress = Callable[[str, float], None]
 
@@ -33,8 +34,8 @@ Progress = Callable[[str, float], None]
 class Receipt:
     """What was erased of whom. time: UTC. backups: local ones that were deleted; elsewhere: out of reach.
 
-    crops: of templates, and captured ones. vacuumed: the database was rebuilt. scan: None while the removal has not
-    come to its end.
+    crops: of templates, captured ones and sightings. vacuumed: the database was rebuilt. scan: None while the removal
+    has not come to its end.
     """
 
     person: str
@@ -78,7 +79,7 @@ def remove(gallery: Gallery, person: Person, progress: Progress, *, vacuum: bool
         entries, captured = gallery.entries(person.id), gallery.captured.of(person.id)
         receipt = Receipt(
             person.id, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), len(entries),
-            sum(entry.crop for entry in entries) + len(captured),
+            sum(entry.crop for entry in entries) + len(captured) + len(gallery.sightings.of(person.id)),
             fingerprint(_values(gallery, person), _captured(gallery, captured)),
         )  # fmt: skip
         _keep(state, receipt)
@@ -126,8 +127,15 @@ def _values(gallery: Gallery, person: Person) -> Iterator[bytes]:
         yield template.embedding.astype("<f4").tobytes()
         crop = gallery.crop(person.id, entry)
         if crop is not None:
-            yield crop_to_png(crop)
-            yield np.ascontiguousarray(crop).tobytes()
+            yield from _pixels(crop)
+    for one in gallery.sightings.of(person.id):
+        if (seen := gallery.sightings.crop(one)) is not None:
+            yield from _pixels(seen)
+
+
+def _pixels(crop: Image) -> Iterator[bytes]:
+    yield crop_to_png(crop)
+    yield np.ascontiguousarray(crop).tobytes()
 
 
 def _captured(gallery: Gallery, captured: Sequence[Kept]) -> Iterator[bytes]:

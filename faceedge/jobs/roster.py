@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from faceedge.errors import FaceedgeError
-from faceedge.gallery.base import BuildSearch, Levels, PeopleStore, Search, Templates
+from faceedge.gallery.base import BuildSearch, Followed, Levels, Search, Templates
 from faceedge.gallery.search import Index
 from faceedge.identify import Identifier
 from faceedge.rules.book import Book
@@ -34,7 +34,7 @@ class Roster:
     """
 
     def __init__(
-        self, gallery: PeopleStore, metric: str, space: str, build: BuildSearch = Index.of, like: Roster | None = None
+        self, gallery: Followed, metric: str, space: str, build: BuildSearch = Index.of, like: Roster | None = None
     ) -> None:  # fmt: skip
         self._gallery = gallery
         self._metric = metric
@@ -46,7 +46,7 @@ class Roster:
         self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._known[1])
 
-    def hand_to(self, gallery: PeopleStore) -> None:
+    def hand_to(self, gallery: Followed) -> None:
         """From now on it is followed through this connection, by the thread that this one belongs to."""
         self._gallery = gallery
 

@@ -100,14 +100,12 @@ def test_what_was_moved_or_made_up_is_refused(gallery: Gallery, state: Path, for
         gallery.compared.reaches(space, LEVELS)
 
 
-def test_whom_the_version_before_enrols_is_noticed(
-    gallery: Gallery, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with gallery.transaction():
-        enrol(gallery, "Ada")
-        gallery.compared.extend("space", LEVELS)
-    gallery.close()
+def test_whom_the_version_before_enrols_is_noticed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", MIGRATIONS[:5])
+        with Gallery.open(state) as first, first.transaction():
+            enrol(first, "Ada")
+            first.compared.extend("space", LEVELS)
         patch.setattr(schema, "MIGRATIONS", MIGRATIONS[:4])
         with Gallery.open(state) as older:
             enrol(older, "Bob")
