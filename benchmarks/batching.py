@@ -39,7 +39,7 @@ from faceedge.models.store import make_package
 from faceedge.pipeline import Pipeline
 from faceedge.portions import Portions
 from faceedge.recognize import Recognizer
-from faceedge.stages import DetectStage
+from faceedge.stages.detect import DetectStage
 from faceedge.types import Frame
 
 CAMERAS = ("entry", "yard", "lift", "gate")

@@ -26,7 +26,8 @@ from faceedge.journal.entry import Stamp
 from faceedge.journal.verify import verify
 from faceedge.journal.writer import Journal
 from faceedge.publish import GRANT_WAIT_S, Publisher
-from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.stages.detect import DetectStage
+from faceedge.stages.recognise import RecogniseStage
 from faceedge.types import Decision, Frame, Shot
 
 ROUNDS = 5

@@ -24,7 +24,8 @@ from faceedge.decide import DEADLINE_S, PARTING
 from faceedge.health.machine import resident
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
-from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.stages.detect import DetectStage
+from faceedge.stages.recognise import RecogniseStage
 from faceedge.types import Frame, Image, Shot
 
 CAMERAS, RATE = ("entry", "yard", "gate", "hall"), 25

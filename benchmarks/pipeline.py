@@ -16,7 +16,8 @@ from faceedge.capture import paced
 from faceedge.decide import Judge
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
-from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.stages.detect import DetectStage
+from faceedge.stages.recognise import RecogniseStage
 from faceedge.track import Tracker
 from faceedge.types import Frame, Shot
 

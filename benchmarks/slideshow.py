@@ -30,7 +30,7 @@ from faceedge.config import Decide
 from faceedge.continuity import Continuity
 from faceedge.decide import Judge
 from faceedge.jobs.vision import Vision
-from faceedge.stages import DetectStage
+from faceedge.stages.detect import DetectStage
 from faceedge.types import Frame, Image, Match, Shot, Template
 
 STILL_S, FPS = (0.3, 2.0), 9

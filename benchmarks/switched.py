@@ -23,7 +23,7 @@ from faceedge.decide import Judge
 from faceedge.gallery.search import Index, similarity
 from faceedge.identify import Identifier
 from faceedge.jobs.vision import Vision, open_vision
-from faceedge.stages import DetectStage
+from faceedge.stages.detect import DetectStage
 from faceedge.types import Decision, Frame, Image, Template
 from faceedge.votes import Similarity as Alike
 

@@ -36,7 +36,8 @@ from faceedge.pipeline import Pipeline
 from faceedge.plan import Plan, Tell
 from faceedge.publish import Publisher
 from faceedge.rules.clock import RELEASED
-from faceedge.stages import DetectStage, Onlookers, RecogniseStage
+from faceedge.stages.detect import DetectStage
+from faceedge.stages.recognise import Onlookers, RecogniseStage
 from faceedge.types import Decision, Shot, Template
 
 CHANGE_WITHIN_S = 5.0

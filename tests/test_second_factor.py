@@ -25,7 +25,7 @@ from faceedge.permit import Permit
 from faceedge.publish import Publisher
 from faceedge.reviews import LATE, UNKNOWN, USED, Reviews
 from faceedge.rules.book import Book, Rule, Standing
-from faceedge.stages import BUSY, PLAYED, RecogniseStage
+from faceedge.stages.recognise import BUSY, PLAYED, RecogniseStage
 from faceedge.types import Assessment, Decision, Face, Image, Match, Shot, Template
 
 THRESHOLDS = Thresholds(grey=0.5, match=0.6, strict=0.7)
@@ -423,7 +423,7 @@ def test_an_older_question_about_the_same_face_is_not_the_newest() -> None:
 
 
 def test_a_stage_that_is_stuck_is_busy_and_never_opens_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceedge.stages.CONFIRM_WAIT_S", 0.01)
+    monkeypatch.setattr("faceedge.stages.recognise.CONFIRM_WAIT_S", 0.01)
     hall = Hall()
     review = hall.is_asked()
     assert hall.stage.confirm(review) == BUSY

@@ -14,7 +14,8 @@ from faceedge.config import Decide
 from faceedge.decide import Judge
 from faceedge.fit import Thresholds
 from faceedge.publish import Published
-from faceedge.stages import NO_CROP, DetectStage, Onlookers, RecogniseStage
+from faceedge.stages.detect import NO_CROP, DetectStage
+from faceedge.stages.recognise import Onlookers, RecogniseStage
 from faceedge.types import Assessment, Decision, Face, Frame, Image, Match, Shot, Template
 
 TEMPLATE = Template(np.eye(4, dtype=np.float32)[0], 1.0, "space")

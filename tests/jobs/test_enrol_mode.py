@@ -24,7 +24,7 @@ from faceedge.jobs.enrol_mode import ENROLLING, LEAVING, NO_JOURNAL, NOTHING_RUN
 from faceedge.jobs.enroll import TAKEN, UNLIKE, Wish, enroll
 from faceedge.jobs.registrar import FAULT, KNOWN, NO_NAME, NOBODY, ONE_OF_TWO, UNREADABLE, Registrar
 from faceedge.publish import Published
-from faceedge.stages import Onlookers, RecogniseStage
+from faceedge.stages.recognise import Onlookers, RecogniseStage
 from faceedge.types import Decision, Evidence, Image, Shot, Template
 from tests.fakes.vision import SPACE, FakeVision, Sitter, photo, save, template
 

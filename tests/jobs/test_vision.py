@@ -28,7 +28,7 @@ from faceedge.manifest import Role
 from faceedge.models.store import make_package
 from faceedge.package import as_toml, read_package
 from faceedge.recognize import Recognizer
-from faceedge.stages import DetectStage
+from faceedge.stages.detect import DetectStage
 from faceedge.types import Frame, Image
 
 pytestmark = pytest.mark.assets

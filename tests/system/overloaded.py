@@ -18,7 +18,8 @@ from faceedge.decide import DEADLINE_S, PARTING, Judge
 from faceedge.fit import Thresholds
 from faceedge.pipeline import Pipeline
 from faceedge.publish import Publisher
-from faceedge.stages import DetectStage, RecogniseStage
+from faceedge.stages.detect import DetectStage
+from faceedge.stages.recognise import RecogniseStage
 from faceedge.types import Assessment, Face, Frame, Image, Match, Template
 
 CAMERAS = ("entry", "yard", "gate", "hall")
