@@ -10,27 +10,36 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from faceedge.bundle import Bundle
-from faceedge.config import Models
+from faceedge.config import Config
+from faceedge.dual import Dual, Opinion
 from faceedge.effort import Effort
 from faceedge.errors import EngineError, PackageError
 from faceedge.flow import Flow
 from faceedge.gallery.base import Levels
+from faceedge.gallery.remaining import Remaining
 from faceedge.gallery.store import Gallery
 from faceedge.health.starts import Moment, now
 from faceedge.jobs.build_engines import Ending
 from faceedge.jobs.look_alikes import demanded
 from faceedge.jobs.room import Task, missing
 from faceedge.jobs.roster import Roster
+from faceedge.jobs.sighting_keeper import SightingKeeper
 from faceedge.jobs.vision import Vision, sufferance
 from faceedge.manifest import Role
 from faceedge.package import Package, read_package
+from faceedge.trial import Rules
+from faceedge.trying import Stage, shadowed, shared
 
 log = logging.getLogger(__name__)
 
+PROOF_PX = (480, 270)
+"""Of the picture that networks are asked about before they serve, where no camera is asked for a size."""
 PACE_S = 0.25
+CANARY_S = 600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -44,29 +53,30 @@ class Beside:
 
 
 class Changing:
-    """gallery: the main thread's. open_gallery: another connection. taken: told once other networks serve. size: of the
-    picture that new ones are asked about first. effort: of the governor."""
+    """gallery: of `state`, the main thread's. taken: told once other networks serve. effort: of the governor."""
 
     def __init__(
         self,
         flow: Flow,
-        models: Models,
+        config: Config,
+        state: Path,
         gallery: Gallery,
-        open_gallery: Callable[[], Gallery],
         taken: Callable[[Bundle], None],
         effort: Callable[[], Effort],
-        size: tuple[int, int],
     ) -> None:
         self._flow = flow
-        self._models = models
+        self._accepted = config.models.accept_licences
+        self._votes = config.decide.votes
+        self._state = state
         self._gallery = gallery
-        self._open_gallery = open_gallery
         self._taken = taken
         self._effort = effort
-        self._size = size
+        self._size = next(((one.width, one.height) for one in config.camera if one.width and one.height), PROOF_PX)
         self._number = flow.serving.number
         self._rosters: tuple[Roster, ...] = (flow.serving.roster,)
         self._before: Bundle | None = None
+        self._keeper: SightingKeeper | None = None
+        """Of those whom only the recogniser before knows; while there is one, that has a say."""
         self._ending = Ending()
         self._stop = threading.Event()
 
@@ -96,6 +106,7 @@ class Changing:
 
     def close(self) -> None:
         """Gives all networks' memory back."""
+        self._ask_no_second()
         for bundle in self._open():
             bundle.vision.close()
 
@@ -105,11 +116,11 @@ class Changing:
 
     def prepare(self, packages: Mapping[Role, Package | None], *, dual: bool) -> Beside:
         """See `Host.prepare`. What served before is still open, and is used as it is."""
-        serving, accepted = self.serving(), self._models.accept_licences
+        serving = self.serving()
         self._make_room(packages)
         there = [package for package in {**serving.packages, **packages}.values() if package is not None]
         spare = self._before.vision if self._before is not None else None
-        vision = serving.beside(packages, sufferance(there, accepted), spare)
+        vision = serving.beside(packages, sufferance(there, self._accepted), spare)
         try:
             self._settle(vision)
             _aside(lambda: vision.prove(*self._size))
@@ -135,23 +146,38 @@ class Changing:
             pass
 
     def trial(self, ready: Beside, *, shadow_s: float, canary: float, told: Callable[[float, str], None]) -> str:
-        """See `Host.trial`."""
-        raise NotImplementedError
+        """See `Host.trial`. Whoever is to have a say without having looked on has it for `CANARY_S`."""
+        serving = self.bundle
+        bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
+        stage = Stage(
+            self._flow.detect, self._flow.recognise, Rules(votes=self._votes), lambda: self._effort().extras, self._stop
+        )
+        why = ""
+        if shadow_s:
+            why, report = shadowed(stage, serving, bundle, shadow_s, told)
+            ready.report = {"shadow": report}
+        if canary and not why:
+            why, report = shared(stage, serving, bundle, canary, shadow_s or CANARY_S, told)
+            ready.report = {**ready.report, "canary": report}
+        return why
 
     def switch(self, ready: Beside) -> None:
         """See `Host.switch`."""
         bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
         before = self.bundle
+        self._ask_no_second()
         self._flow.change(bundle)
         older, self._before = self._before, before
-        if older is not None and older is not bundle:
+        if older is not None:
             older.vision.close()
         self._rosters = (bundle.roster, before.roster)
         self._taken(bundle)
+        if ready.dual and before.vision.space != bundle.vision.space:
+            self._ask_second(bundle, before)
 
     def retire(self) -> None:
         """See `Host.retire`. What served last stays open as long as there is room for as much once more."""
-        if self._before is None:
+        if self._before is None or self._keeper is not None:
             return
         theirs = [one for one in self._before.vision.packages.values() if not self.serving().has_open(one)]
         if missing(theirs, self.serving().opener, self._task()):
@@ -164,10 +190,34 @@ class Changing:
         ready.vision.close()
         self._rosters = tuple(bundle.roster for bundle in self._open())
 
+    def _ask_second(self, serving: Bundle, before: Bundle) -> None:
+        """Whoever the recogniser before knows and this one does not is still let in by it, until enrolled again."""
+        self._number += 1
+        vision = before.vision
+        with self._open_gallery() as gallery:
+            roster = Roster(Remaining(gallery, serving.vision.space), vision.metric, vision.space)
+            former = self._flow.bundle(self._number, vision, roster)
+            roster.hand_to(Remaining(self._gallery, serving.vision.space))
+        self._rosters = (serving.roster, roster)
+        self._keeper = SightingKeeper(self._state)
+        self._keeper.start()
+        self._flow.detect.shows = True
+        self._flow.recognise.second = Dual(Opinion(serving, former, self._keeper.offer))
+
+    def _ask_no_second(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            self._flow.detect.shows, self._flow.recognise.second = False, None
+            keeper.stop()
+
+    def _open_gallery(self) -> Gallery:
+        """For this thread."""
+        return Gallery.open(self._state)
+
     def _make_room(self, packages: Mapping[Role, Package | None]) -> None:
         """For those of them that are not open. What is kept for the way back goes first. Raises EngineError."""
         lack = self._lack(packages)
-        if lack and self._before is not None:
+        if lack and self._before is not None and self._keeper is None:
             self._close_former()
             lack = self._lack(packages)
         if lack:

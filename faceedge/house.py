@@ -46,8 +46,6 @@ from faceedge.report import Report, StateFeed
 
 log = logging.getLogger(__name__)
 
-PROOF_PX = (480, 270)
-"""Of the picture that networks are asked about before they serve, where no camera is asked for a size."""
 ROSTER_WAIT_S = 1.0
 """The main thread follows the gallery, and must not be silent for longer than systemd bears."""
 
@@ -126,11 +124,7 @@ class House:
         return gallery, roster
 
     def _changing(self, gallery: Gallery) -> Changing:
-        size = next(((one.width, one.height) for one in self._config.camera if one.width and one.height), PROOF_PX)
-        return Changing(
-            self.flow, self._config.models, gallery, partial(Gallery.open, self._state), self._changed,
-            self.keeper.effort, size,
-        )  # fmt: skip
+        return Changing(self.flow, self._config, self._state, gallery, self._changed, self.keeper.effort)
 
     def _start_swapper(self, parts: ExitStack) -> None:
         """A film that is worked through is decided by the same networks from its first picture to the last."""

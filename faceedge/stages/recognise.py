@@ -82,6 +82,7 @@ class RecogniseStage:
         self._generation = 0
         self._turn: Turn | None = None
         self.second: Second | None = None
+        """Any thread may set it."""
         self._confirms: queue.SimpleQueue[Errand[str]] = queue.SimpleQueue()
         self._media_now: dict[str, float] = {}
         self._retries: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
@@ -199,8 +200,8 @@ class RecogniseStage:
             return []
         began = time.perf_counter()
         templates = self._vision.recognizer.embed([shot.crop for shot in shots])
-        if self.second is not None:
-            self.second.took(time.perf_counter() - began, len(shots))
+        if (second := self.second) is not None:
+            second.took(time.perf_counter() - began, len(shots))
         settled = self._vision.settled([shot.assessment for shot in shots], templates)
         seen = [replace(shot, assessment=one) for shot, one in zip(shots, settled, strict=True)]
         return [
@@ -215,8 +216,8 @@ class RecogniseStage:
         if template is None:
             return self._judge.poor(shot, now)
         match = self._identifier.identify(template)
-        if self.second is not None:
-            match = self.second.heard(shot, template, match)
+        if (second := self.second) is not None:
+            match = second.heard(shot, template, match)
         self._onlookers.offer(shot, match.person if self._judge.is_certain(match) else None)
         return self._judge.vote(shot, template, match, now)
 
