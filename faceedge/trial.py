@@ -17,6 +17,8 @@ from faceedge.types import Band
 
 REMEMBERED = 1024
 """Newest shots of which times and scores are kept, and tracks that may still go on."""
+SELDOM = 16
+"""Of so many shots one looks at all the times: that takes longer than anything else here."""
 KINDS = ("both", "different", "lost", "gained", "gained_other", "neither")
 """Whom would a shot, or a track, let in? both: the same person. different: two people. lost: only the networks that
 serve let somebody in. gained: only those on trial, whom those that serve thought nearest, too; gained_other: whom they
@@ -31,8 +33,8 @@ class Rules:
 
     votes: shots that agree before a door opens. One track that would be let in as another person is enough. Of the rest
     a share may be: lost, of the tracks that are let in, may stay shut; lost_shots, of the shots by which they are, may
-    not count, which keeps nobody out but takes time at the door; swapped, of the tracks that are let in, may have a
-    shot for somebody else; gained, of all tracks, may be let in as somebody of whom the serving networks did not think.
+    not count, which keeps nobody out but takes time at the door; wrong, of the tracks that are let in, may have a shot
+    for somebody else, and of all tracks, may be let in as somebody of whom the serving networks did not think.
     A rule is broken when the lower end of the interval of what was counted (Wilson, `confidence`) lies above, of no
     fewer than `tracks`. errors, of: so many failures among so many shots in a row are a burst. slow_s: what one face
     may take, or `slower` times what it takes the serving networks; shots: fewer say nothing of it. least: tracks that
@@ -43,8 +45,7 @@ class Rules:
     tracks: int = 10
     lost: float = 0.05
     lost_shots: float = 0.1
-    swapped: float = 0.005
-    gained: float = 0.01
+    wrong: float = 0.01
     confidence: float = 0.99
     errors: int = 3
     of: int = 20
@@ -203,14 +204,14 @@ class Trial:
 
     def _why_open(self) -> str:
         known, seen, wrong = self._known(), self._tracks.total(), self._tracks["gained_other"]
-        if self._is_more(self._swapped, known, self.rules.swapped):
+        if self._is_more(self._swapped, known, self.rules.wrong):
             return f"{self._swapped} of {known} faces that are let in would have looked like somebody else, too"
-        if self._is_more(wrong, seen, self.rules.gained):
+        if self._is_more(wrong, seen, self.rules.wrong):
             return f"{wrong} of {seen} faces would be let in, and now nobody is thought to be who they would be"
         return ""
 
     def _why_slow(self) -> str:
-        if len(self._seconds) < self.rules.shots:
+        if len(self._seconds) < self.rules.shots or self._shots.total() % SELDOM:
             return ""
         ours, theirs = np.median(np.array(self._seconds), axis=0)
         if theirs <= max(self.rules.slow_s, self.rules.slower * ours):
