@@ -26,6 +26,7 @@ FACE = np.array([116, 62, 210, 176], np.float32)
 LEAST_OVERLAP = 0.4
 """Of a box with that of the face: detectors differ in how much of brow and neck they take with it."""
 SMALLER, DARKER = 0.85, 0.8
+MEND = "see to colour order, scale, outputs and alignment in its model.toml, or add another package"
 
 
 def check_photo(packages: Mapping[Role, Package | None]) -> None:
@@ -50,18 +51,18 @@ def check_photo(packages: Mapping[Role, Package | None]) -> None:
         (pattern,) = vision.recognizer.embed([picture(crop.width, crop.height)])
         match = vision.thresholds.match
         if not similarity(known.template, again.template, vision.metric) >= match:
-            raise PackageError(f"{pair}: do not know the face of the test photo again; add the package again")
+            raise PackageError(f"{pair}: do not know the face of the test photo again; {MEND}")
         if not similarity(known.template, pattern, vision.metric) < match:
-            raise PackageError(f"{pair}: take a pattern for the face of the test photo; add the package again")
+            raise PackageError(f"{pair}: take a pattern for the face of the test photo; {MEND}")
 
 
 def _face(vision: Vision, image: Image, place: Floats, pair: str) -> Portrait:
     """The face where it is known to be. Raises PackageError when it is not found, or told by what is no number."""
     found = [one for one in vision.portraits(image) if float(overlap(place, one.face.box[None])[0]) >= LEAST_OVERLAP]
     if not found:
-        raise PackageError(f"{pair}: do not find the face of the test photo; add the package again")
+        raise PackageError(f"{pair}: do not find the face of the test photo; {MEND}")
     if not (np.isfinite(found[0].template.embedding).all() and np.isfinite(found[0].assessment.quality)):
-        raise PackageError(f"{pair}: answer the test photo with numbers that are none; add the package again")
+        raise PackageError(f"{pair}: answer the test photo with numbers that are none; {MEND}")
     return found[0]
 
 

@@ -47,6 +47,7 @@ def run(
     monkeypatch.setenv("FACEEDGE_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("FACEEDGE_CONFIG", raising=False)
     monkeypatch.setattr(choose_model, "check_package", lambda package, shop: None)
+    monkeypatch.setattr(choose_model, "check_photo", lambda packages: None)  # made-up weights know no face
     hurry(monkeypatch)
     use(monkeypatch, SMALL)
     site_with(tmp_path / "state")

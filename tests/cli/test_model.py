@@ -341,13 +341,21 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return labels
 
 
+@pytest.fixture(autouse=True)
+def _no_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of made-up weights find no face in a photo; real ones do in test_swap_real.py."""
+    monkeypatch.setattr(choose_model, "check_photo", lambda packages: None)
+
+
 def test_activating_lasts_until_it_is_taken_back_and_both_are_in_the_journal(
     run: Run, state: Path, checked: list[str]
 ) -> None:
     answer = run("model", "activate", "seer", "--json")
     assert answer.code == 0
     assert answer.document == {
-        "role": "detector", "package": "seer@1", "before": "dlib-mmod", "changed": True, "strangers": 0,
+        "done": "activated", "role": "detector", "package": "seer@1", "before": "dlib-mmod", "changed": True,
+        "build": read_package(state / "models" / "seer" / "1").build, "by": "cli", "embedded": 0, "unknown": 0,
+        "live": False,
     }  # fmt: skip
     assert chosen("detector", "", state) == "seer@1"
     assert "is the detector already" in run("model", "activate", "seer@1").out
@@ -356,13 +364,17 @@ def test_activating_lasts_until_it_is_taken_back_and_both_are_in_the_journal(
     assert run("model", "rollback", "detector").code == 0
     assert chosen("detector", "", state) == "seer@1"
     assert "in place of seer@1" in run("model", "activate", "dlib-mmod").out
-    assert checked == ["seer@1", "seer@1", "dlib-mmod@1", "seer@1", "dlib-mmod@1"]
+    assert checked == ["seer@1", "seer@1", "dlib-mmod@1"], "what has served is not checked whole again on the way back"
     with reading(state / "journal.db") as connection:
         noted = [entry.body for entry in entries(connection, "kind = ?", "model")]
     assert [(body["done"], body["package"]) for body in noted] == [
         ("activated", "seer@1"), ("rolled_back", "dlib-mmod@1"), ("rolled_back", "seer@1"),
         ("activated", "dlib-mmod@1"),
     ]  # fmt: skip
+    history = run("model", "history", "--json").document["history"]
+    assert [row["package"] for row in history] == ["dlib-mmod@1", "seer@1", "dlib-mmod@1", "seer@1"]
+    assert run("model", "history", "--role", "quality").out == "no network was chosen here yet\n"
+    assert "rolled_back" in run("model", "history", "--most", "2").out
 
 
 def test_a_quality_network_is_taken_back_to_none(run: Run, state: Path, checked: list[str]) -> None:
@@ -407,6 +419,9 @@ def test_a_recogniser_that_knows_nobody_needs_a_yes(run: Run, state: Path, check
     line = refused(run("model", "activate", "toy"))
     assert line.startswith("1 of the people enrolled have no template")
     assert "--yes" in line
+    assert "leave --dual out" in refused(run("model", "activate", "toy", "--dual"))
+    assert "leave --shadow and --canary out" in refused(run("model", "activate", "toy", "--yes", "--shadow", "5"))
+    assert chosen("recognizer", "", state) == "dlib-resnet"
     answer = run("model", "activate", "toy", "--yes")
     assert answer.code == 0
     assert "1 of the people enrolled must be enrolled again" in answer.out

@@ -15,12 +15,11 @@ from faceedge.fit import Fit, Thresholds
 from faceedge.jobs import check_model, choose_model
 from faceedge.jobs.add_model import add_model
 from faceedge.jobs.check_model import check_kin, check_package
-from faceedge.jobs.choose_model import activate
+from faceedge.jobs.choose_model import check_choice, choose
 from faceedge.jobs.describe_model import Wish
 from faceedge.jobs.site import Site
 from faceedge.jobs.vision import open_vision
 from faceedge.manifest import Answer, InputSize, Manifest
-from faceedge.models.active import chosen
 from faceedge.models.workshop import Workshop
 from faceedge.package import Package, as_toml, read_package
 from faceedge.types import Image
@@ -84,9 +83,10 @@ def test_one_that_was_put_there_by_hand_is_not_activated(
     monkeypatch.setattr(choose_model, "check_package", lambda package, shop: None)
     shutil.copytree(packages / "models", tmp_path / "models")
     liar(packages, tmp_path / "models" / "liar" / "1")
+    site = Site(tmp_path, tmp_path, Models())
+    choice = choose("liar", site, lambda text, done: None)
     with pytest.raises(PackageError, match="names the source of toy@1"):
-        activate("liar", Site(tmp_path, tmp_path, Models()), lambda text, done: None)
-    assert chosen("recognizer", "", tmp_path) == "dlib-resnet"
+        check_choice(choice, site, lambda text, done: None, accept_worse="", is_known=False)
 
 
 def test_a_package_that_notes_no_digest_of_its_graph_is_added_with_a_warning(packages: Path, tmp_path: Path) -> None:
@@ -118,21 +118,16 @@ def test_the_same_network_may_stand_there_twice(packages: Path) -> None:
     check_kin(replace(toy, build="other", manifest=manifest), [toy])
 
 
-def test_what_was_replaced_while_it_was_checked_is_not_activated(
-    packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_replaced_while_it_was_checked_is_noticed(packages: Path, tmp_path: Path) -> None:
     shutil.copytree(packages / "models", tmp_path / "models")
     place = tmp_path / "models" / "toy" / "1"
-
-    def replaced(package: Package, shop: Workshop) -> None:
-        manifest = read_package(packages / "models" / "twin" / "1").manifest
-        shutil.copyfile(packages / "models" / "twin" / "1" / "model.onnx", place / "model.onnx")
-        rewritten(place, manifest.model_copy(update={"name": "toy"}))
-
-    monkeypatch.setattr(choose_model, "check_package", replaced)
+    choice = choose("toy", Site(tmp_path, tmp_path, Models(detector="seer")), lambda text, done: None)
+    choice.check_unchanged()
+    manifest = read_package(packages / "models" / "twin" / "1").manifest
+    shutil.copyfile(packages / "models" / "twin" / "1" / "model.onnx", place / "model.onnx")
+    rewritten(place, manifest.model_copy(update={"name": "toy"}))
     with pytest.raises(PackageError, match="was replaced while it was checked"):
-        activate("toy", Site(tmp_path, tmp_path, Models(detector="seer")), lambda text, done: None)
-    assert chosen("recognizer", "", tmp_path) == "dlib-resnet"
+        choice.check_unchanged()
 
 
 def test_a_detector_is_tried_on_a_small_picture_whatever_its_manifest_says(
