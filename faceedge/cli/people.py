@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from faceedge.cli import alikes, noting, opening, removal, standing
+from faceedge.cli import again, alikes, noting, opening, removal, standing
 from faceedge.errors import BadInput, one_line
 from faceedge.gallery.base import Entry, Person
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `people list|show|set|remove`."""
+    """Adds `people list|show|pending|approve|remove|set`."""
     parser = commands.add_parser(
         "people",
         help="list, show, change or remove people",
@@ -22,6 +23,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _action(actions, "list", list_people, "everybody, with the number of templates", "faceedge people list --json")
     _action(actions, "show", show, "one person and what is stored of them", "faceedge people show Ada", "NAME")
+    again.add_actions(actions)
     removal.add_action(actions)
     changing = _action(
         actions, "set", change, "change a person: name, groups, validity, block list, look-alikes",
@@ -55,15 +57,17 @@ def list_people(args: argparse.Namespace) -> int:
     with opening.open_gallery(args) as gallery:
         people = gallery.people()
         others = alikes.of_all(gallery, people)
+        unknown = again.unknown(args, gallery, people)
     if args.json:
-        listed = [_person(person) | _look_alikes(others.get(person.id, ())) for person in people]
+        listed = [_listed(person, others, unknown) for person in people]
         opening.print_json({"people": listed})
         return 0
     width = max((len(person.name) for person in people), default=0)
     for person in people:
         templates = opening.counted(person.templates, "template")
         alike = alikes.flagged(others.get(person.id, ()))
-        marker = f"  looks like {', '.join(alike)}" if alike else ""
+        marker = unknown.marker(person) if unknown is not None else ""
+        marker += f"  looks like {', '.join(alike)}" if alike else ""
         print(f"{person.name:<{width}}  {templates:>12}  since {_date(person.created)}  {person.id}{marker}")
     if not people:
         print("the gallery is empty; add somebody with: faceedge enroll NAME IMAGE…")
@@ -128,6 +132,12 @@ def change(args: argparse.Namespace) -> int:
 
 def _person(person: Person) -> dict[str, Any]:
     return {"id": person.id, "name": person.name, "created": _date(person.created), "templates": person.templates}
+
+
+def _listed(person: Person, others: Mapping[str, alikes.Others], unknown: again.Unknown | None) -> dict[str, Any]:
+    """enrol_again: None where nobody can say."""
+    is_unknown = None if unknown is None else person.id in unknown.people
+    return _person(person) | _look_alikes(others.get(person.id, ())) | {"enrol_again": is_unknown}
 
 
 def _look_alikes(others: alikes.Others) -> dict[str, Any]:

@@ -6,6 +6,7 @@ At most `MOST` of a person, the newest, for `DAYS`; gone with the person, and wh
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ class Sighting:
     person: str
     created: int
     quality: float
+
+    @property
+    def day(self) -> str:
+        """As `2026-12-31`."""
+        return time.strftime("%Y-%m-%d", time.gmtime(self.created))
 
 
 class Sightings:

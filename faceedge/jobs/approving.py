@@ -6,7 +6,6 @@ for whatever an enrolment is refused for.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,4 +78,4 @@ def _sittings(gallery: Gallery, eyes: Eyes, seen: Sequence[Sighting]) -> list[Si
 
 def called(one: Sighting, number: int) -> Path:
     """Under which name a sighting is told of, and kept as the source of its template."""
-    return Path(f"sighting {number} of {time.strftime('%Y-%m-%d', time.gmtime(one.created))}")
+    return Path(f"sighting {number} of {one.day}")

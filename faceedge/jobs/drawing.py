@@ -81,10 +81,10 @@ def check_target(path: Path, photos: Sequence[Path]) -> None:
         raise BadInput(f"{shown(path)}: is one of the photos; name another file")
 
 
-def write_png(path: Path, image: Image) -> None:
+def write_png(path: Path, image: Image, mode: int = 0o644) -> None:
     """Writes the picture whole or not at all. Raises BadInput when it cannot be written."""
     try:
-        write_whole(path, bytes(cv2.imencode(".png", image)[1]))
+        write_whole(path, bytes(cv2.imencode(".png", image)[1]), mode)
     except OSError as error:
         raise BadInput(f"{shown(path)}: cannot be written ({error.strerror}); name another file") from error
 

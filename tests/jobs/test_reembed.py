@@ -16,6 +16,7 @@ from faceedge.gallery.base import Levels, Origin, Person
 from faceedge.gallery.rows import made_of
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.reembed import Outcome, reembed, without
+from faceedge.jobs.vision import Portrait
 from faceedge.types import Face, Image, Template
 from tests.fakes.vision import Sitter, template
 
@@ -51,9 +52,13 @@ class Eyes:
     scheme: str = "eyes_nose_mouth"
     thresholds: Thresholds = LEVELS
     door_thresholds: Thresholds = LEVELS
+    look_alike: float = 0.6
     metric: str = "cosine"
     space: str = NEW
     recognizer_build: str = "build0of0new"
+
+    def portraits(self, _image: Image) -> list[Portrait]:
+        return []
 
     def crops(self, image: Image, faces: Sequence[Face]) -> list[Image]:
         return [np.full((112, 112, 3), image[0, 0], np.uint8) for _ in faces]
