@@ -60,7 +60,7 @@ class Hearing:
         """What the shot may count for in favour of the person matched, if it were for the networks on trial. `none`
         where they see somebody else or nobody, fail, or take longer than `within_s`."""
         testimony, error = self._testimony(shot)
-        if testimony is not None and testimony.detecting_s + testimony.recognising_s > within_s:
+        if testimony is not None and testimony.whole_s > within_s:
             testimony, error = None, LATE
         second = self._second(testimony) if testimony is not None else None
         ours = Opinion(
@@ -99,7 +99,7 @@ class Hearing:
 
     def _second(self, testimony: Testimony) -> Opinion:
         bundle, match = self._witness.bundle, testimony.match
-        seconds = testimony.recognising_s + (testimony.detecting_s if self._detects_s() > 0 else 0.0)
+        seconds = testimony.embedding_s + (testimony.detecting_s if self._detects_s() > 0 else 0.0)
         if match is None:
             return Opinion(None, "none", 0.0, seconds)
         above = match.similarity - bundle.numbers.usual.match

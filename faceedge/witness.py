@@ -14,7 +14,7 @@ import numpy as np
 from faceedge.bands import ANYWHERE, lesser
 from faceedge.bundle import Bundle
 from faceedge.families.nms import overlap
-from faceedge.types import Assessment, Band, Face, Image, Match, Shot
+from faceedge.types import Band, Face, Image, Match, Shot
 
 SAME_FACE = 0.5
 """Intersection over union from which two detectors mean the same face."""
@@ -24,13 +24,15 @@ SAME_FACE = 0.5
 class Testimony:
     """One shot as another bundle would have had it. match: None where the picture is too poor for it to vote.
 
-    detecting_s, recognising_s: that it took; the first is 0 where the face was known.
+    detecting_s: that its own detector took, 0 where the face was known. embedding_s: that its recogniser took, as a
+    stage measures it. whole_s: all of it.
     """
 
     shot: Shot
     match: Match | None
     detecting_s: float
-    recognising_s: float
+    embedding_s: float
+    whole_s: float
 
 
 class Witness:
@@ -54,34 +56,43 @@ class Witness:
         if shot.frame is None:
             raise ValueError("a shot without its frame shows nothing to other networks")
         began = self._clock()
-        face = self._found(shot, shot.frame) if self.has_own_eyes else shot.face
-        found = self._clock()
+        faces = self._faces_of(shot, shot.frame) if self.has_own_eyes else [shot.face]
+        detecting_s = self._clock() - began if self.has_own_eyes else 0.0
+        face = _same(shot.face, faces)
         if face is None:
             return None
-        vision, frame = self.bundle.vision, shot.frame
-        crop = shot.crop if self._cuts_alike else vision.crops(frame, [face])[0]
-        mine = replace(shot, face=face, crop=crop, assessment=vision.assess(frame, [face], [crop])[0])
-        mine, match = self._recognised(mine)
-        return Testimony(mine, match, found - began if self.has_own_eyes else 0.0, self._clock() - found)
+        mine, match, embedding_s = self._recognised(self._cut(shot, shot.frame, face))
+        return Testimony(mine, match, detecting_s, embedding_s, self._clock() - began)
 
-    def _found(self, shot: Shot, frame: Image) -> Face | None:
+    def _faces_of(self, shot: Shot, frame: Image) -> list[Face]:
         if self._seen != (shot.camera, shot.seq):
             self._faces = self.bundle.vision.detector.detect([frame])[0]
             self._seen = shot.camera, shot.seq
-        if not self._faces:
-            return None
-        shares = overlap(shot.face.box, np.array([face.box for face in self._faces], np.float32))
-        best = int(shares.argmax())
-        return self._faces[best] if shares[best] >= SAME_FACE else None
+        return self._faces
 
-    def _recognised(self, shot: Shot) -> tuple[Shot, Match | None]:
+    def _cut(self, shot: Shot, frame: Image, face: Face) -> Shot:
+        vision = self.bundle.vision
+        crop = shot.crop if self._cuts_alike else vision.crops(frame, [face])[0]
+        return replace(shot, face=face, crop=crop, assessment=vision.assess(frame, [face], [crop])[0])
+
+    def _recognised(self, shot: Shot) -> tuple[Shot, Match | None, float]:
         bundle = self.bundle
         if not bundle.judge.is_usable(shot):
-            return shot, None
+            return shot, None, 0.0
+        began = self._clock()
         (template,) = bundle.vision.recognizer.embed([shot.crop])
-        settled: list[Assessment] = bundle.vision.settled([shot.assessment], [template])
-        shot = replace(shot, assessment=settled[0])
-        return shot, bundle.roster.identifier.identify(template) if bundle.judge.is_usable(shot) else None
+        embedding_s = self._clock() - began
+        shot = replace(shot, assessment=bundle.vision.settled([shot.assessment], [template])[0])
+        match = bundle.roster.identifier.identify(template) if bundle.judge.is_usable(shot) else None
+        return shot, match, embedding_s
+
+
+def _same(face: Face, faces: list[Face]) -> Face | None:
+    if not faces:
+        return None
+    shares = overlap(face.box, np.array([other.box for other in faces], np.float32))
+    best = int(shares.argmax())
+    return faces[best] if shares[best] >= SAME_FACE else None
 
 
 def worth(bundle: Bundle, shot: Shot, match: Match | None) -> Band:

@@ -63,7 +63,7 @@ class Hall:
         if isinstance(self.says, Exception):
             raise self.says
         seen = replace(shot, assessment=Assessment(self.quality))
-        return None if self.says is None else witness.Testimony(seen, self.says, 0.0, self.takes_s)
+        return None if self.says is None else witness.Testimony(seen, self.says, 0.0, self.takes_s, self.takes_s)
 
     def sees(self, ours: Match, theirs: Said, *, track: int = 1, frame: Image | None = FRAME) -> list[Decision]:
         self.now += 0.1
