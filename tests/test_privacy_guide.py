@@ -12,6 +12,7 @@ import pytest
 from faceedge.cli.run import LOGGED
 from faceedge.config import Capture, Events, JournalSettings
 from faceedge.demo.photos import admiral, astronaut
+from faceedge.gallery import sightings
 from faceedge.gallery.schema import MIGRATIONS
 from faceedge.lockout import REMEMBERED
 from tests.guides import DOCS, blocks, ran
@@ -80,5 +81,7 @@ def test_times_and_numbers_are_those_of_a_configuration_that_says_nothing() -> N
     assert not capture.on
     assert f"{capture.days} days, at most {capture.crops}" in STORED
     assert f"{REMEMBERED} faces" in TEXT
+    assert f"the newest {sightings.MOST} times" in STORED
+    assert f"erased or removed, at most {sightings.DAYS} days" in STORED
     for settings in (JournalSettings, Events):
         assert settings.model_validate({"keep_days": 1}).keep_days == 1

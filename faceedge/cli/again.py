@@ -116,8 +116,8 @@ def approve_one(args: argparse.Namespace) -> int:
 def _erase(gallery: Gallery, person: Person) -> int:
     erased = gallery.sightings.erase(person.id)
     if erased:
-        gallery.empty_log()
         noting.note(gallery.path.parent, "person", {"person": person.id, "sightings_erased": erased})
+        gallery.empty_log()
     return erased
 
 
