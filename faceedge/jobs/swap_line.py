@@ -127,7 +127,8 @@ def take(state: Path) -> Wanted | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from error
+        withdraw(state)
+        raise BadInput(f"{path}: {error.strerror}; it was deleted") from error
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(MOST_BYTES)
     withdraw(state)

@@ -49,7 +49,7 @@ class Swapper:
         self._clock = clock
         self._moment = moment
         self._written = float("-inf")
-        self._next: tuple[str, Order] | None = None
+        self._next: Order | None = None
         self._now: Progress | None = None
         self._changed = threading.Condition()
         self._ending = threading.Event()
@@ -108,7 +108,7 @@ class Swapper:
         if self._next is None:
             self._look_for_wish()
         if self._next is not None:
-            self._carry_out(*self._next)
+            self._carry_out(self._next)
 
     @property
     def _is_busy(self) -> bool:
@@ -135,12 +135,13 @@ class Swapper:
                 self._take(wanted.id, order)
 
     def _take(self, name: str, order: Order) -> None:
-        self._next = name, order
+        self._next = order
         self._now = Progress(id=name, by=order.by, role=order.role, name=order.name)
 
-    def _carry_out(self, name: str, order: Order) -> None:
-        self._show(self._current(name, order), at_once=True)
+    def _carry_out(self, order: Order) -> None:
+        mine = self._next
         try:
+            self._show(self._under_way, at_once=True)
             done = swap(order, self._site, self._host, self._told, self._ending.is_set)
         except FaceedgeError as error:
             self._failed(order, str(error), error.report if isinstance(error, Rejected) else {})
@@ -150,39 +151,43 @@ class Swapper:
         else:
             self._succeeded(order, done)
         finally:
-            with self._changed:
-                self._next = None
-                self._changed.notify_all()
+            with self._changed:  # whatever went wrong, it is not begun again
+                self._next = None if self._next is mine else self._next
 
-    def _current(self, name: str, order: Order) -> Progress:
-        return self._now or Progress(id=name, by=order.by, role=order.role, name=order.name)
+    @property
+    def _under_way(self) -> Progress:
+        assert self._now is not None, "an order has been taken"
+        return self._now
 
     def _told(self, step: Step, share: float, text: str) -> None:
-        assert self._now is not None, "an order is under way"
         self._look_after()
-        is_next = step != self._now.step
-        self._show(self._now.model_copy(update={"step": step, "share": share, "text": text}), at_once=is_next)
+        is_next = step != self._under_way.step
+        self._show(self._under_way.model_copy(update={"step": step, "share": share, "text": text}), at_once=is_next)
 
     def _succeeded(self, order: Order, done: Swapped) -> None:
         body = swapped_body(order, done)
-        if done.is_new:
-            self._note(body)
-        self._end(ok=True, why=done.remark, outcome={**body, "changed": done.is_new}, role=done.role)
+        try:
+            if done.is_new:
+                self._note(body)
+        finally:
+            self._end(ok=True, why=done.remark, outcome={**body, "changed": done.is_new}, role=done.role)
 
     def _failed(self, order: Order, why: str, report: Mapping[str, Any]) -> None:
-        assert self._now is not None, "an order is under way"
-        body = failed_body(order, self._now.step, why, report)
-        self._note(body)
-        self._end(ok=False, why=why, outcome=body, role=order.role)
+        body = failed_body(order, self._under_way.step, why, report)
+        try:
+            self._note(body)
+        finally:
+            self._end(ok=False, why=why, outcome=body, role=order.role)
 
     def _end(self, **told: Any) -> None:
-        assert self._now is not None, "an order is under way"
         share = {"step": STEPS[-1], "share": 1.0, "text": ""} if told["ok"] else {}
-        self._show(self._now.model_copy(update={**share, **told, "done": True}), at_once=True)
+        self._show(self._under_way.model_copy(update={**share, **told, "done": True}), at_once=True)
 
     def _show(self, progress: Progress, *, at_once: bool) -> None:
         with self._changed:
             self._now = progress
+            if progress.done:
+                self._next = None
             self._changed.notify_all()
         if at_once or self._clock() - self._written >= WRITE_S:
             self._written = self._clock()
