@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from faceedge import witness
 from faceedge.bundle import Bundle
 from faceedge.errors import EngineError
 from faceedge.hearing import Hearing
@@ -37,14 +38,14 @@ class Onlooker:
         self.is_free = True
         self.shadow = Shadow(self.hearing, lambda: self.is_free)
 
-    def look(self, shot: Shot) -> canary.witness.Testimony:
+    def look(self, shot: Shot) -> witness.Testimony:
         self.looked.release()
         self.may_go_on.wait(10)
         self.seen.append(shot.track)
         if isinstance(self.says, Exception):
             raise self.says
         assert self.says is not None
-        return canary.witness.Testimony(shot, self.says, self.took_s, 0.02, 0.02 + self.took_s)
+        return witness.Testimony(shot, self.says, self.took_s, 0.02, 0.02 + self.took_s)
 
     def shows(self, track: int, *, has_frame: bool = True) -> Match:
         where = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
