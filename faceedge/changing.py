@@ -75,6 +75,8 @@ class Changing:
         self._number = flow.serving.number
         self._rosters: tuple[Roster, ...] = (flow.serving.roster,)
         self._before: Bundle | None = None
+        self._second: Roster | None = None
+        """Of some people only, so that no other search is made of it."""
         self._keeper: SightingKeeper | None = None
         """Of those whom only the recogniser before knows; while there is one, that has a say."""
         self._ending = Ending()
@@ -93,6 +95,8 @@ class Changing:
         """Loads what has changed in the gallery; the main thread calls it every second."""
         for roster in self._rosters:
             roster.follow()
+        if (second := self._second) is not None:
+            second.follow()
 
     def trim(self) -> None:
         """See `Vision.trim`, of everything that is open."""
@@ -198,14 +202,14 @@ class Changing:
             roster = Roster(Remaining(gallery, serving.vision.space), vision.metric, vision.space)
             former = self._flow.bundle(self._number, vision, roster)
             roster.hand_to(Remaining(self._gallery, serving.vision.space))
-        self._rosters = (serving.roster, roster)
+        self._second = roster
         self._keeper = SightingKeeper(self._state)
         self._keeper.start()
         self._flow.detect.shows = True
         self._flow.recognise.second = Dual(Opinion(serving, former, self._keeper.offer))
 
     def _ask_no_second(self) -> None:
-        keeper, self._keeper = self._keeper, None
+        keeper, self._keeper, self._second = self._keeper, None, None
         if keeper is not None:
             self._flow.detect.shows, self._flow.recognise.second = False, None
             keeper.stop()
