@@ -5,6 +5,7 @@ which sightings that can be done, and doing it.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ def list_pending(args: argparse.Namespace) -> int:
 
     with opening.open_gallery(args) as gallery:
         person = find_person(gallery, args.name) if args.name is not None else None
-        found = [one for one in pending(gallery) if person is None or one.person.id == person.id]
+        found = [one for one in pending(gallery, time.time()) if person is None or one.person.id == person.id]
         if args.sheet is not None and found:
             _write_sheet(args, gallery, found[0])
         erased = _erase(gallery, person) if args.erase and person is not None else 0

@@ -38,8 +38,9 @@ class Pending:
     sightings: tuple[Sighting, ...]
 
 
-def pending(gallery: Gallery) -> list[Pending]:
-    """Everybody with sightings, by name."""
+def pending(gallery: Gallery, now_s: float) -> list[Pending]:
+    """Everybody with sightings that are not too old (those are erased), by name. now_s: unix seconds."""
+    gallery.sightings.expire(now_s)
     found: dict[str, list[Sighting]] = {}
     for one in gallery.sightings.all():
         found.setdefault(one.person, []).append(one)

@@ -26,7 +26,7 @@ from faceedge.types import Image, Template
 Share = Callable[[float], None]
 CROPS = 16
 """Embedded between two looks at whether to go on: a tenth of a second, or some."""
-NO_FACE = "its picture has no size that a recogniser takes"
+ODD_SIZE = "its picture has no size that a recogniser takes"
 UNLIKE = "shows somebody else than the other pictures, as this recogniser sees it"
 
 
@@ -61,6 +61,10 @@ class Outcome:
     is_whole: bool = True
 
 
+class _Ended(Exception):
+    """In the middle of looking for look-alikes, of which nothing is written down before the end."""
+
+
 @dataclass(slots=True)
 class _Tally:
     people: int = 0
@@ -87,7 +91,17 @@ def reembed(
         _embed(gallery, vision, batch, tally)
         share(0.9 * done)
         pace()
-    flagged = _flag(gallery, vision, levels, lambda done: share(0.9 + 0.1 * done))
+
+    def look_on(done: float) -> None:
+        if ending():
+            raise _Ended
+        share(0.9 + 0.1 * done)
+        pace()
+
+    try:
+        flagged = _flag(gallery, vision, levels, look_on)
+    except _Ended:
+        return _outcome(gallery, vision, tally, is_whole=False)
     share(1.0)
     return _outcome(gallery, vision, tally, flagged)
 
@@ -127,7 +141,7 @@ def _pictures(gallery: Gallery, eyes: Eyes, person: Person, tally: _Tally) -> It
         if crop is not None:
             yield _Picture(person, entry, crop)
         elif kept is not None:
-            tally.refused.append((person, f"{entry.origin.source}: {NO_FACE}"))
+            tally.refused.append((person, f"{entry.origin.source}: {ODD_SIZE}"))
 
 
 def _sources(entries: Sequence[Entry], space: str) -> list[Entry]:

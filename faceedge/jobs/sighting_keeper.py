@@ -41,7 +41,8 @@ class _Offer:
 
 
 class SightingKeeper:
-    """Start it, offer shots from one thread, stop it. clock: unix seconds. room: bytes free for the state directory."""
+    """Start it, offer shots from one thread, stop it at the end of the daemon: what was kept ages as long as it runs,
+    whether there is a second opinion or not. clock: unix seconds. room: bytes free for the state directory."""
 
     def __init__(
         self, state: Path, clock: Callable[[], float] = time.time, room: Callable[[], int] | None = None
@@ -57,8 +58,9 @@ class SightingKeeper:
         self._thread = threading.Thread(target=self._run, name="sightings", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+        """Starts the thread, which also lets age what is there; a second call does nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def offer(self, shot: Shot, person: str) -> None:
         """A shot that shows this person (id) for certain; never waits."""
@@ -88,15 +90,14 @@ class SightingKeeper:
 
     def _work(self, sightings: Sightings, tables: Tables) -> None:
         while True:
+            now = self._clock()
+            if has_time := now >= CLOCK_IS_SET_AFTER_S:  # else nobody could tell their age
+                self._expire(sightings, tables, now)
             try:
                 offers = self._offers.take(WAITING_MOST, LOOK_S)
             except Closed:
                 return
-            now = self._clock()
-            if now < CLOCK_IS_SET_AFTER_S:  # nobody could tell their age
-                continue
-            self._expire(sightings, tables, now)
-            if self._room() >= LEAVE_FREE_BYTES:
+            if has_time and self._room() >= LEAVE_FREE_BYTES:
                 self.kept += sum(sightings.add(one.person, one.crop, one.quality, now) for one in offers)
 
     def _expire(self, sightings: Sightings, tables: Tables, now: float) -> None:

@@ -33,10 +33,10 @@ def seen(gallery: Gallery, person: Person, *sitters: Sitter, side: int = 112) ->
 def test_somebody_without_a_picture_is_enrolled_again_from_sightings(gallery: Gallery) -> None:
     ada = enrol(gallery, "Ada", Sitter(ADA), side=None)
     seen(gallery, ada, Sitter(ADA, 1, 0.7), Sitter(ADA, 2, 0.8))
-    assert [(one.person.name, len(one.sightings)) for one in pending(gallery)] == [("Ada", 2)]
+    assert [(one.person.name, len(one.sightings)) for one in pending(gallery, NOW)] == [("Ada", 2)]
     enrolled = approve(gallery, Eyes(), ada)
     assert (enrolled.is_new, enrolled.added, enrolled.person.name) == (False, 2, "Ada")
-    assert (without(gallery, NEW), pending(gallery)) == ((), [])
+    assert (without(gallery, NEW), pending(gallery, NOW)) == ((), [])
     _, one, other = gallery.entries(ada.id)
     assert (one.origin.source, one.origin.quality) == ("sighting 1 of 2023-11-14", 0.7)
     assert np.array_equal(gallery.crop(ada.id, other), crop(Sitter(ADA, 2)))  # type: ignore[arg-type]

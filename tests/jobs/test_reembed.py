@@ -235,3 +235,12 @@ def test_look_alikes_are_looked_for_down_to_what_the_doors_ask(gallery: Gallery)
     enrol(gallery, "Bob", Sitter(BOB, 1))
     assert run(gallery, levels=Levels(-1.0, -1.0)).flagged == 1
     assert gallery.compared.reaches(NEW, Levels(-1.0, -1.0))
+
+
+def test_looking_for_look_alikes_can_be_ended_and_is_done_the_next_time(gallery: Gallery) -> None:
+    enrol(gallery, "Ada", Sitter(ADA, 0))
+    enrol(gallery, "Twin", Sitter(ADA, 1))
+    levels, answers = Levels(0.6, 0.7), iter([False, True])
+    first = run(gallery, levels=levels, ending=lambda: next(answers))
+    assert (first.is_whole, first.templates, gallery.compared.reaches(NEW, levels)) == (False, 2, False)
+    assert (run(gallery, levels=levels).flagged, gallery.compared.reaches(NEW, levels)) == (1, True)

@@ -67,9 +67,10 @@ def test_the_last_room_of_a_disk_is_left_to_the_journal(gallery: Gallery, ada: P
     assert kept(state, ada, 5.0, room=1000).kept == 0
 
 
-def test_old_ones_go_with_the_next(gallery: Gallery, ada: Person, state: Path) -> None:
+def test_old_ones_go_without_anybody_coming(gallery: Gallery, ada: Person, state: Path) -> None:
     gallery.sightings.add(ada.id, shot(0.0).crop, 0.8, NOW - (DAYS + 1) * DAY_S)
-    kept(state, ada, 5.0)
+    gallery.sightings.add(ada.id, shot(0.0).crop, 0.8, NOW)
+    kept(state, ada)
     assert [one.created for one in gallery.sightings.all()] == [TODAY]
 
 
