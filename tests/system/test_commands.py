@@ -147,14 +147,6 @@ def test_a_reload_takes_a_good_configuration_and_leaves_a_bad_one(tmp_path: Path
                 since = time.monotonic()
                 wait_for(lambda: controller.at(lambda event: event.get("pulse_ms") == 200, since), 30)
                 assert site("ping") == (True, "")
-                assert site("model_activate", name="dlib-mmod") == (True, "")
-                wait_for(lambda: len(daemon.at(ready)) == 3, 30)
-                ok, said = site("model_activate", name="nothing@1")
-                assert not ok
-                assert "nothing" in said
-                ok, said = site("model_rollback", role="detector")
-                assert not ok
-                assert "nothing to go back to" in said
         finally:
             controller.stop()
 
