@@ -140,7 +140,8 @@ def test_a_person_whom_both_know_is_named_by_the_serving_one_alone(door: Door) -
 def test_a_stranger_stays_one(door: Door) -> None:
     enrol(door, "Ada", ADA, OLD)
     match = door.sees(Sitter(EVE))
-    assert match.similarity < NEW_LEVELS.grey
+    assert match.person is None
+    assert door.old.asked == 1
     assert door.kept == []
 
 

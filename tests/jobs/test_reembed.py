@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Eyes:
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
-    with Gallery.open(tmp_path / "state", lambda: 1_700_000_000.0) as opened:
+    with Gallery.open(tmp_path / "state", count(1_700_000_000).__next__) as opened:
         yield opened
 
 
