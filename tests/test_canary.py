@@ -103,6 +103,12 @@ def test_of_whom_one_is_unsure_a_second_factor_decides_and_it_reads_why() -> Non
     assert (grant.outcome, grant.reason) == ("grant", "second_factor")
 
 
+def test_a_match_that_the_others_do_not_share_is_certain_of_nobody() -> None:
+    judge = Hall().serving.judge
+    assert judge.is_certain(SURE)
+    assert not any(judge.is_certain(replace(SURE, most=most)) for most in ("none", "grey"))
+
+
 def test_of_whom_the_serving_networks_are_unsure_themselves_it_is_their_doubt() -> None:
     assert outcome(UNSURE, ALSO_SURE) == [("review", "grey_zone")]
 

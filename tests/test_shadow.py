@@ -86,12 +86,16 @@ def test_who_shows_never_waits_and_the_newest_of_a_face_wins() -> None:
 
 def test_a_shot_without_its_frame_and_one_when_nothing_can_be_spared_are_left_out() -> None:
     at = Onlooker()
+    at.may_go_on.set()
+    at.shadow.start()
     at.shows(1, has_frame=False)
     at.is_free = False
     at.shows(2)
     at.is_free = True
-    at.looks_at_all(1)
-    assert at.hearing.report()["shots"]["all"] == 1
+    at.shows(3)
+    assert at.looked.acquire(timeout=10)
+    assert at.shadow.stop()
+    assert at.seen == [3]
 
 
 @pytest.mark.parametrize("fault", [EngineError("no memory"), ValueError("of Anna"), MemoryError()])

@@ -80,7 +80,8 @@ def test_few_of_many_may_stay_outside() -> None:
 
 
 def test_one_of_a_few_says_nothing_of_a_rate() -> None:
-    assert trial(*[(ANNA, ANNA, 4)] * 9, (ANNA, NOBODY, 4)).verdict() == ""
+    for wrong in ((ANNA, NOBODY), (opinion("boris-id", "none"), ANNA)):
+        assert trial(*[(ANNA, ANNA, 4)] * 9, (*wrong, 4)).verdict() == ""
 
 
 def test_networks_that_need_more_shots_for_everybody_are_given_up() -> None:

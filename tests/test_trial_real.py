@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
 
+from benchmarks.trials import spoiled
 from faceedge.bundle import Bundle
 from faceedge.canary import Canary
 from faceedge.config import Decide, EngineSettings, Models
@@ -38,7 +38,6 @@ LONGER_SIDE_PX = 480
 SHOTS, KNOWN, STRANGERS = 3, 20, 8
 RULES = Rules()
 SIGMA = 0.3
-"""Of the noise in a spoiled network's weights, against the spread of each tensor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +74,7 @@ def moved(image: Image, step: int) -> Image:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 2.0 * step, 1 + 0.02 * step)
     turned = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return np.clip(turned.astype(np.float32) * (1 - 0.08 * step), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(turned.astype(np.float32) * (1 - 0.08 * step), 0, 255), np.uint8)
 
 
 def bundled(vision: Vision, enrolled: Sequence[tuple[str, Image]]) -> Bundle:
@@ -142,30 +141,13 @@ def site(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         yield Site(assets / "models", root, vision, serving, enrolled, tracks)
 
 
-Change = Callable[[Any], None]
-
-
-def package(site: Site, graph: str, recipe: str, change: Change = lambda _model: None) -> Package:
-    """Of a network of the assets, changed, beside that which serves."""
-    model = onnx.load(site.networks / f"{graph}.onnx")
-    change(model)
+def package(site: Site, graph: str, recipe: str, noise: float = 0.0) -> Package:
+    """Of a network of the assets, beside that which serves; with noise in its weights it is worse on purpose."""
+    model = spoiled(site.networks / f"{graph}.onnx", noise)
+    model.doc_string = "in another file"
     path = site.root / f"{graph}.onnx"
     onnx.save(model, path)
     return make_package(path, recipe, site.root / "beside")
-
-
-def renamed(model: Any) -> None:
-    model.doc_string = "the same network in another file"
-
-
-def spoiled(model: Any) -> None:
-    """Noise in every tensor of weights."""
-    drawn = np.random.default_rng(1)
-    for tensor in model.graph.initializer:
-        weights = numpy_helper.to_array(tensor)
-        if weights.dtype == np.float32 and weights.ndim > 1:
-            noisy = weights + SIGMA * weights.std() * drawn.normal(size=weights.shape)
-            tensor.CopyFrom(numpy_helper.from_array(noisy.astype(np.float32), tensor.name))
 
 
 def looked_at(site: Site, hearing: Hearing) -> dict[str, Any]:
@@ -178,7 +160,7 @@ def looked_at(site: Site, hearing: Hearing) -> dict[str, Any]:
 
 
 def test_the_same_network_in_another_file_agrees_in_everything(site: Site) -> None:
-    twin = package(site, "edgeface_xxs_512", "edgeface-xxs", renamed)
+    twin = package(site, "edgeface_xxs_512", "edgeface-xxs")
     with site.vision.beside({"recognizer": twin}) as vision:
         assert vision.space != site.vision.space
         _, hearing = site.trial(vision)
@@ -229,7 +211,7 @@ def test_a_face_that_the_other_detector_sees_elsewhere_is_none(site: Site) -> No
 
 
 def test_a_spoiled_recogniser_is_given_up_by_a_shadow(site: Site) -> None:
-    bad = package(site, "edgeface_xxs_512", "edgeface-xxs", spoiled)
+    bad = package(site, "edgeface_xxs_512", "edgeface-xxs", SIGMA)
     with site.vision.beside({"recognizer": bad}) as vision:
         _, hearing = site.trial(vision)
         report = looked_at(site, hearing)
@@ -238,7 +220,7 @@ def test_a_spoiled_recogniser_is_given_up_by_a_shadow(site: Site) -> None:
 
 
 def test_a_spoiled_recogniser_that_has_a_say_lets_nobody_in_and_loses_it(site: Site) -> None:
-    bad = package(site, "edgeface_xxs_512", "edgeface-xxs", spoiled)
+    bad = package(site, "edgeface_xxs_512", "edgeface-xxs", SIGMA)
     with site.vision.beside({"recognizer": bad}) as vision:
         _, hearing = site.trial(vision)
         canary = Canary(site.serving, hearing, share=1.0)
