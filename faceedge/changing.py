@@ -13,23 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faceedge.asking import Asking
 from faceedge.bundle import Bundle
 from faceedge.config import Config
-from faceedge.dual import Dual, Opinion
 from faceedge.effort import Effort
 from faceedge.errors import EngineError, PackageError
 from faceedge.flow import Flow
 from faceedge.gallery.base import Levels
-from faceedge.gallery.remaining import Remaining
 from faceedge.gallery.store import Gallery
 from faceedge.health.starts import Moment, now
 from faceedge.jobs.build_engines import Ending
 from faceedge.jobs.look_alikes import demanded
 from faceedge.jobs.room import Task, missing
 from faceedge.jobs.roster import Roster
-from faceedge.jobs.sighting_keeper import SightingKeeper
 from faceedge.jobs.vision import Vision, sufferance
 from faceedge.manifest import Role
+from faceedge.models.store import find_package
 from faceedge.package import Package, read_package
 from faceedge.trial import Rules
 from faceedge.trying import Stage, shadowed, shared
@@ -60,6 +59,7 @@ class Changing:
         flow: Flow,
         config: Config,
         state: Path,
+        cache: Path,
         gallery: Gallery,
         taken: Callable[[Bundle], None],
         effort: Callable[[], Effort],
@@ -67,7 +67,7 @@ class Changing:
         self._flow = flow
         self._accepted = config.models.accept_licences
         self._votes = config.decide.votes
-        self._state = state
+        self._state, self._cache = state, cache
         self._gallery = gallery
         self._taken = taken
         self._effort = effort
@@ -75,10 +75,7 @@ class Changing:
         self._number = flow.serving.number
         self._rosters: tuple[Roster, ...] = (flow.serving.roster,)
         self._before: Bundle | None = None
-        self._second: Roster | None = None
-        """Of some people only, so that no other search is made of it."""
-        self._keeper: SightingKeeper | None = None
-        """Of those whom only the recogniser before knows; while there is one, that has a say."""
+        self._asking = Asking(flow, state, gallery)
         self._ending = Ending()
         self._stop = threading.Event()
 
@@ -91,12 +88,26 @@ class Changing:
         """Asks those that serve once. Raises EngineError when one gives no answer."""
         self.serving().prove(*self._size)
 
+    def resume(self) -> None:
+        """After a start: the recogniser before is asked again, where it was when the daemon ended. Raises FaceedgeError
+        when it cannot be opened, and then those whom only it knows are let in by nobody."""
+        if not (before := self._asking.wanted()):
+            return
+        package = find_package(before, self._state, self._cache)
+        ready = self.prepare({"recognizer": package}, dual=True)
+        try:
+            former = self._bundle(ready.vision)
+            self._asking.begin(ready.vision, self._next())
+        except BaseException:
+            self.drop(ready)
+            raise
+        self._before = former
+
     def follow(self) -> None:
         """Loads what has changed in the gallery; the main thread calls it every second."""
         for roster in self._rosters:
             roster.follow()
-        if (second := self._second) is not None:
-            second.follow()
+        self._asking.follow()
 
     def trim(self) -> None:
         """See `Vision.trim`, of everything that is open."""
@@ -110,7 +121,7 @@ class Changing:
 
     def close(self) -> None:
         """Gives all networks' memory back."""
-        self._ask_no_second()
+        self._asking.close()
         for bundle in self._open():
             bundle.vision.close()
 
@@ -169,7 +180,7 @@ class Changing:
         """See `Host.switch`."""
         bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
         before = self.bundle
-        self._ask_no_second()
+        self._asking.end()
         self._flow.change(bundle)
         older, self._before = self._before, before
         if older is not None:
@@ -177,11 +188,11 @@ class Changing:
         self._rosters = (bundle.roster, before.roster)
         self._taken(bundle)
         if ready.dual and before.vision.space != bundle.vision.space:
-            self._ask_second(bundle, before)
+            self._asking.tried(before, self._next())
 
     def retire(self) -> None:
         """See `Host.retire`. What served last stays open as long as there is room for as much once more."""
-        if self._before is None or self._keeper is not None:
+        if self._before is None or self._asking.is_on:
             return
         theirs = [one for one in self._before.vision.packages.values() if not self.serving().has_open(one)]
         if missing(theirs, self.serving().opener, self._task()):
@@ -194,34 +205,10 @@ class Changing:
         ready.vision.close()
         self._rosters = tuple(bundle.roster for bundle in self._open())
 
-    def _ask_second(self, serving: Bundle, before: Bundle) -> None:
-        """Whoever the recogniser before knows and this one does not is still let in by it, until enrolled again."""
-        self._number += 1
-        vision = before.vision
-        with self._open_gallery() as gallery:
-            roster = Roster(Remaining(gallery, serving.vision.space), vision.metric, vision.space)
-            former = self._flow.bundle(self._number, vision, roster)
-            roster.hand_to(Remaining(self._gallery, serving.vision.space))
-        self._second = roster
-        self._keeper = SightingKeeper(self._state)
-        self._keeper.start()
-        self._flow.detect.shows = True
-        self._flow.recognise.second = Dual(Opinion(serving, former, self._keeper.offer))
-
-    def _ask_no_second(self) -> None:
-        keeper, self._keeper, self._second = self._keeper, None, None
-        if keeper is not None:
-            self._flow.detect.shows, self._flow.recognise.second = False, None
-            keeper.stop()
-
-    def _open_gallery(self) -> Gallery:
-        """For this thread."""
-        return Gallery.open(self._state)
-
     def _make_room(self, packages: Mapping[Role, Package | None]) -> None:
         """For those of them that are not open. What is kept for the way back goes first. Raises EngineError."""
         lack = self._lack(packages)
-        if lack and self._before is not None and self._keeper is None:
+        if lack and self._before is not None and not self._asking.is_on:
             self._close_former()
             lack = self._lack(packages)
         if lack:
@@ -254,14 +241,17 @@ class Changing:
 
     def _bundle(self, vision: Vision) -> Bundle:
         """The people as these networks know them. Raises StoreError, ConfigError."""
-        self._number += 1
-        with self._open_gallery() as gallery:  # of this thread
+        with Gallery.open(self._state) as gallery:  # of this thread
             known = next((one for one in self._rosters if one.space == vision.space), None)
             roster = Roster(gallery, vision.metric, vision.space, like=known)
-            bundle = self._flow.bundle(self._number, vision, roster)
+            bundle = self._flow.bundle(self._next(), vision, roster)
             roster.hand_to(self._gallery)
         self._rosters = (*self._rosters, roster)
         return bundle
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
 
     def _open(self) -> list[Bundle]:
         return [self.bundle, *([self._before] if self._before is not None else [])]

@@ -124,7 +124,7 @@ class House:
         return gallery, roster
 
     def _changing(self, gallery: Gallery) -> Changing:
-        return Changing(self.flow, self._config, self._state, gallery, self._changed, self.keeper.effort)
+        return Changing(self.flow, self._config, self._state, self._cache, gallery, self._changed, self.keeper.effort)
 
     def _start_swapper(self, parts: ExitStack) -> None:
         """A film that is worked through is decided by the same networks from its first picture to the last."""

@@ -35,12 +35,13 @@ class Stage:
 
     @contextmanager
     def hears(self, second: Second) -> Iterator[None]:
-        """In the block the stages let it have its say."""
+        """In the block the stages let it have its say, and nobody else."""
+        before = self.detect.shows, self.recognise.second
         self.detect.shows, self.recognise.second = True, second
         try:
             yield
         finally:
-            self.detect.shows, self.recognise.second = False, None
+            self.detect.shows, self.recognise.second = before
 
 
 def shadowed(stage: Stage, serving: Bundle, trial: Bundle, seconds: float, told: Told) -> tuple[str, Mapping[str, Any]]:
