@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Role = Literal["detector", "recognizer", "quality"]
+SPOKEN: dict[Role, str] = {"detector": "detector", "recognizer": "recogniser", "quality": "quality network"}
 Numbers = tuple[float, float, float]
 SHA256 = r"^[0-9a-f]{64}$"
 

@@ -126,7 +126,7 @@ def _order(args: argparse.Namespace, capture: config.Capture | None) -> Order:
 
 def _activate(done: Calibrated, args: argparse.Namespace, progress: opening.Progress) -> str | None:
     """Label of what now serves; None when nothing may be activated."""
-    from faceedge.jobs.swap import Order
+    from faceedge.jobs.swap_order import Order
 
     if done.choice is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from faceedge.cli import model_swap, noting, opening
@@ -53,7 +53,7 @@ def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
 
 def run_activate(args: argparse.Namespace) -> int:
     """Activates a package."""
-    from faceedge.jobs.swap import Order
+    from faceedge.jobs.swap_order import Order
 
     order = Order(
         name=args.name, shadow_s=60 * args.shadow, canary=args.canary, dual=args.dual, agreed=args.yes,
@@ -66,7 +66,7 @@ def run_activate(args: argparse.Namespace) -> int:
 
 def run_rollback(args: argparse.Namespace) -> int:
     """Goes back to the previous package of a role."""
-    from faceedge.jobs.swap import Order
+    from faceedge.jobs.swap_order import Order
 
     order = Order(args.role, agreed=args.yes, accept_worse=_reason(args))
     with opening.progress_bar() as progress:
@@ -90,13 +90,15 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def _reason(args: argparse.Namespace) -> str:
     """Why a worse network is to serve; empty where nobody said so."""
+    if args.accept_worse is None:
+        return ""
     from faceedge.jobs.proof import reason
 
-    return "" if args.accept_worse is None else reason(args.accept_worse)
+    return reason(args.accept_worse)
 
 
 def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
-    from faceedge.jobs.site import SPOKEN
+    from faceedge.manifest import SPOKEN
 
     spoken, label = SPOKEN[document["role"]], document["package"]
     if args.json:
@@ -114,17 +116,25 @@ def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
             f"{document['unknown']} of the people enrolled must be enrolled again: it does not know them; "
             "faceedge people list names them"
         )
-    for line in document.get("why", ""), _shown(document.get("report")):
+    for line in document.get("why", ""), *_shown(document.get("report")):
         if line:
             print(line)
     return 0
 
 
-def _shown(report: Any) -> str:
-    """What a trial has shown, in one line."""
-    if not isinstance(report, dict):
-        return ""
-    return "the trial: " + ", ".join(f"{name} {value}" for name, value in report.items() if not isinstance(value, dict))
+def _shown(report: Any) -> list[str]:
+    """What a trial has shown, a line each for shadow and canary."""
+    parts = report.items() if isinstance(report, dict) else ()
+    return [f"{name}: {', '.join(f'{key} {value}' for key, value in _flat(part))}" for name, part in parts]
+
+
+def _flat(part: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Words and numbers of a document, each with its path."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield from _flat(value, f"{before} {key}".strip())
+    elif isinstance(part, (str, int, float)) and part != "":
+        yield before, part
 
 
 def _minutes(text: str) -> float:

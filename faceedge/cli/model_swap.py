@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
@@ -12,7 +13,7 @@ from faceedge.cli.model_site import open_site
 
 if TYPE_CHECKING:
     from faceedge.gallery.base import Levels
-    from faceedge.jobs.swap import Order, Step
+    from faceedge.jobs.swap_order import Order, Step
     from faceedge.jobs.vision import Vision
 
 GOES_ON = "the swap goes on without you; faceedge model list shows how far it is"
@@ -25,7 +26,7 @@ def carry_out(args: argparse.Namespace, order: Order, progress: opening.Progress
     """
     from faceedge.jobs.swap_line import is_running
 
-    if is_running(open_site(args).state):
+    if is_running(_state(args)):
         return {**_asked(args, order, progress), "live": True}
     return {**_done_here(args, order, progress), "live": False}
 
@@ -35,7 +36,7 @@ def _asked(args: argparse.Namespace, order: Order, progress: opening.Progress) -
     from faceedge.errors import BadInput
     from faceedge.jobs.swap_line import ask, follow
 
-    state = open_site(args).state
+    state = _state(args)
     name = ask(order, state)
     try:
         end = follow(name, state, lambda now: progress(_line(now.step, now.text), _overall(now.step, now.share)))
@@ -67,6 +68,10 @@ def _done_here(args: argparse.Namespace, order: Order, progress: opening.Progres
     return {**body, "changed": done.is_new}
 
 
+def _state(args: argparse.Namespace) -> Path:
+    return config.state_dir(config.load(args.config))
+
+
 def _levels(args: argparse.Namespace, vision: Vision) -> Levels | None:
     """Scores by which the doors will ask who looks like whom."""
     from faceedge.door_limits import Numbers
@@ -78,12 +83,12 @@ def _levels(args: argparse.Namespace, vision: Vision) -> Levels | None:
 
 def _line(step: Step, text: str) -> str:
     """All steps, and what is being done in this one."""
-    from faceedge.jobs.swap import STEPS
+    from faceedge.jobs.swap_order import STEPS
 
     return f"{STEPS.index(step) + 1}/{len(STEPS)} {step}: {text}"
 
 
 def _overall(step: Step, share: float) -> float:
-    from faceedge.jobs.swap import STEPS
+    from faceedge.jobs.swap_order import STEPS
 
     return (STEPS.index(step) + share) / len(STEPS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from faceedge.door.orders import Values
-from faceedge.jobs.swap import Order
+from faceedge.jobs.swap_order import Order
 from faceedge.lockdown import Lockdown
 from faceedge.manifest import Role
 

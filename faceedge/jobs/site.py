@@ -8,15 +8,16 @@ from pathlib import Path
 
 from faceedge.config import Models
 from faceedge.errors import FaceedgeError
-from faceedge.manifest import Role
+from faceedge.manifest import SPOKEN, Role
 from faceedge.models.active import chosen
 from faceedge.models.defaults import FOLDER, is_whole
 from faceedge.models.store import DEFAULTS, find_package
 from faceedge.package import Package
 
+__all__ = ["ROLES", "SPOKEN", "Site"]
+
 Progress = Callable[[str, float], None]
 ROLES: tuple[Role, ...] = ("detector", "recognizer", "quality")
-SPOKEN: dict[Role, str] = {"detector": "detector", "recognizer": "recogniser", "quality": "quality network"}
 
 
 @dataclass(frozen=True, slots=True)

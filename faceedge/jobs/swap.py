@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Protocol, TypeGuard, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from faceedge.errors import BadInput, EngineError, FaceedgeError
 from faceedge.gallery.base import Levels
@@ -19,44 +19,18 @@ from faceedge.jobs.choose_model import Choice, check_choice, choose, choose_form
 from faceedge.jobs.former import has_served, note_served
 from faceedge.jobs.on_trial import put_back, put_on_trial, read_trials, take_off_trial
 from faceedge.jobs.site import Site
+from faceedge.jobs.swap_order import STEPS, Order, Step
 from faceedge.jobs.vision import Vision
 from faceedge.manifest import Role
 from faceedge.models.active import Standing, stand
 from faceedge.package import Package
 
-Step = Literal["stage", "verify", "prepare", "switch", "retire"]
-STEPS: tuple[Step, ...] = ("stage", "verify", "prepare", "switch", "retire")
+__all__ = ["STEPS", "Host", "Order", "Ready", "Rejected", "Step", "Swapped", "swap"]
+
 OPENED, EMBEDDED = 0.1, 0.6
 """Shares of `prepare` after which the networks are open, and everybody is known to them; the rest is the trial."""
-LONGEST_SHADOW_S = 86_400.0
 Told = Callable[[Step, float, str], None]
 """Hears which step is at work, the share of it that is done (0..1), and what is being done, in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What somebody wants to serve. name: `name` or `name@version`; empty: the one that served `role` before.
-
-    role: may be None where a name says it. shadow_s: how long the new one looks on before it serves. canary: share of
-    tracks (0..1) that it then decides together with the old one. dual: people whom it cannot know are still recognised
-    by the old one. agreed: also when people then must be enrolled again. accept_worse: why an INT8 package without
-    passed gates is to serve. by: `cli`, `mqtt:<kid>`, or `rule`.
-    """
-
-    role: Role | None = None
-    name: str = ""
-    shadow_s: float = 0.0
-    canary: float = 0.0
-    dual: bool = False
-    agreed: bool = False
-    accept_worse: str = ""
-    by: str = "cli"
-
-    def __post_init__(self) -> None:
-        if not (self.name or self.role):
-            raise BadInput("name a package, or the role whose package before is to serve again")
-        if not (0 <= self.shadow_s <= LONGEST_SHADOW_S and 0 <= self.canary <= 1):
-            raise BadInput("a shadow lasts a day at most, and a canary takes a share between 0 and 1")
 
 
 class Ready(Protocol):

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faceedge.errors import BadInput, StoreError
 from faceedge.files import write_whole
-from faceedge.jobs.swap import LONGEST_SHADOW_S, Order, Step
+from faceedge.jobs.swap_order import LONGEST_SHADOW_S, Order, Step
 from faceedge.manifest import Role
 
 LOCK, WANTED, PROGRESS = "daemon.lock", "wanted.json", "swap.json"

@@ -21,8 +21,10 @@ from faceedge.jobs.swap_line import Progress, fresh_id, read_progress, take, wit
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
-"""Between two looks at what is wanted."""
+LOOK_S = 0.2
+"""Between two looks at what is wanted: who goes back waits for it."""
+TRIALS_S = 1.0
+"""Between two looks at who is on trial."""
 WRITE_S = 1.0
 """Between two notes of how far a step is: more would wear flash memory out."""
 STOP_WITHIN_S = 1.8
@@ -34,13 +36,14 @@ Note = Callable[[dict[str, Any]], None]
 class Swapper:
     """Make it, `start` it once the networks serve; `stop` it before they are closed.
 
-    note: receives what came of each order, as in the journal. news: something of `as_json` has changed. clock:
-    monotonic. moment: by the clock that trials are counted with.
+    note: receives what came of each order, as in the journal. news: something of `as_json` has changed. first: done in
+    the thread before all orders. clock: monotonic. moment: by the clock that trials are counted with.
     """
 
     def __init__(
         self, site: Site, host: Host[Any], note: Note, news: Callable[[], None] = lambda: None, *,
-        clock: Callable[[], float] = time.monotonic, moment: Callable[[], Moment] = now,
+        first: Callable[[], object] = lambda: None, clock: Callable[[], float] = time.monotonic,
+        moment: Callable[[], Moment] = now,
     ) -> None:  # fmt: skip
         self._site = site
         self._host = host
@@ -48,7 +51,8 @@ class Swapper:
         self._news = news
         self._clock = clock
         self._moment = moment
-        self._written = float("-inf")
+        self._first = first
+        self._written = self._looked = float("-inf")
         self._next: Order | None = None
         self._now: Progress | None = None
         self._changed = threading.Condition()
@@ -115,13 +119,21 @@ class Swapper:
         return self._next is not None
 
     def _work(self) -> None:
+        turn = self._begin
         while not self._ending.is_set():
             try:
-                self.turn()
+                turn()
             except Exception:  # thread top: one order costs nothing but itself
                 log.exception("internal fault while networks were swapped")
+            turn = self.turn
             self._wake.wait(LOOK_S)
             self._wake.clear()
+
+    def _begin(self) -> None:
+        try:
+            self._first()
+        except FaceedgeError as error:
+            log.error("not as before the start: %s", error)
 
     def _look_for_wish(self) -> None:
         try:
@@ -206,6 +218,9 @@ class Swapper:
         return now is None or now.id != name or now.done or now.step not in ("stage", "verify")
 
     def _look_after(self) -> None:
+        if self._clock() - self._looked < TRIALS_S:
+            return
+        self._looked = self._clock()
         try:
             for role in settle(self._site.state, self._moment):
                 for label in prune(role, self._site.models.keep, self._site):

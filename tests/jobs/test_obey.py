@@ -10,7 +10,7 @@ from faceedge import lockdown
 from faceedge.door.orders import ORDERS
 from faceedge.errors import ConfigError
 from faceedge.jobs.obey import Handler, handlers
-from faceedge.jobs.swap import Order
+from faceedge.jobs.swap_order import Order
 from faceedge.lockdown import Lockdown
 
 

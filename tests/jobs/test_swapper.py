@@ -16,7 +16,6 @@ from faceedge.health.starts import Moment
 from faceedge.jobs import swap_line
 from faceedge.jobs.on_trial import read_trials
 from faceedge.jobs.site import Site
-from faceedge.jobs.swap import Order
 from faceedge.jobs.swap_line import (
     PROGRESS,
     WANTED,
@@ -29,6 +28,7 @@ from faceedge.jobs.swap_line import (
     take,
     write_progress,
 )
+from faceedge.jobs.swap_order import Order
 from faceedge.jobs.swapper import BUSY, ENDED, Swapper
 from faceedge.models.active import standing
 from tests.jobs.swap_site import NEW, OLD, START, FakeHost, made, site
