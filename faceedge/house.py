@@ -79,7 +79,9 @@ class House:
         self.flow = Flow(self._ground(vision, roster), parts)
         self.changing = self._changing(gallery)
         parts.callback(self.changing.close)
-        self.swapper = Swapper(self._site(), self.changing, self.notes.model, self.feed.hurry)
+        self.swapper = Swapper(
+            self._site(), self.changing, self.notes.model, self.feed.hurry, first=self.changing.resume
+        )
         self.pipeline, self.publisher, self.recognise = self.flow.pipeline, self.flow.publisher, self.flow.recognise
         self.report = self._report()
         self._open_metrics(parts)
