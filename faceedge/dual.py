@@ -1,8 +1,9 @@
 """The recogniser before as a second opinion, about people whom the one that serves does not know yet.
 
-It is asked only where the serving one finds nobody, knows only those people (`gallery.remaining`), and judges by its
-own numbers; templates of the two are never compared. What it is sure of is offered as a sighting, so that an operator
-can have the person enrolled again.
+It is asked only where the serving one finds nobody. It says who it is among everybody that it knows, by its own
+numbers, and counts only if that is one of those people: who merely looks like them is found to be somebody else.
+Templates of the two are never compared. What it is sure of is offered as a sighting, so that an operator can have the
+person enrolled again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opinion:
-    """Both, in what a recognise stage calls `second`. before: the bundle that served until now, whose roster follows
-    `Remaining` people only. keep: receives a shot, cut for the serving recogniser, and the id of who it shows for
-    certain; it must not wait."""
+    """Both, for what a recognise stage calls `second`; the rosters of both are followed. before: the bundle that served
+    until now. keep: receives a shot, cut for the serving recogniser, and the id of who it shows for certain; it must
+    not wait."""
 
     serving: Bundle
     before: Bundle
@@ -46,16 +47,19 @@ class Dual:
     def heard(self, shot: Shot, _template: Template, match: Match) -> Match:
         """The match of whoever knows the face: in doubt that of the serving recogniser. One of the other is told on the
         scale of the serving one, and counts for no more than it would have by the other's own numbers."""
-        if shot.frame is None or self._before.roster.identifier.is_empty or self._is_known(shot, match):
+        if shot.frame is None or self._is_found(shot, match) or self._serving.roster.covers(self._before.roster):
             return match
         testimony = self._asked(shot)
-        if testimony is None or testimony.match is None or testimony.match.person is None:
+        if testimony is None or testimony.match is None:
+            return match
+        person = testimony.match.person
+        if person is None or self._serving.roster.knows(person):
             return match
         most = worth(self._before, testimony.shot, testimony.match)
         if most == "none":
             return match
         if most == "trusted" and self._is_sure(shot, testimony.match):
-            self._keep(shot, testimony.match.person)
+            self._keep(shot, person)
         return on_scale(testimony.match, self._before.numbers.usual, self._serving.numbers.usual, most)
 
     def took(self, seconds: float, shots: int) -> None:
@@ -72,7 +76,7 @@ class Dual:
         self._is_broken = False
         return testimony
 
-    def _is_known(self, shot: Shot, match: Match) -> bool:
+    def _is_found(self, shot: Shot, match: Match) -> bool:
         """Whether the serving recogniser finds anybody, at the door that asks for least."""
         doors = self._serving.judge.doors.get(shot.camera) or {ANYWHERE: self._serving.numbers.usual}
         return match.person is not None and any(match.similarity >= limits.grey for limits in doors.values())

@@ -18,11 +18,6 @@ class Identifier:
         """The next question is answered from `index`. Safe from any thread: one reference changes."""
         self._index = index
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nobody to find."""
-        return not len(self._index)
-
     def identify(self, template: Template) -> Match:
         """The nearest person and the margin to the second (none: infinite); nobody at -1 when the gallery is empty.
 

@@ -42,6 +42,7 @@ class Roster:
         self._build = build
         self._demanded: Levels | None = None
         self._is_compared = True
+        self._people: frozenset[str] = frozenset() if like is None else like._people
         self._known: tuple[int, Search] = self._taken_over(like) or (gallery.changes(), self._load())
         self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._known[1])
@@ -54,6 +55,15 @@ class Roster:
         """Whether somebody is flagged as looking like somebody else. While that is not known, everybody is."""
         book = self.book
         return book is None or not self._is_compared or person in book.look_alikes
+
+    def knows(self, person: str) -> bool:
+        """Whether somebody (id) has a template in this space; of a gallery that cannot be read any more, whether they
+        had."""
+        return person in self._people
+
+    def covers(self, other: Roster) -> bool:
+        """Whether it knows everybody whom the other one knows, who may be of another space."""
+        return other._people <= self._people
 
     def demand(self, levels: Levels | None) -> None:
         """By which scores doors want to know who looks like whom; None when none asks. Raises StoreError."""
@@ -103,10 +113,14 @@ class Roster:
         if seen == UNREADABLE or len(index) <= RELOADED:
             return self._load()
         persons = self._gallery.touched(self.space, seen)
-        return index.replaced(persons, self._gallery.templates(self.space, persons))
+        templates = self._gallery.templates(self.space, persons)
+        self._people = self._people.difference(persons).union(templates.persons)
+        return index.replaced(persons, templates)
 
     def _load(self) -> Search:
-        index = self._build(self._gallery.templates(self.space), self._metric)
+        templates = self._gallery.templates(self.space)
+        self._people = frozenset(templates.persons)
+        index = self._build(templates, self._metric)
         if not len(index):
             log.warning("nobody is enrolled for these models: the door opens for nobody; see faceedge enroll --help")
         return index

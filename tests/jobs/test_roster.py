@@ -181,3 +181,22 @@ def test_a_door_with_lower_scores_than_people_were_compared_at_asks_everybody(tm
         for asked, is_known in ((Levels(0.4, 0.5), True), (Levels(0.4, 0.45), False), (None, True)):
             roster.demand(asked)
             assert roster.looks_alike(anna) is not is_known
+
+
+@pytest.mark.parametrize("reloaded", [roster_module.RELOADED, 0])
+def test_a_roster_says_whom_its_recogniser_knows(
+    tmp_path: Path, reloaded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roster_module, "RELOADED", reloaded)
+    with Gallery.open(tmp_path) as gallery:
+        anna = enrol(gallery)
+        mine, other = Roster(gallery, "cosine", "space"), Roster(gallery, "cosine", "other")
+        assert (mine.knows(anna), other.knows(anna)) == (True, False)
+        assert (mine.covers(other), other.covers(mine)) == (True, False)
+        assert Roster(gallery, "cosine", "space", like=mine).knows(anna)
+        gallery.add_template(anna, Template(BERT.embedding, 1.0, "other"), Origin(0.9, "anna.jpg", "build"))
+        other.follow()
+        assert (other.knows(anna), other.covers(mine)) == (True, True)
+        gallery.remove(next(iter(gallery.people())))
+        mine.follow()
+        assert (mine.knows(anna), mine.covers(other)) == (False, False)
