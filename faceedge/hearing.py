@@ -44,6 +44,7 @@ class Hearing:
         self._detects_s = detects_s
         self._serving_s = 0.0
         self._has_failed = False
+        self._not_enrolled = 0
         self._lock = threading.Lock()
 
     def took(self, seconds: float, shots: int) -> None:
@@ -58,7 +59,11 @@ class Hearing:
 
     def ask(self, shot: Shot, match: Match, *, within_s: float = math.inf) -> Band:
         """What the shot may count for in favour of the person matched, if it were for the networks on trial. `none`
-        where they see somebody else or nobody, fail, or take longer than `within_s`."""
+        where they see somebody else or nobody, fail, or take longer than `within_s`; and of people who are not enrolled
+        for them, which is not theirs to answer for."""
+        if match.person is not None and not self._witness.bundle.roster.knows(match.person):
+            self._not_enrolled += 1
+            return "none"
         testimony, error = self._testimony(shot)
         if testimony is not None and testimony.whole_s > within_s:
             testimony, error = None, LATE
@@ -77,12 +82,13 @@ class Hearing:
             return self._trial.verdict(is_over=is_over)
 
     def report(self) -> dict[str, Any]:
-        """See `Trial.report`; memory_mb: of engines that only one of both uses, by role, and of the whole process."""
+        """See `Trial.report`. not_enrolled: shots left out because whoever they are like is not enrolled for those on
+        trial. memory_mb: of engines that only one of both uses, by role, and of the whole process."""
         with self._lock:
             told = self._trial.report()
         ours, theirs = self._serving.vision.engines, self._witness.bundle.vision.engines
         memory = {"serving": _own(ours, theirs), "second": _own(theirs, ours), "process": resident().now // MB}
-        return {**told, "memory_mb": memory}
+        return {**told, "not_enrolled": self._not_enrolled, "memory_mb": memory}
 
     def _testimony(self, shot: Shot) -> tuple[Testimony | None, str]:
         try:

@@ -27,6 +27,8 @@ def _told(report: Mapping[str, Any]) -> Iterator[str]:
     for kind, words in KINDS.items():
         if shots[kind]:
             yield f"{words}: {tracks[kind]} faces, {shots[kind]} shots"
+    if left_out := report.get("not_enrolled"):
+        yield f"left out: {left_out} shots like people who are not enrolled for what is on trial"
     if report["agreement"] is not None:
         yield f"agreement {report['agreement']:.1%} of the shots by which either lets somebody in"
     if (shift := report["score_shift"])["shots"]:

@@ -41,7 +41,8 @@ def bundle(levels: Thresholds, doors: Sequence[Door] = ()) -> Bundle:
     numbers = Numbers.of(doors, Decide(), levels)
     judge = Judge(Decide(), levels, lambda a, b: 1.0, numbers.by_camera({"entry": doors}))
     vision = SimpleNamespace(engines={}, builds={"detector": "d"}, alignment="arcface_112")
-    return Bundle(0, cast(Any, vision), cast(Any, None), judge, numbers)
+    roster = SimpleNamespace(knows=lambda person: person != "new")
+    return Bundle(0, cast(Any, vision), cast(Any, roster), judge, numbers)
 
 
 class Hall:
@@ -116,6 +117,15 @@ def test_of_whom_the_serving_networks_are_unsure_themselves_it_is_their_doubt() 
 def test_a_stranger_to_the_serving_networks_is_unknown_whatever_the_others_say() -> None:
     for theirs in (OTHER, ALSO_SURE, STRANGER, None):
         assert outcome(STRANGER, theirs) == [("deny", "unknown")]
+
+
+def test_whoever_is_not_enrolled_for_those_on_trial_does_not_pass_and_is_not_held_against_them() -> None:
+    at = Hall()
+    new = Match("new", 0.9, 0.3)
+    for track in range(20):
+        at.now += 20
+        assert outcomes(*[at.sees(new, OTHER, track=track) for _ in range(3)]) == [("deny", "on_trial")]
+    assert (at.trial.verdict(), at.trial.report()["shots"]["all"], at.asked) == ("", 0, 0)
 
 
 def test_a_picture_too_poor_for_those_on_trial_does_not_count() -> None:

@@ -16,10 +16,16 @@ from faceedge.errors import EngineError
 from faceedge.hearing import Hearing
 from faceedge.shadow import WAITING_MOST, Shadow
 from faceedge.trial import Rules, Trial
-from faceedge.types import Assessment, Face, Match, Shot
+from faceedge.trial_lines import lines
+from faceedge.types import Assessment, Face, Image, Match, Shot
 from tests import test_canary as canary
 
 ANNA = Match("anna", 0.9, 0.3)
+
+
+def shot(track: int, frame: Image | None = canary.FRAME) -> Shot:
+    where = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
+    return Shot("entry", track, track, 100.0, where, np.zeros((4, 4, 3), np.uint8), Assessment(0.9), 0, frame)
 
 
 class Onlooker:
@@ -48,10 +54,7 @@ class Onlooker:
         return witness.Testimony(shot, self.says, self.took_s, 0.02, 0.02 + self.took_s)
 
     def shows(self, track: int, *, has_frame: bool = True) -> Match:
-        where = Face(np.array([0, 0, 120, 120], np.float32), 1.0, np.zeros((5, 2), np.float32))
-        frame = canary.FRAME if has_frame else None
-        shot = Shot("entry", track, track, 100.0, where, np.zeros((4, 4, 3), np.uint8), Assessment(0.9), 0, frame)
-        return self.shadow.heard(shot, canary.TEMPLATE, ANNA)
+        return self.shadow.heard(shot(track, canary.FRAME if has_frame else None), canary.TEMPLATE, ANNA)
 
     def looks_at_all(self, tracks: int) -> None:
         self.may_go_on.set()
@@ -137,6 +140,14 @@ def test_times_are_those_of_the_recognisers_where_the_detector_is_the_same_or_it
 def test_times_are_those_of_both_networks_where_the_detector_is_another() -> None:
     told = latency(Onlooker(detects_s=0.05, took_s=0.1))
     assert (told["serving"]["median"], told["second"]["median"]) == (60, 120)
+
+
+def test_shots_like_people_who_are_not_enrolled_for_them_are_left_out_and_told() -> None:
+    at = Onlooker()
+    assert at.hearing.ask(shot(1), Match("new", 0.9, 0.3)) == "none"
+    report = at.hearing.report()
+    assert (report["shots"]["all"], report["not_enrolled"]) == (0, 1)
+    assert "left out: 1 shots like people who are not enrolled for what is on trial" in lines(report)
 
 
 def test_memory_counts_what_only_one_of_both_holds() -> None:

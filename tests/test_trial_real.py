@@ -83,7 +83,8 @@ def bundled(vision: Vision, enrolled: Sequence[tuple[str, Image]]) -> Bundle:
     templates = vision.recognizer.embed([crop for _, crop in enrolled])
     table = np.array([one.embedding for one in templates]), np.array([one.norm for one in templates], np.float32)
     index = Index([person for person, _ in enrolled], *table, vision.metric, vision.space)
-    return Bundle(1, vision, cast(Any, SimpleNamespace(identifier=Identifier(index))), judge, numbers)
+    people = SimpleNamespace(identifier=Identifier(index), knows={person for person, _ in enrolled}.__contains__)
+    return Bundle(1, vision, cast(Any, people), judge, numbers)
 
 
 def largest(vision: Vision, image: Image) -> Face | None:
