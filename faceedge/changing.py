@@ -165,8 +165,9 @@ class Changing:
         serving = self.bundle
         bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
         stage = Stage(
-            self._flow.detect, self._flow.recognise, Rules(votes=self._votes), lambda: self._effort().extras, self._stop
-        )
+            self._flow.detect, self._flow.recognise, Rules(votes=self._votes), lambda: self._effort().extras,
+            self._flow.detects_s, self._stop,
+        )  # fmt: skip
         why = ""
         if shadow_s:
             why, report = shadowed(stage, serving, bundle, shadow_s, told)
@@ -181,6 +182,7 @@ class Changing:
         bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
         before = self.bundle
         self._asking.end()
+        bundle.vision.begin()
         self._flow.change(bundle)
         older, self._before = self._before, before
         if older is not None:

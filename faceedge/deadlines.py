@@ -98,6 +98,10 @@ class Deadlines:
         each_s = self._pace[stage].each_s
         return batch if batch * each_s <= SHARE * self.deadline_s else max(1, int(SHARE * self.deadline_s / each_s))
 
+    def usual_s(self, stage: str) -> float:
+        """What one member of a batch usually takes; 0 while nothing is known."""
+        return self._pace[stage].each_s
+
     @property
     def too_slow_s(self) -> float | None:
         """What the stages usually take together when that is more than there is, whatever they are asked for."""

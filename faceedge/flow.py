@@ -95,6 +95,10 @@ class Flow:
         """By which the doors decide with these networks. Raises ConfigError when a door's own do not go with them."""
         return Numbers.of(self._config.door, self._config.decide, vision.door_thresholds, vision.judging)
 
+    def detects_s(self) -> float:
+        """What the detector that serves usually takes for a picture; 0 while nothing is known."""
+        return self._deadlines.usual_s("detect") if self._deadlines is not None else 0.0
+
     def change(self, bundle: Bundle) -> None:
         """Lets other networks serve, and returns when nothing asks those before any more. Any thread but the stages'.
 

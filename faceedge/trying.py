@@ -25,12 +25,14 @@ Told = Callable[[float, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a trial takes place on. may: whether there is anything to spare for a shadow just now. ending: ends it."""
+    """What a trial takes place on. may: whether there is anything to spare for a shadow just now. detects_s: what the
+    detector that serves takes for a picture. ending: ends it."""
 
     detect: DetectStage
     recognise: RecogniseStage
     rules: Rules
     may: Callable[[], bool]
+    detects_s: Callable[[], float]
     ending: threading.Event
 
     @contextmanager
@@ -67,7 +69,7 @@ def shared(
 
 
 def _hearing(stage: Stage, serving: Bundle, trial: Bundle) -> Hearing:
-    return Hearing(serving, Witness(trial, serving), Trial(stage.rules, time.monotonic))
+    return Hearing(serving, Witness(trial, serving), Trial(stage.rules, time.monotonic), stage.detects_s)
 
 
 def _watched(stage: Stage, hearing: Hearing, seconds: float, told: Told, what: str) -> str:

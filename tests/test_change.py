@@ -247,3 +247,17 @@ def test_a_change_that_another_thread_asks_for_is_taken_between_two_batches() ->
     asking.join()
     door.see(shot(0))
     assert turn.taken.is_set()
+
+
+def test_nobody_but_the_second_keeps_the_whole_picture_of_a_shot() -> None:
+    door, heard = Door(Networks("same")), []
+    second = SimpleNamespace(took=lambda *_: None, heard=lambda shot, template, match: heard.append(shot) or match)
+    door.stage.second = cast(Any, second)
+    whole = np.zeros((200, 200, 3), np.uint8)
+    poor = replace(shot(0), assessment=Assessment(0.2), frame=whole)
+    late = replace(shot(1, generation=7), frame=whole)
+    door.see(poor, late, *(replace(shot(seq), frame=whole) for seq in (2, 3)))
+    (case,) = door.judge._cases.values()
+    kept = [vote.shot for vote in (*case.votes, *case.recent)] + [case.poorest, case.late]
+    assert [one.frame for one in kept if one is not None] == [None] * 6
+    assert [one.frame is whole for one in heard] == [True, True]

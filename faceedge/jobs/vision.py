@@ -79,7 +79,9 @@ class Vision:
         self.opener = opener
         self._notices = tuple(notices)
         self._around = around
-        self._portions = portions
+        self._portions = replace(portions, short=self._short)
+        self._told_short = portions.short
+        self._serves = True
         self._shared = shared
         self.scheme = detector.manifest.landmarks
         self.alignment = recognizer.manifest.alignment
@@ -113,9 +115,16 @@ class Vision:
         if detector is None or recognizer is None:
             raise PackageError("without a detector and a recogniser nobody is recognised; name a package")
         shared = [*self._parts.values(), *(spare._parts.values() if spare is not None else ())]
-        return Vision(
-            detector, recognizer, self.opener, packages["quality"], notices, self._around, self._portions, shared=shared
+        portions = replace(self._portions, short=self._told_short)
+        beside = Vision(
+            detector, recognizer, self.opener, packages["quality"], notices, self._around, portions, shared=shared
         )
+        beside._serves = False
+        return beside
+
+    def begin(self) -> None:
+        """It serves from now on: when it gets no memory, the door does."""
+        self._serves = True
 
     @property
     def detector(self) -> Detector:
@@ -287,6 +296,10 @@ class Vision:
     def _fit(self) -> Fit:
         assert self.recognizer_package.fit is not None, "read_package refuses a recogniser without fit.toml"
         return self.recognizer_package.fit
+
+    def _short(self) -> None:
+        if self._serves:
+            self._told_short()
 
     def _source(self) -> Source | None:
         """What the recogniser's own answer says of a picture; None where a quality network or nothing does. Raises

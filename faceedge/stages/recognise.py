@@ -157,7 +157,7 @@ class RecogniseStage:
 
         It opens nothing, but whoever it shows was there, and is refused if nothing better comes.
         """
-        self._missed.put(replace(shot, crop=NO_CROP))
+        self._missed.put(replace(shot, crop=NO_CROP, frame=None))
 
     def confirm(self, review: str) -> str:
         """A second factor for a decision, by its id; called from any thread. Empty when granted, else why not.
@@ -188,8 +188,8 @@ class RecogniseStage:
         for shot in shots:
             is_other = shot.generation != self._generation  # its crop is none for these networks
             if not shot.is_cut or is_other or (self._judge.is_usable(shot) and self._is_late(shot.captured)):
-                self._onlookers.watch(shot, None)
-                self._judge.late(shot, self._clock() if self._clock else shot.captured)
+                self._onlookers.watch(_bare(shot), None)
+                self._judge.late(_bare(shot), self._clock() if self._clock else shot.captured)
             else:
                 timely.append(shot)
         return timely
@@ -212,12 +212,13 @@ class RecogniseStage:
     def _judged(self, shot: Shot, template: Template | None) -> list[Decision]:
         self._media_now[shot.camera] = shot.captured
         now = self._clock() if self._clock else shot.captured
+        shown, shot = shot, _bare(shot)
         self._onlookers.watch(shot, template)
         if template is None:
             return self._judge.poor(shot, now)
         match = self._identifier.identify(template)
         if (second := self.second) is not None:
-            match = second.heard(shot, template, match)
+            match = second.heard(shown, template, match)
         self._onlookers.offer(shot, match.person if self._judge.is_certain(match) else None)
         return self._judge.vote(shot, template, match, now)
 
@@ -247,3 +248,8 @@ class RecogniseStage:
             errand.answer(told.lost and f"lost: {told.lost}" if is_granted else f"refused: {told.decision.reason}")
         finally:
             errand.answer()  # only where the above has failed
+
+
+def _bare(shot: Shot) -> Shot:
+    """Without the whole picture, of which many would be kept by those who remember shots."""
+    return shot if shot.frame is None else replace(shot, frame=None)
