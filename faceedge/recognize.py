@@ -63,7 +63,7 @@ class Recognizer:
     def _batch(self, crops: Sequence[Image]) -> list[Template]:
         outputs = self._engine.infer({self._input: self._preprocessor.tensor(crops, self._norm)})
         raw = np.asarray(outputs[self._output], np.float32)
-        self._check(raw.shape)
+        self._check(raw.shape, len(crops))
         norms = np.linalg.norm(raw, axis=1)
         if not np.isfinite(norms).all() or norms.min() == 0:
             raise EngineError("the recogniser answered with a vector that is zero or not finite; verify the model")
@@ -83,7 +83,9 @@ class Recognizer:
                     numbers[called] = float(value)
         return found
 
-    def _check(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 2 or (self._dimension and shape[1] not in (-1, self._dimension)):
-            wanted = f"[n, {self._dimension or 'd'}]"
+    def _check(self, shape: tuple[int, ...], count: int | None = None) -> None:
+        """count: of the crops it was asked about; None where only the graph was asked."""
+        is_counted = len(shape) == 2 and count in (None, shape[0])
+        if not is_counted or (self._dimension and shape[1] not in (-1, self._dimension)):
+            wanted = f"[{'n' if count is None else count}, {self._dimension or 'd'}]"
             raise EngineError(f"{self._output}: the recogniser answers {list(shape)} instead of {wanted}; add it anew")

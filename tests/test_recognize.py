@@ -111,3 +111,14 @@ def test_a_black_crop_is_refused_rather_than_divided_by_zero(tmp_path: Path) -> 
     black = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
     with pytest.raises(EngineError, match="zero or not finite"):
         opened(graph(tmp_path / "m.onnx", "embedding")).embed([black])
+
+
+def test_a_network_that_answers_for_others_than_it_was_asked_about_is_refused(tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx", "embedding")
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("Concat", ["embedding", "embedding"], ["twice"], axis=0))
+    model.graph.output[0].name = "twice"
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "m"
+    onnx.save(model, path)
+    with pytest.raises(EngineError, match=r"answers \[4, 4\] instead of \[2, 4\]"):
+        opened(path, dimension=4).embed(crops(2))
