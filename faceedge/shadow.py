@@ -1,6 +1,7 @@
 """Networks on trial that look on and decide nothing, in a thread of their own.
 
-A `second` of the recognise stage, which only leaves a shot in a small queue, where the newest win.
+A `second` of the recognise stage, which only leaves a shot in a small queue, where the newest win. Several of one face
+may wait there: one shot alone lets nobody in.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Shadow:
     def __init__(self, hearing: Hearing, may: Callable[[], bool] = lambda: True) -> None:
         self._hearing = hearing
         self._may = may
-        self._offers: Channel[_Offer] = Channel("shadow", 1, most=WAITING_MOST)
+        self._offers: Channel[_Offer] = Channel("shadow", WAITING_MOST, most=WAITING_MOST)
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
     def start(self) -> None:
