@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from faceedge.cli import noting, opening
+from faceedge.cli import opening
 from faceedge.cli.model_site import ROLES, open_site
 from faceedge.errors import BadInput
 
@@ -47,6 +47,7 @@ def add(actions: Any, action: Callable[..., argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Adds it, and says what was assumed."""
+    from faceedge.cli import noting
     from faceedge.jobs.add_model import add_model
     from faceedge.jobs.describe_model import Wish
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from faceedge.cli import model_swap, noting, opening
+from faceedge.cli import model_swap, opening
 from faceedge.cli.model_site import ROLES, open_site
 
 LATER = "A daemon that runs takes it over while the door goes on; where none runs, it counts from the next start on."
@@ -76,6 +76,7 @@ def run_rollback(args: argparse.Namespace) -> int:
 
 def run_remove(args: argparse.Namespace) -> int:
     """Deletes a package."""
+    from faceedge.cli import noting
     from faceedge.jobs.choose_model import remove
 
     site = open_site(args)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceedge import config
-from faceedge.cli import noting, opening
+from faceedge.cli import opening
 from faceedge.cli.model_site import open_site
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def _asked(args: argparse.Namespace, order: Order, progress: opening.Progress) -
 
 
 def _done_here(args: argparse.Namespace, order: Order, progress: opening.Progress) -> dict[str, Any]:
+    from faceedge.cli import noting
     from faceedge.jobs.offline import Offline
     from faceedge.jobs.swap import swap
     from faceedge.jobs.swapper import swapped_body

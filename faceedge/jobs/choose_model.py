@@ -5,7 +5,7 @@ Run by `jobs/swap.py`, and by `faceedge model remove`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from faceedge.errors import BadInput, PackageError
@@ -22,6 +22,7 @@ from faceedge.models.workshop import Workshop
 from faceedge.package import Package, read_package
 
 Progress = Callable[[str, float], None]
+Packages = Mapping[Role, "Package | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,15 @@ def choose_former(role: Role, site: Site, progress: Progress) -> Choice:
     return Choice(role, package, now.previous, now, is_return=True)
 
 
-def check_choice(choice: Choice, site: Site, progress: Progress, *, accept_worse: str, is_known: bool) -> None:
+def check_choice(
+    choice: Choice, others: Packages, site: Site, progress: Progress, *, accept_worse: str, is_known: bool
+) -> None:  # fmt: skip
     """Digest, licence, gates, neighbours; and for a package that is not known from its service here also graph,
     manifest, self-test, kinship, and a photo through the whole path.
 
-    accept_worse: the reason for which an INT8 package without passed gates is to serve. Raises PackageError when it is
-    broken, of a licence that is not allowed, or does not fit its neighbours; BadInput when its gates have not passed.
+    others: packages of the other roles. accept_worse: the reason for which an INT8 package without passed gates is to
+    serve. Raises PackageError when it is broken, of a licence that is not allowed, or does not fit its neighbours;
+    BadInput when its gates have not passed.
     """
     package = choice.package
     if package is None:
@@ -91,7 +95,6 @@ def check_choice(choice: Choice, site: Site, progress: Progress, *, accept_worse
             check_package(package, shop)
         check_kin(package, (one.package for one in every_package(site.state, site.cache)))
     progress("checking its neighbours", 0.6)
-    others: dict[Role, Package | None] = {role: site.present(role, progress) for role in ROLES if role != choice.role}
     for line in misfits(package, others.values()):
         raise PackageError(line)
     if not is_known:

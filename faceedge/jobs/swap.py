@@ -18,7 +18,7 @@ from faceedge.jobs.acquaint import ACQUAINTING, Acquaintance, beyond_help, check
 from faceedge.jobs.choose_model import Choice, check_choice, choose, choose_former
 from faceedge.jobs.former import has_served, note_served
 from faceedge.jobs.on_trial import put_back, put_on_trial, read_trials, take_off_trial
-from faceedge.jobs.site import Site
+from faceedge.jobs.site import ROLES, Site
 from faceedge.jobs.swap_order import STEPS, Order, Step
 from faceedge.jobs.vision import Vision
 from faceedge.manifest import Role
@@ -131,7 +131,7 @@ def swap(
     that were made of pictures stay, and need not be made again.
     """
     choice = _staged(order, site, partial(_heard, told, "stage"))
-    _verify(choice, order, site, told)
+    _verify(choice, order, site, host, told)
     if choice.wanted == choice.standing.active and _is_served(choice, host):
         return Swapped(choice.role, choice.package, choice.before, False)
     told("prepare", 0.0, f"opening {choice.label} beside {choice.before}")
@@ -174,12 +174,13 @@ def _staged(order: Order, site: Site, progress: Callable[[str, float], None]) ->
     return choice
 
 
-def _verify(choice: Choice, order: Order, site: Site, told: Told) -> None:
+def _verify(choice: Choice, order: Order, site: Site, host: Host[R], told: Told) -> None:
     """Raises FaceedgeError for what may not serve; also when people would be unknown for whom nothing can be done."""
     progress = partial(_heard, told, "verify")
     progress(f"checking {choice.label}", 0.0)
     is_known = choice.package is not None and choice.is_return and has_served(choice.package, site.state)
-    check_choice(choice, site, progress, accept_worse=order.accept_worse, is_known=is_known)
+    others = {role: _present(role, site, host) for role in ROLES if role != choice.role}
+    check_choice(choice, others, site, progress, accept_worse=order.accept_worse, is_known=is_known)
     progress("looking for people whom it cannot know", 0.9)
     if choice.wanted != choice.standing.active and not (order.agreed or order.dual):
         check_known(beyond_help(choice.package.space, site.state) if _tells_apart(choice.package) else 0)
@@ -187,6 +188,12 @@ def _verify(choice: Choice, order: Order, site: Site, told: Told) -> None:
 
 def _tells_apart(package: Package | None) -> TypeGuard[Package]:
     return package is not None and package.manifest.role == "recognizer"
+
+
+def _present(role: Role, site: Site, host: Host[R]) -> Package | None:
+    """What serves a role; where nothing does, what the next start takes."""
+    vision = host.serving()
+    return vision.packages.get(role) if vision is not None else site.present(role)
 
 
 def _is_served(choice: Choice, host: Host[R]) -> bool:
@@ -231,7 +238,12 @@ def _switch(choice: Choice, ready: R, site: Site, host: Host[R]) -> None:
     old choice or the new one, and the next start knows which to take."""
     choice.check_unchanged()
     role, before = choice.role, choice.standing
-    _remember(role, site)
+    vision = host.serving()
+    old = (
+        vision.packages.get(role) if vision is not None else site.at_hand(role)
+    )  # which may be broken, and why one goes
+    if old is not None:
+        note_served(old, site.state)
     trials = read_trials(site.state)
     if not choice.is_return:  # what has served before is where one goes back to, and not from
         put_on_trial(role, choice.wanted, before, site.state, host.moment())
@@ -246,10 +258,3 @@ def _switch(choice: Choice, ready: R, site: Site, host: Host[R]) -> None:
         take_off_trial(role, site.state)
     if choice.package is not None:
         note_served(choice.package, site.state)
-
-
-def _remember(role: Role, site: Site) -> None:
-    """What serves until now has served, also where that was never written down."""
-    present = site.at_hand(role)
-    if present is not None:
-        note_served(present, site.state)

@@ -86,7 +86,7 @@ def test_one_that_was_put_there_by_hand_is_not_activated(
     site = Site(tmp_path, tmp_path, Models())
     choice = choose("liar", site, lambda text, done: None)
     with pytest.raises(PackageError, match="names the source of toy@1"):
-        check_choice(choice, site, lambda text, done: None, accept_worse="", is_known=False)
+        check_choice(choice, {}, site, lambda text, done: None, accept_worse="", is_known=False)
 
 
 def test_a_package_that_notes_no_digest_of_its_graph_is_added_with_a_warning(packages: Path, tmp_path: Path) -> None:
