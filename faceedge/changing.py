@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from faceedge.flow import Flow
 from faceedge.gallery.base import Levels
 from faceedge.gallery.store import Gallery
 from faceedge.health.starts import Moment, now
+from faceedge.jobs.aside import aside
 from faceedge.jobs.build_engines import Ending
 from faceedge.jobs.look_alikes import demanded
 from faceedge.jobs.room import Task, missing
@@ -138,7 +138,7 @@ class Changing:
         vision = serving.beside(packages, sufferance(there, self._accepted), spare)
         try:
             self._settle(vision)
-            _aside(lambda: vision.prove(*self._size))
+            aside(lambda: vision.prove(*self._size))
             for package in there:
                 if read_package(package.folder).build != package.build:
                     raise PackageError(f"{package.label}: was replaced while it was opened; activate it again")
@@ -257,10 +257,3 @@ class Changing:
 
     def _open(self) -> list[Bundle]:
         return [self.bundle, *([self._before] if self._before is not None else [])]
-
-
-def _aside(work: Callable[[], None]) -> None:
-    """In a thread that ends with it: what an engine keeps for every thread that asks it goes with that. Raises as it
-    does."""
-    with ThreadPoolExecutor(1, "first answers") as threads:
-        threads.submit(work).result()

@@ -15,6 +15,7 @@ from faceedge.errors import BadInput, EngineError, FaceedgeError
 from faceedge.gallery.base import Levels
 from faceedge.health.starts import Moment
 from faceedge.jobs.acquaint import ACQUAINTING, Acquaintance, beyond_help, check_known
+from faceedge.jobs.aside import aside
 from faceedge.jobs.choose_model import Choice, check_choice, choose, choose_former
 from faceedge.jobs.former import has_served, note_served
 from faceedge.jobs.on_trial import put_back, put_on_trial, read_trials, take_off_trial
@@ -180,7 +181,8 @@ def _verify(choice: Choice, order: Order, site: Site, host: Host[R], told: Told)
     progress(f"checking {choice.label}", 0.0)
     is_known = choice.package is not None and choice.is_return and has_served(choice.package, site.state)
     others = {role: _present(role, site, host) for role in ROLES if role != choice.role}
-    check_choice(choice, others, site, progress, accept_worse=order.accept_worse, is_known=is_known)
+    accepted = order.accept_worse
+    aside(lambda: check_choice(choice, others, site, progress, accept_worse=accepted, is_known=is_known))
     progress("looking for people whom it cannot know", 0.9)
     if choice.wanted != choice.standing.active and not (order.agreed or order.dual):
         check_known(beyond_help(choice.package.space, site.state) if _tells_apart(choice.package) else 0)
