@@ -25,7 +25,7 @@ from faceedge.manifest import Role
 
 LOCK, WANTED, PROGRESS = "daemon.lock", "wanted.json", "swap.json"
 MOST_BYTES = 1 << 16
-LOOK_S = 0.2
+LOOK_S = 0.1
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
