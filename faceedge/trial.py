@@ -205,9 +205,9 @@ class Trial:
     def _why_open(self) -> str:
         known, seen, wrong = self._known(), self._tracks.total(), self._tracks["gained_other"]
         if self._is_more(self._swapped, known, self.rules.wrong):
-            return f"{self._swapped} of {known} faces that are let in would have looked like somebody else, too"
+            return f"{self._swapped} of {known} faces that are let in would look like somebody else, too"
         if self._is_more(wrong, seen, self.rules.wrong):
-            return f"{wrong} of {seen} faces would be let in, and now nobody is thought to be who they would be"
+            return f"{wrong} of {seen} faces would be let in as people of whom what serves does not think"
         return ""
 
     def _why_slow(self) -> str:
