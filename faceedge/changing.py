@@ -235,10 +235,13 @@ class Changing:
             former.vision.close()
 
     def _settle(self, vision: Vision) -> None:
-        """Waits for engines that are built in a process of their own, while what serves goes on. Raises EngineError."""
+        """Waits for engines that are built in a process of their own, while what serves goes on. Where that runs on the
+        CPU itself, as on a board whose GPU fails, the other one may as well. Raises EngineError."""
+        serving = self.serving().engines
         there = [engine for bundle in self._open() for engine in bundle.vision.engines.values()]
-        for engine in vision.engines.values():
-            if all(engine is not one for one in there):
+        for role, engine in vision.engines.items():
+            is_new = all(engine is not one for one in there)
+            if is_new and role in serving and serving[role].device != "cpu":
                 vision.opener.settle(engine, self._ending, lambda _share: None)
 
     def _bundle(self, vision: Vision) -> Bundle:
