@@ -15,7 +15,7 @@ from typing import Any
 from faceedge.config import Models
 from faceedge.jobs import choose_model, swap
 from faceedge.jobs.site import Site
-from faceedge.jobs.swap import Order
+from faceedge.jobs.swap_order import Order
 from tests.jobs.swap_site import NEW, FakeHost
 
 
