@@ -33,3 +33,8 @@ class Turn:
     bundle: Bundle
     hurried: bool = False
     taken: threading.Event = field(default_factory=threading.Event)
+    _claimed: threading.Lock = field(default_factory=threading.Lock)
+
+    def claim(self) -> bool:
+        """Whether it is the caller's: the stage's, to take it, or of whoever has asked, to take it back. Only once."""
+        return self._claimed.acquire(blocking=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -40,9 +41,10 @@ from faceedge.stages.detect import DetectStage
 from faceedge.stages.recognise import Onlookers, RecogniseStage
 from faceedge.types import Decision, Shot, Template
 
-CHANGE_WITHIN_S = 5.0
-"""Of a stage; one that is silent for longer is ended by the watchdog."""
 LOOK_S = 0.1
+LOOKS = 50
+"""At a stage that does not come to the end of its batch: looks, so that a process that is stopped for a while does not
+count as one. One that hangs is ended by the watchdog."""
 ENGINES_AFTER = 3
 """Faults in a row of one stage."""
 ROLES: Mapping[str, tuple[Role, ...]] = {"detect": ("detector", "quality"), "recognise": ("recognizer",)}
@@ -102,22 +104,27 @@ class Flow:
     def change(self, bundle: Bundle) -> None:
         """Lets other networks serve, and returns when nothing asks those before any more. Any thread but the stages'.
 
-        Raises EngineError when a stage does not come to it; then it may yet, and those before must stay open."""
+        Raises EngineError when the stages do not come to it, and then neither does any more; or at the end of the
+        daemon, when nothing is asked."""
         seen, decided = Turn(bundle), Turn(bundle)
-        self.recognise.change(decided)
+        self.recognise.change(decided)  # which waits for the first shot that was cut for it, or to be hurried
         self.detect.change(seen)
-        for turn in (seen, decided):
-            turn.hurried = True
-            self._wait_for(turn)
+        if not self._is_taken(seen, LOOKS) and seen.claim():
+            self.recognise.change(None)
+            self.detect.change(None)
+            raise EngineError("the door is too busy to take other networks up; try again")
+        decided.hurried = True
+        self._is_taken(decided)  # the detector has turned: there is no way back, however long it takes
         self.serving = bundle
 
-    def _wait_for(self, turn: Turn) -> None:
-        until = time.monotonic() + CHANGE_WITHIN_S
-        while not turn.taken.wait(LOOK_S):
+    def _is_taken(self, turn: Turn, looks: int = sys.maxsize) -> bool:
+        """Waits for it. Raises EngineError at the end of the daemon."""
+        for _ in range(looks):
+            if turn.taken.wait(LOOK_S):
+                return True
             if self.pipeline.is_finished:
                 raise EngineError("the daemon ends; what served before serves at its next start")
-            if time.monotonic() > until:
-                raise EngineError("the stages do not come to the end of their batches; start faceedge again")
+        return False
 
     def _judge(self, vision: Vision, roster: Roster, numbers: Numbers) -> Judge:
         rules = self._config.decide

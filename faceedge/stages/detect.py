@@ -44,18 +44,21 @@ class DetectStage:
         self._born: dict[str, int] = {}
         self._generation = 0
         self._turn: Turn | None = None
+        self._parting: list[Shot] = []
+        """What was held back for networks that have left, until a batch does not fail."""
         self.shows = False
         """Whether shots are to carry the frame that they were cut from, for other networks."""
 
     def __call__(self, frames: Sequence[Frame]) -> list[Shot]:
-        parting = self._take_turn()
-        if not frames:
+        self._take_turn()
+        shots: list[Shot] = []
+        if frames:
+            faces = self._vision.detector.detect([frame.image for frame in frames], self._scale())
+            shots = [shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)]
+        else:
             self._vision.tidy_detection()
-            return parting
-        faces = self._vision.detector.detect([frame.image for frame in frames], self._scale())
-        return parting + [
-            shot for frame, found in zip(frames, faces, strict=True) for shot in self._shots(frame, found)
-        ]
+        parting, self._parting = self._parting, []
+        return parting + shots
 
     @property
     def most(self) -> int:
@@ -66,18 +69,18 @@ class DetectStage:
         """Opens an engine anew; by the stage's thread. Raises EngineError."""
         self._vision.renew(role)
 
-    def change(self, turn: Turn) -> None:
-        """From the next batch on other networks look; any thread. Tracks go on, and so do their numbers."""
+    def change(self, turn: Turn | None) -> None:
+        """From the next batch on other networks look, or (None) do not after all; any thread. Tracks go on, and so do
+        their numbers."""
         self._turn = turn
 
-    def _take_turn(self) -> list[Shot]:
-        """What was held back for the networks that leave, where they do."""
-        turn, self._turn = self._turn, None
-        if turn is None:
-            return []
-        self._vision, self._generation = turn.bundle.vision, turn.bundle.number
+    def _take_turn(self) -> None:
+        turn = self._turn
+        if turn is None or not turn.claim():
+            return
+        self._vision, self._generation, self._turn = turn.bundle.vision, turn.bundle.number, None
         turn.taken.set()
-        return [shot for picker in self._pickers.values() for shot in picker.held()]
+        self._parting += [shot for picker in self._pickers.values() for shot in picker.held()]
 
     def reopen(self) -> None:
         """After a fault: no face is followed on, and no track's number is used again. A shot that was held back for a

@@ -96,9 +96,10 @@ class RecogniseStage:
             self._vision.recognizer.tidy()
         decisions = []
         if (turn := self._turn) is not None and (turn.hurried or any(self._is_ahead(shot) for shot in shots)):
+            ahead = [shot for shot in shots if self._is_ahead(shot)]
             decisions = self._decided([shot for shot in shots if not self._is_ahead(shot)])
             self._take(turn)
-            shots = [shot for shot in shots if shot.generation == self._generation]
+            shots = ahead
         decisions += self._decided(shots)
         decisions += self._sweep()
         self._publish(decisions)
@@ -115,8 +116,9 @@ class RecogniseStage:
         """Opens an engine anew; by the stage's thread. Raises EngineError."""
         self._vision.renew(role)
 
-    def change(self, turn: Turn) -> None:
-        """Other networks are to serve; any thread. Shots that were cut for those before are still decided by them."""
+    def change(self, turn: Turn | None) -> None:
+        """Other networks are to serve, or (None) not after all; any thread. Shots that were cut for those before are
+        still decided by them."""
         self._turn = turn
 
     def _confirmed(self, review: Decision, now: float) -> Decision | str:
@@ -127,6 +129,8 @@ class RecogniseStage:
 
     def _take(self, turn: Turn) -> None:
         """From here on nothing of the networks before counts."""
+        if not turn.claim():
+            return
         bundle = turn.bundle
         bundle.judge.succeed(self._judge)
         self._publisher.measured_by(bundle.judge.limits(), bundle.numbers.own_json())
