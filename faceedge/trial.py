@@ -86,13 +86,14 @@ class Look:
 
 @dataclass(slots=True)
 class _Passage:
-    """One track: shots that vote somebody in, by person. other: those of the second of whom the first did not think.
-    is_swapped: by one shot the two vote in two people."""
+    """One face: shots that vote somebody in, by person. other: those of the second of whom the first did not think.
+    is_swapped: by one shot the two vote in two people. last: whom the serving networks voted in last."""
 
     serving: Counter[str] = field(default_factory=Counter)
     second: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
     is_swapped: bool = False
+    last: str | None = None
 
     def kind(self, votes: int) -> str:
         ours, theirs = _voted(self.serving, votes), _voted(self.second, votes)
@@ -158,23 +159,29 @@ class Trial:
         }
 
     def _follow(self, look: Look, ours: str | None, theirs: str | None) -> None:
-        key = look.camera, look.track
-        if key not in self._passages:
-            self._passages[key] = _Passage()
-            self._tracks["neither"] += 1
-            if len(self._passages) > REMEMBERED:
-                self._passages.popitem(last=False)
-        passage, votes = self._passages[key], self.rules.votes
+        passage, votes = self._passage(look, ours), self.rules.votes
         self._tracks[passage.kind(votes)] -= 1
         if ours != theirs and None not in (ours, theirs):
             self._swapped += not passage.is_swapped
             passage.is_swapped = True
         if ours is not None:
             passage.serving[ours] += 1
+            passage.last = ours
         if theirs is not None:
             passage.second[theirs] += 1
             passage.other[theirs] += theirs != look.serving.person
         self._tracks[passage.kind(votes)] += 1
+
+    def _passage(self, look: Look, ours: str | None) -> _Passage:
+        """Where one person takes another's place in a track, another face begins, as it does for the judge."""
+        key = look.camera, look.track
+        passage = self._passages.get(key)
+        if passage is None or (ours is not None and passage.last not in (None, ours)):
+            passage = self._passages[key] = _Passage()
+            self._tracks["neither"] += 1
+            if len(self._passages) > REMEMBERED:
+                self._passages.popitem(last=False)
+        return passage
 
     def _why(self) -> str:
         """The first rule that is broken, in words."""
