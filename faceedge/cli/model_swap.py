@@ -52,7 +52,7 @@ def _done_here(args: argparse.Namespace, order: Order, progress: opening.Progres
     from faceedge.cli import noting
     from faceedge.jobs.offline import Offline
     from faceedge.jobs.swap import swap
-    from faceedge.jobs.swapper import swapped_body
+    from faceedge.jobs.swap_bodies import swapped_body
     from faceedge.journal.bodies import model_letter
 
     settings, site = config.load(args.config), open_site(args)

@@ -12,6 +12,7 @@ from pathlib import Path
 from faceedge.errors import BadInput, EngineError, StoreError
 from faceedge.gallery.base import Levels
 from faceedge.gallery.store import Gallery
+from faceedge.jobs.aside import aside
 from faceedge.jobs.vision import Vision
 
 ACQUAINTING = "making templates of the pictures that were kept"
@@ -19,23 +20,28 @@ ACQUAINTING = "making templates of the pictures that were kept"
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """The people of a state directory and what is to recognise them. pace, ending, levels: as `reembed` takes them."""
+    """The people of a state directory and what is to recognise them. pace, ending, levels: as `reembed` takes them.
+    is_beside: a door works meanwhile, and comes first."""
 
     vision: Vision
     state: Path
     pace: Callable[[], None]
     ending: Callable[[], bool]
     levels: Levels | None
+    is_beside: bool
 
     def make(self, share: Callable[[float], None]) -> int:
         """Everybody gets templates of the pictures that were kept; how many people did just now.
 
         Raises EngineError, also when it was ended before all was done, and StoreError.
         """
-        from faceedge.jobs.reembed import reembed  # half of what a start would import for a swap, and rarely needed
-
         if not _has_gallery(self.state):
             return 0
+        return aside(lambda: self._make(share)) if self.is_beside else self._make(share)
+
+    def _make(self, share: Callable[[float], None]) -> int:
+        from faceedge.jobs.reembed import reembed  # half of what a start would import for a swap, and rarely needed
+
         with Gallery.open(self.state) as gallery:
             done = reembed(gallery, self.vision, share, self.pace, self.ending, self.levels)
         if not done.is_whole:

@@ -6,92 +6,33 @@ memory is the `Host`'s; what stands on disk is written here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, TypeGuard
 
 from faceedge.errors import BadInput, EngineError, FaceedgeError
-from faceedge.gallery.base import Levels
-from faceedge.health.starts import Moment
 from faceedge.jobs.acquaint import ACQUAINTING, Acquaintance, beyond_help, check_known
 from faceedge.jobs.aside import aside
 from faceedge.jobs.choose_model import Choice, check_choice, choose, choose_former
 from faceedge.jobs.former import has_served, note_served
 from faceedge.jobs.on_trial import put_back, put_on_trial, read_trials, take_off_trial
 from faceedge.jobs.site import ROLES, Site
+from faceedge.jobs.swap_host import Host, R, Ready
 from faceedge.jobs.swap_order import STEPS, Order, Step
-from faceedge.jobs.vision import Vision
 from faceedge.manifest import Role
 from faceedge.models.active import Standing, stand
 from faceedge.package import Package
 
 __all__ = ["STEPS", "Host", "Order", "Ready", "Rejected", "Step", "Swapped", "swap"]
 
+log = logging.getLogger(__name__)
+
 OPENED, EMBEDDED = 0.1, 0.6
 """Shares of `prepare` after which the networks are open, and everybody is known to them; the rest is the trial."""
 Told = Callable[[Step, float, str], None]
 """Hears which step is at work, the share of it that is done (0..1), and what is being done, in words."""
-
-
-class Ready(Protocol):
-    """Networks that are opened beside those that serve, and what a trial of them has shown."""
-
-    @property
-    def vision(self) -> Vision:
-        """All roles as they will serve."""
-        ...
-
-    @property
-    def report(self) -> Mapping[str, Any]:
-        """Of shadow and canary, in JSON types; empty where there was none."""
-        ...
-
-
-R = TypeVar("R", bound=Ready)
-
-
-class Host(Protocol[R]):
-    """What networks serve in: a running daemon, or a process without one."""
-
-    def serving(self) -> Vision | None:
-        """The networks that decide now; None where none do."""
-        ...
-
-    def prepare(self, packages: Mapping[Role, Package | None], *, dual: bool) -> R:
-        """Opens these beside, warms them up, and asks them once. None: the role goes without.
-
-        Raises PackageError, or EngineError, which says how much memory is missing; then nothing is left of it.
-        """
-        ...
-
-    def levels(self, ready: R) -> Levels | None:
-        """Scores by which the doors will ask who looks like whom; None where none does."""
-        ...
-
-    def moment(self) -> Moment | None:
-        """When it is, for what serves from now on; None where nothing serves before the next start."""
-        ...
-
-    def pace(self) -> None:
-        """Called between batches of long work: waits while the door needs the machine."""
-        ...
-
-    def trial(self, ready: R, *, shadow_s: float, canary: float, told: Callable[[float, str], None]) -> str:
-        """Lets the new ones look on, then decide with the old ones. Empty when they may serve, else why not."""
-        ...
-
-    def switch(self, ready: R) -> None:
-        """Every stage has taken the new ones when it returns. Raises FaceedgeError, and then the old ones serve."""
-        ...
-
-    def retire(self) -> None:
-        """Gives the memory of networks back that nobody uses."""
-        ...
-
-    def drop(self, ready: R) -> None:
-        """What was prepared does not serve after all. Never raises."""
-        ...
 
 
 class Rejected(FaceedgeError):
@@ -140,7 +81,8 @@ def swap(
     try:
         people = None
         if choice.role == "recognizer":
-            people = Acquaintance(ready.vision, site.state, host.pace, ending, host.levels(ready))
+            is_beside = host.serving() is not None
+            people = Acquaintance(ready.vision, site.state, host.pace, ending, host.levels(ready), is_beside)
         embedded = _acquaint(choice, order, people, told)
         _try(order, ready, host, told)
         if ending():
@@ -151,8 +93,7 @@ def swap(
         host.drop(ready)
         raise
     told("retire", 0.0, f"{choice.before} ends")
-    host.retire()
-    more, unknown, remark = _acquaint_rest(people, told)
+    more, unknown, remark = _retire(host, people, told)
     return Swapped(
         choice.role, choice.package, choice.before, True, choice.is_return, embedded + more, unknown,
         dict(ready.report), remark,
@@ -214,14 +155,19 @@ def _acquaint(choice: Choice, order: Order, people: Acquaintance | None, told: T
     return done
 
 
-def _acquaint_rest(people: Acquaintance | None, told: Told) -> tuple[int, int, str]:
-    """The same with whoever was enrolled meanwhile: how many, how many are unknown now, and what did not go well."""
-    if people is None:
-        return 0, 0, ""
+def _retire(host: Host[R], people: Acquaintance | None, told: Told) -> tuple[int, int, str]:
+    """Whoever was enrolled meanwhile is made known, too: how many, how many are unknown now, and what did not go well:
+    what serves, serves."""
     try:
+        host.retire()
+        if people is None:
+            return 0, 0, ""
         return people.make(lambda share: told("retire", share, ACQUAINTING)), people.unknown(), ""
     except FaceedgeError as error:
-        return 0, 0, f"it serves, but does not know everybody yet: {error}"
+        return 0, 0, f"it serves, but not everything after that went well: {error}"
+    except Exception as error:  # of a thread that must not say that it does not serve
+        log.exception("internal fault after other networks took over")
+        return 0, 0, f"it serves, but after that there was an internal fault: {type(error).__name__}; see the log"
 
 
 def _try(order: Order, ready: R, host: Host[R], told: Told) -> None:

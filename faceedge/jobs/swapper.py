@@ -17,6 +17,7 @@ from faceedge.jobs.former import prune
 from faceedge.jobs.on_trial import settle
 from faceedge.jobs.site import Site
 from faceedge.jobs.swap import STEPS, Host, Order, Rejected, Step, Swapped, swap
+from faceedge.jobs.swap_bodies import failed_body, swapped_body
 from faceedge.jobs.swap_line import Progress, fresh_id, read_progress, take, withdraw, write_progress
 
 log = logging.getLogger(__name__)
@@ -227,33 +228,3 @@ class Swapper:
                     self._note({"done": "removed", "package": label, "by": "rule"})
         except FaceedgeError as error:
             log.warning("who is on trial: %s", error)
-
-
-def swapped_body(order: Order, done: Swapped) -> dict[str, Any]:
-    """For the journal and whoever waits: what serves now, and by whose order."""
-    return {
-        "done": "rolled_back" if done.is_return else "activated",
-        "role": done.role,
-        "package": done.label,
-        "build": done.package.build if done.package else None,
-        "before": done.before,
-        "by": order.by,
-        "embedded": done.embedded,
-        "unknown": done.unknown,
-        **({"report": dict(done.report)} if done.report else {}),
-        **({"accepted_worse": order.accept_worse} if order.accept_worse else {}),
-        **({"why": done.remark} if done.remark else {}),
-    }
-
-
-def failed_body(order: Order, step: Step, why: str, report: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of an order that came to nothing."""
-    return {
-        "done": "failed",
-        "role": order.role,
-        "package": order.name,
-        "by": order.by,
-        "step": step,
-        "why": why,
-        **({"report": dict(report)} if report else {}),
-    }

@@ -246,8 +246,15 @@ def test_templates_that_cannot_be_made_after_the_switch_are_told_and_undo_nothin
     enrol(site, "Ada", package(site, NEW).space, with_crop=True)
     host.failing = "pace"
     done = swap.swap(Order("recognizer"), site, host, ear)
-    assert "does not know everybody yet: pace fails" in done.remark
+    assert "not everything after that went well: pace fails" in done.remark
     assert host.now.recognizer_build == package(site, OLD).build
+
+
+def test_memory_that_is_not_given_back_does_not_make_a_swap_a_failure(site: Site, host: FakeHost, ear: Ear) -> None:
+    host.failing = "retire"
+    assert "retire fails" in swap.swap(Order(name=NEW), site, host, ear).remark
+    assert host.now.recognizer_build == package(site, NEW).build
+    assert standing("recognizer", site.state).active == NEW
 
 
 def test_a_detector_goes_the_same_way(site: Site, ear: Ear, default_models: Path) -> None:
