@@ -80,13 +80,16 @@ class Judge:
         self._cases = {key: case.anew() for key, case in self._cases.items()}
 
     def succeed(self, before: Judge) -> None:
-        """Goes on where another judge leaves off, whose networks serve no more. What was decided stays. Of another
-        recogniser votes begin anew, as its templates do not compare, and by them alone it is known who is locked out.
+        """Goes on where another judge leaves off, whose networks serve no more. What was decided stays. Votes begin
+        anew where other numbers measured them, or another recogniser, as its templates do not compare; and by these
+        alone it is known who is locked out.
         """
         self._left = dict(before._left)
-        if before.space == self.space:
-            self._cases = dict(before._cases)
+        is_same = before.space == self.space
+        if is_same:
             self._lockout.succeed(before._lockout)
+        if is_same and (before._usual, before.doors) == (self._usual, self.doors):
+            self._cases = dict(before._cases)
         else:
             self._cases = {key: replace(case.anew(), is_passed_on=True) for key, case in before._cases.items()}
 

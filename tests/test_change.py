@@ -162,6 +162,17 @@ def test_another_detector_costs_no_vote_because_the_recogniser_is_the_same() -> 
     assert door.outcomes == [("grant", "match")]
 
 
+def test_votes_are_not_measured_by_the_numbers_of_networks_that_have_not_seen_them() -> None:
+    """A build of the same space may come with looser thresholds than those by which it was doubted who that is."""
+    door = Door(Networks("same", sure=0.55))
+    door.see(shot(0), shot(1))
+    door.stage.change(Turn(Networks("same", sure=0.55).bundle(1, LOOSER)))
+    door.see(shot(2, 1), shot(3, 1))
+    assert door.said == []
+    door.see(shot(4, 1))
+    assert door.outcomes == [("grant", "match")]
+
+
 def test_who_was_let_in_is_not_let_in_once_more_by_the_other_networks() -> None:
     door = Door(Networks("old"))
     door.see(*(shot(seq) for seq in range(3)))
