@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +23,9 @@ from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.vision import Vision
-from faceedge.types import Assessment, Face, Image, Match, Shot, Template
+from faceedge.publish import Published
+from faceedge.stages.recognise import RecogniseStage
+from faceedge.types import Assessment, Decision, Face, Image, Match, Shot, Template
 from tests.fakes.vision import Sitter, template
 
 OLD, NEW = "space0of0old", "space0of0new"
@@ -69,6 +72,13 @@ def bundle(gallery: Gallery, networks: Networks) -> Bundle:
     return Bundle(0, cast(Vision, networks), roster, judge, Numbers.of((), rules, networks.door_thresholds))
 
 
+def shown(sitter: Sitter, seq: int = 1) -> Shot:
+    """With its frame."""
+    picture = np.full((112, 112, 3), (sitter.pose, 7, sitter.person), np.uint8)
+    face = Face(np.array([0, 0, 110, 110], np.float32), 0.99, np.zeros((5, 2), np.float32))
+    return Shot("main", 1, seq, 10.0, face, picture, Assessment(0.9), frame=picture)
+
+
 @dataclass
 class Door:
     """A serving bundle with the one before beside it."""
@@ -84,12 +94,10 @@ class Door:
         """What comes of a shot of somebody."""
         for one in (self.before, self.serving):
             one.roster.follow()
-        picture = np.full((112, 112, 3), (sitter.pose, 7, sitter.person), np.uint8)
-        face = Face(np.array([0, 0, 110, 110], np.float32), 0.99, np.zeros((5, 2), np.float32))
-        shot = Shot("main", 1, 1, 0.0, face, picture, Assessment(quality))
-        shown = template(sitter, NEW)
-        match = self.serving.roster.identifier.identify(shown)
-        return self.dual.heard(replace(shot, frame=picture) if frame else shot, shown, match)
+        shot = replace(shown(sitter), assessment=Assessment(quality))
+        made = template(sitter, NEW)
+        match = self.serving.roster.identifier.identify(made)
+        return self.dual.heard(shot if frame else replace(shot, frame=None), made, match)
 
 
 @pytest.fixture
@@ -195,3 +203,21 @@ def test_a_lead_that_is_too_small_stays_so() -> None:
     theirs, ours = levels(OLD_LEVELS, margin=0.1), levels(NEW_LEVELS, margin=0.02)
     assert on_scale(Match("id", 0.9, 0.09), theirs, ours, "grey").margin < ours.margin
     assert on_scale(Match("id", 0.9, 0.1), theirs, ours, "grey").margin >= ours.margin
+
+
+def test_whoever_only_the_recogniser_before_knows_is_let_in_by_its_numbers(door: Door) -> None:
+    """Through the stage that decides, with its votes."""
+    ada = enrol(door, "Ada", ADA, OLD)
+    enrol(door, "Bob", BOB, OLD, NEW)
+    for one in (door.before, door.serving):
+        one.roster.follow()
+    said: list[Decision] = []
+    publisher = SimpleNamespace(publish=lambda decision: said.append(decision) or Published(decision))
+    parts = [door.serving.vision, door.serving.roster.identifier, door.serving.judge, publisher]
+    stage = RecogniseStage(*cast(list[Any], parts), clock=lambda: 10.0)
+    shots = [shown(Sitter(ADA, pose), seq=pose) for pose in range(3)]
+    stage(shots)
+    stage.second = door.dual
+    stage([replace(one, track=2) for one in shots])
+    told = [(one.outcome, one.person, one.band) for one in said]
+    assert told == [("deny", None, "none"), ("grant", ada.id, "trusted")]
