@@ -126,7 +126,7 @@ def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
 def _shown(report: Any) -> list[str]:
     """What a trial has shown, a line each for shadow and canary."""
     parts = report.items() if isinstance(report, dict) else ()
-    return [f"{name}: {', '.join(f'{key} {value}' for key, value in _flat(part))}" for name, part in parts]
+    return [f"{name}: {', '.join(f'{key} {value}'.strip() for key, value in _flat(part))}" for name, part in parts]
 
 
 def _flat(part: Any, before: str = "") -> Iterator[tuple[str, Any]]:

@@ -100,7 +100,7 @@ class FakeHost:
         self._step("trial")
         self.tried.append((shadow_s, canary))
         told(0.5, "looking on")
-        ready.report = {"agreement": 0.98}
+        ready.report = {"shadow": {"agreement": 0.98}}
         return self.verdict
 
     def switch(self, ready: Opened) -> None:

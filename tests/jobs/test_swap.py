@@ -183,11 +183,11 @@ def test_a_trial_that_says_no_leaves_the_old_one_and_its_report(site: Site, host
     with pytest.raises(Rejected, match="they disagree") as caught:
         swap.swap(Order(name=NEW, shadow_s=60, canary=0.1), site, host, ear)
     assert host.tried == [(60, 0.1)]
-    assert caught.value.report == {"agreement": 0.98}
+    assert caught.value.report == {"shadow": {"agreement": 0.98}}
     assert host.now.recognizer_build == package(site, OLD).build
     assert standing("recognizer", site.state).active == OLD
     host.verdict = ""
-    assert swap.swap(Order(name=NEW, canary=0.1), site, host, ear).report == {"agreement": 0.98}
+    assert swap.swap(Order(name=NEW, canary=0.1), site, host, ear).report == {"shadow": {"agreement": 0.98}}
 
 
 def test_an_end_that_is_asked_for_comes_before_the_switch(site: Site, host: FakeHost, ear: Ear) -> None:

@@ -102,7 +102,7 @@ def test_what_a_trial_has_shown_is_noted_for_whoever_is_refused_and_whoever_serv
         desk.swapper.turn()
         desk.host.verdict = ""
     assert [(body["done"], body["report"]) for body in desk.noted] == [
-        ("failed", {"agreement": 0.98}), ("activated", {"agreement": 0.98}),
+        ("failed", {"shadow": {"agreement": 0.98}}), ("activated", {"shadow": {"agreement": 0.98}}),
     ]  # fmt: skip
     desk.host.close()
 
