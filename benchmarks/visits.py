@@ -37,7 +37,9 @@ from faceedge.types import Frame, Image
 FPS = 25
 STAYS, AWAY = 55, 25
 """Pictures of a visit, and between two: people stand before the door for a good two seconds."""
-FACE_PX, POSES = 120, 5
+FACE_PX = 120
+POSES, GRAINS = 5, 11
+"""Of a face, and of the noise over it: no picture of a visit comes twice, and rendering takes its time."""
 GREY, MARK_PX = 12, 12
 """Levels between two numbers, which a codec does not blur; side of the mark."""
 NOBODY = 0
@@ -106,8 +108,10 @@ def _visit(sitter: Sitter, number: int, rng: np.random.Generator) -> Iterator[Im
     for _ in range(AWAY):
         yield _marked(scenery, NOBODY)
     poses = [put(scenery, photo, sitter.box, middle + rng.normal(0, 1.0, 2), FACE_PX) for _ in range(POSES)]
+    grain = [rng.integers(-3, 4, scenery.shape, np.int8) for _ in range(GRAINS)]
     for picture in range(STAYS):
-        yield _marked(poses[picture % POSES], number)
+        image = np.clip(poses[picture % POSES] + grain[picture % GRAINS].astype(np.int16), 0, 255)
+        yield _marked(image.astype(np.uint8), number)
 
 
 def _marked(image: Image, number: int) -> Image:
@@ -216,14 +220,16 @@ class Door:
 
     def __init__(
         self, state: Path, films: Sequence[Path], models: Models,
-        around: Callable[[str, Engine], Engine] = lambda _role, engine: engine,
+        around: Callable[[str, Engine], Engine] = lambda _role, engine: engine, backend: str = "onnx",
     ) -> None:  # fmt: skip
         self.seen = Seen()
+        self.builds: list[tuple[float, Mapping[str, Any]]] = []
+        """What was told of engines, and when."""
         self._marks: dict[tuple[str, int], int] = {}
         self._ready = threading.Event()
         cameras = [{"name": path.stem, "uri": f"file:{path}", "loop": True} for path in films]
         config = Config.model_validate({
-            "camera": cameras, "models": models.model_dump(), "engine": {"backend": "onnx"},
+            "camera": cameras, "models": models.model_dump(), "engine": {"backend": backend},
             "decide": {"cooldown_s": 0, "motion": False},
         })  # fmt: skip
         seams = Seams(stage=self._watched, engine=around)
@@ -278,6 +284,8 @@ class Door:
     def _tell(self, event: dict[str, Any]) -> None:
         if event["event"] == "ready":
             self._ready.set()
+        elif event["event"] == "engine":
+            self.builds.append((time.monotonic(), event))
         elif event["event"] == "track":
             self.seen.tracks.add((event["camera"], event["track"]))
         elif event["event"] == "decision":
