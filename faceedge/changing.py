@@ -16,7 +16,7 @@ from faceedge.asking import Asking
 from faceedge.bundle import Bundle
 from faceedge.config import Config
 from faceedge.effort import Effort
-from faceedge.errors import EngineError, PackageError
+from faceedge.errors import EngineError, FaceedgeError, PackageError
 from faceedge.flow import Flow
 from faceedge.gallery.base import Levels
 from faceedge.gallery.store import Gallery
@@ -97,7 +97,7 @@ class Changing:
         ready = self.prepare({"recognizer": package}, dual=True)
         try:
             former = self._bundle(ready.vision)
-            self._asking.begin(ready.vision, self._next())
+            self._asking.begin(former)
         except BaseException:
             self.drop(ready)
             raise
@@ -107,7 +107,6 @@ class Changing:
         """Loads what has changed in the gallery; the main thread calls it every second."""
         for roster in self._rosters:
             roster.follow()
-        self._asking.follow()
 
     def trim(self) -> None:
         """See `Vision.trim`, of everything that is open."""
@@ -181,16 +180,47 @@ class Changing:
         """See `Host.switch`."""
         bundle = ready.bundle = ready.bundle or self._bundle(ready.vision)
         before = self.bundle
-        self._asking.end()
         bundle.vision.begin()
-        self._flow.change(bundle)
+        with self._asking.silent():
+            self._flow.change(bundle)
         older, self._before = self._before, before
-        if older is not None:
-            older.vision.close()
-        self._rosters = (bundle.roster, before.roster)
-        self._taken(bundle)
-        if ready.dual and before.vision.space != bundle.vision.space:
-            self._asking.tried(before, self._next())
+        self._rosters = tuple(one.roster for one in (bundle, before, older) if one is not None)
+        try:
+            self._taken(bundle)
+            self._ask_on(ready, bundle, before, older)
+        except Exception:  # ours; they serve, and whoever is told otherwise goes back to what does not
+            log.exception("internal fault after other networks have begun to serve")
+        finally:
+            if older is not None:
+                older.vision.close()
+            self._rosters = tuple(one.roster for one in self._open())
+
+    def _ask_on(self, ready: Beside, bundle: Bundle, before: Bundle, older: Bundle | None) -> None:
+        """Whoever was asked about people whom the recogniser does not know goes on being asked while that stays, and
+        whoever served is asked where that was ordered."""
+        asked = older if self._asking.is_on else None
+        self._asking.end()
+        try:
+            if before.vision.space != bundle.vision.space:
+                if ready.dual:
+                    self._asking.begin(before)
+            elif asked is not None:
+                self._before = self._behind(bundle, asked)
+                before.vision.close()
+                self._asking.begin(self._before)
+        except FaceedgeError as error:
+            why = f"the recogniser before is not asked, and whom only it knows is let in by nobody: {error}"
+            log.error("%s", why)
+            ready.report = {**ready.report, "dual": why}
+
+    def _behind(self, bundle: Bundle, asked: Bundle) -> Bundle:
+        """The recogniser that is asked, with whatever else serves now."""
+        vision = bundle.vision.beside({"recognizer": asked.vision.recognizer_package}, spare=asked.vision)
+        try:
+            return self._bundle(vision)
+        except BaseException:
+            vision.close()
+            raise
 
     def retire(self) -> None:
         """See `Host.retire`. What served last stays open as long as there is room for as much once more."""
@@ -259,4 +289,5 @@ class Changing:
         return self._number
 
     def _open(self) -> list[Bundle]:
-        return [self.bundle, *([self._before] if self._before is not None else [])]
+        before = self._before  # read once: the main thread asks, too
+        return [self.bundle, *([before] if before is not None else [])]

@@ -16,11 +16,29 @@ from faceedge.shadow import Shadow
 from faceedge.stages.detect import DetectStage
 from faceedge.stages.recognise import RecogniseStage, Second
 from faceedge.trial import Rules, Trial
+from faceedge.types import Match, Shot, Template
 from faceedge.witness import Witness
 
 LOOK_S = 0.25
 ENDED = "the daemon ended before the trial did"
 Told = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InTurn:
+    """Two that hear of every shot: `then` of what `first` makes of it."""
+
+    first: Second
+    then: Second
+
+    def took(self, seconds: float, shots: int) -> None:
+        """Told to both."""
+        self.first.took(seconds, shots)
+        self.then.took(seconds, shots)
+
+    def heard(self, shot: Shot, template: Template, match: Match) -> Match:
+        """What is left after both."""
+        return self.then.heard(shot, template, self.first.heard(shot, template, match))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +55,10 @@ class Stage:
 
     @contextmanager
     def hears(self, second: Second) -> Iterator[None]:
-        """In the block the stages let it have its say, and nobody else."""
+        """In the block the stages let it have its say, after whoever has one already."""
         before = self.detect.shows, self.recognise.second
-        self.detect.shows, self.recognise.second = True, second
+        self.detect.shows = True
+        self.recognise.second = second if before[1] is None else InTurn(before[1], second)
         try:
             yield
         finally:

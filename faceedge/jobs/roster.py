@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from faceedge.errors import FaceedgeError
-from faceedge.gallery.base import BuildSearch, Followed, Levels, Search, Templates
+from faceedge.gallery.base import BuildSearch, Levels, PeopleStore, Search, Templates
 from faceedge.gallery.search import Index
 from faceedge.identify import Identifier
 from faceedge.rules.book import Book
@@ -34,7 +34,7 @@ class Roster:
     """
 
     def __init__(
-        self, gallery: Followed, metric: str, space: str, build: BuildSearch = Index.of, like: Roster | None = None
+        self, gallery: PeopleStore, metric: str, space: str, build: BuildSearch = Index.of, like: Roster | None = None
     ) -> None:  # fmt: skip
         self._gallery = gallery
         self._metric = metric
@@ -42,19 +42,24 @@ class Roster:
         self._build = build
         self._demanded: Levels | None = None
         self._is_compared = True
-        self._people: frozenset[str] = frozenset() if like is None else like._people
+        self.elder: Roster | None = None
+        """Of the recogniser before, where that speaks for whom this one does not know; any thread may set it."""
+        self._people: frozenset[str] = frozenset()
         self._known: tuple[int, Search] = self._taken_over(like) or (gallery.changes(), self._load())
         self.book: Book | None = gallery.book()
         self.identifier = Identifier(self._known[1])
 
-    def hand_to(self, gallery: Followed) -> None:
+    def hand_to(self, gallery: PeopleStore) -> None:
         """From now on it is followed through this connection, by the thread that this one belongs to."""
         self._gallery = gallery
 
     def looks_alike(self, person: str) -> bool:
-        """Whether somebody is flagged as looking like somebody else. While that is not known, everybody is."""
-        book = self.book
-        return book is None or not self._is_compared or person in book.look_alikes
+        """Whether somebody is flagged as looking like somebody else. While that is not known, everybody is; of whom
+        only the elder knows, it must be known there."""
+        book, elder = self.book, self.elder
+        if book is None or not self._is_compared or person in book.look_alikes:
+            return True
+        return elder is not None and not self.knows(person) and elder.looks_alike(person)
 
     def knows(self, person: str) -> bool:
         """Whether somebody (id) has a template in this space; of a gallery that cannot be read any more, whether they
@@ -102,7 +107,10 @@ class Roster:
         if like is None or (like._metric, like.space) != (self._metric, self.space):
             return None
         known = like._known
-        return None if known[0] == UNREADABLE else known
+        if known[0] == UNREADABLE:
+            return None
+        self._people = like._people  # after `_known`, as it is followed: too new is put right, too old never
+        return known
 
     def _reaches(self) -> bool:
         return self._demanded is None or self._gallery.compared.reaches(self.space, self._demanded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -200,3 +201,36 @@ def test_a_roster_says_whom_its_recogniser_knows(
         gallery.remove(next(iter(gallery.people())))
         mine.follow()
         assert (mine.knows(anna), mine.covers(other)) == (False, False)
+
+
+def test_who_only_the_recogniser_before_knows_is_asked_for_more_where_that_has_compared_nobody(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path) as gallery:
+        anna, bert = enrol(gallery), gallery.add_person("Bert").id
+        gallery.add_template(bert, Template(BERT.embedding, 1.0, "other"), Origin(0.9, "bert.jpg", "build"))
+        mine, before = Roster(gallery, "cosine", "space"), Roster(gallery, "cosine", "other")
+        before.demand(Levels(0.4, 0.5))
+        assert not mine.looks_alike(bert)
+        mine.elder = before
+        assert mine.looks_alike(bert)
+        assert not mine.looks_alike(anna), "of whom the serving one knows it decides by itself"
+
+
+def test_people_are_taken_over_with_a_search_and_never_older_than_it(tmp_path: Path) -> None:
+    """Else whoever was enrolled in between would not be known until the gallery changes once more."""
+    with Gallery.open(tmp_path) as gallery:
+        first, people = Roster(gallery, "cosine", "space"), list[str]()
+
+        class Followed:
+            """That roster, which the main thread follows just when it has been asked for its people."""
+
+            def __getattr__(self, name: str) -> object:
+                found: object = getattr(first, name)
+                if name == "_people":
+                    people.append(enrol(gallery))
+                    first.follow()
+                return found
+
+        second = Roster(gallery, "cosine", "space", like=cast(Roster, Followed()))
+        second.follow()
+        assert second.knows(people[0])
+        assert second.identifier.identify(ANNA).person == people[0]
