@@ -16,27 +16,31 @@ KINDS = {
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
-    """Of what `Trial.report`, `Hearing.report` or `Shadow.report` gave."""
-    return list(_told(report))
+    """Of what `Trial.report`, `Hearing.report` or `Shadow.report` gave; no line of what another version's lacks."""
+    return [*_seen(report), *_measured(report), *_against(report)]
 
 
-def _told(report: Mapping[str, Any]) -> Iterator[str]:
-    shots, tracks = report["shots"], report["tracks"]
-    skipped = f", no time for {report['skipped']} more" if report.get("skipped") else ""
-    yield f"{tracks['all']} faces, {shots['all']} shots in {report['seconds']:.0f} s{skipped}"
+def _seen(report: Mapping[str, Any]) -> Iterator[str]:
+    shots, tracks = report.get("shots", {}), report.get("tracks", {})
+    if shots and tracks:
+        skipped = f", no time for {report['skipped']} more" if report.get("skipped") else ""
+        yield f"{tracks['all']} faces, {shots['all']} shots in {report['seconds']:.0f} s{skipped}"
     for kind, words in KINDS.items():
-        if shots[kind]:
+        if shots.get(kind):
             yield f"{words}: {tracks[kind]} faces, {shots[kind]} shots"
     if left_out := report.get("not_enrolled"):
         yield f"left out: {left_out} shots like people who are not enrolled for what is on trial"
-    if report["agreement"] is not None:
+
+
+def _measured(report: Mapping[str, Any]) -> Iterator[str]:
+    if report.get("agreement") is not None:
         yield f"agreement {report['agreement']:.1%} of the shots by which either lets somebody in"
-    if (shift := report["score_shift"])["shots"]:
+    if (shift := report.get("score_shift", {})).get("shots"):
         yield (
             f"score {shift['mean']:+.3f} against the own threshold of a match,"
             f" {shift['p5']:+.3f} to {shift['p95']:+.3f} in nine of ten shots"
         )
-    if (took := report["latency_ms"])["shots"]:
+    if (took := report.get("latency_ms", {})).get("shots"):
         ours, theirs = took["serving"], took["second"]
         yield (
             f"one face takes {theirs['median']:.1f} ms (p95 {theirs['p95']:.1f}),"
@@ -44,9 +48,13 @@ def _told(report: Mapping[str, Any]) -> Iterator[str]:
         )
     if memory := report.get("memory_mb"):
         yield f"{_megabytes(memory['second'])} beside {_megabytes(memory['serving'])}, {memory['process']} MB in all"
-    for what, count in report["errors"]["most"]:
+
+
+def _against(report: Mapping[str, Any]) -> Iterator[str]:
+    for what, count in report.get("errors", {}).get("most", ()):
         yield f"failed {count} times: {what}"
-    yield f"against it: {report['against']}" if report["against"] else "nothing speaks against it"
+    if "against" in report:
+        yield f"against it: {report['against']}" if report["against"] else "nothing speaks against it"
 
 
 def _megabytes(by_role: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from faceedge.cli import model_swap, opening
@@ -124,18 +124,11 @@ def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
 
 
 def _shown(report: Any) -> list[str]:
-    """What a trial has shown, a line each for shadow and canary."""
+    """What a trial has shown."""
+    from faceedge.trial_lines import lines
+
     parts = report.items() if isinstance(report, dict) else ()
-    return [f"{name}: {', '.join(f'{key} {value}'.strip() for key, value in _flat(part))}" for name, part in parts]
-
-
-def _flat(part: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Words and numbers of a document, each with its path."""
-    if isinstance(part, dict):
-        for key, value in part.items():
-            yield from _flat(value, f"{before} {key}".strip())
-    elif isinstance(part, (str, int, float)) and part != "":
-        yield before, part
+    return [f"{name}: {line}" for name, part in parts for line in lines(part)]
 
 
 def _minutes(text: str) -> float:

@@ -45,7 +45,7 @@ def test_a_daemon_that_runs_is_asked_and_serves_at_once(run: Run, site: Site, ho
 def test_what_a_trial_has_shown_is_told_in_lines(run: Run, host: FakeHost) -> None:
     out = run("model", "activate", NEW, "--shadow", "1", "--canary", "0.5").out
     assert host.tried == [(60.0, 0.5)]
-    assert "shadow: agreement 0.98" in out.splitlines()
+    assert "shadow: agreement 98.0% of the shots by which either lets somebody in" in out.splitlines()
 
 
 def test_why_a_daemon_refuses_is_told_and_the_old_one_serves(run: Run, site: Site, host: FakeHost) -> None:
