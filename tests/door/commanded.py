@@ -10,13 +10,15 @@ from types import TracebackType
 from typing import Any
 
 from faceedge.commands import Commands, Handler, Identity
-from faceedge.config import Broker, Models
+from faceedge.config import Broker, EngineSettings, Models
 from faceedge.database import one_at_a_time
 from faceedge.door import site_key
 from faceedge.door.site_key import TrustedKeys
 from faceedge.door.uplink import Uplink
 from faceedge.jobs.obey import handlers
+from faceedge.jobs.offline import Offline
 from faceedge.jobs.site import Site
+from faceedge.jobs.swapper import Swapper
 from faceedge.journal.chain import Keep
 from faceedge.journal.reading import entries, reading
 from faceedge.journal.signing import open_signer
@@ -43,11 +45,14 @@ class Commanded:
         self.uplink = Uplink(broker, "dev")
         site = Site(self.state, folder / "cache", Models())
         identity = Identity("dev", signer, TrustedKeys(self.state))
-        own = handlers(self.lockdown, site, self._reload)
+        host = Offline(site, EngineSettings(backend="onnx"), lambda _vision: None)
+        self.swapper = Swapper(site, host, lambda _body: None)
+        own = handlers(self.lockdown, self.swapper.accept, self._reload)
         self.commands = Commands(self.uplink, identity, self.journal, {**own, **(more or {})}, self.show)
 
     def __enter__(self) -> Commanded:
         self.journal.start()
+        self.swapper.start()
         self.commands.start()
         self.uplink.start()
         assert self.uplink.wait_connected(10)
@@ -57,6 +62,7 @@ class Commanded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        assert self.swapper.stop()
         assert self.commands.stop()
         self.uplink.stop()
         self.journal.stop()
