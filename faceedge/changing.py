@@ -211,7 +211,7 @@ class Changing:
         except FaceedgeError as error:
             why = f"the recogniser before is not asked, and whom only it knows is let in by nobody: {error}"
             log.error("%s", why)
-            ready.report = {**ready.report, "dual": why}
+            ready.report = {**ready.report, "dual": {"against": why}}
 
     def _behind(self, bundle: Bundle, asked: Bundle) -> Bundle:
         """The recogniser that is asked, with whatever else serves now."""

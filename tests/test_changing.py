@@ -200,7 +200,7 @@ def test_where_the_recogniser_before_cannot_be_asked_on_the_swap_says_so(house: 
     house.changing.switch(ready)
     assert house.changing.bundle is ready.bundle
     assert house.dual is None
-    assert "they do not fit each other" in ready.report["dual"]
+    assert "they do not fit each other" in ready.report["dual"]["against"]
     assert kept(NEW, house.state) == ""
     assert house.old.users == 0
 
