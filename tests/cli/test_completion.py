@@ -18,7 +18,7 @@ from faceedge.cli.parser import build_parser, every_command
 
 LINES = {
     "faceedge peo": {"people"},
-    "faceedge people ": {"list", "show", "set", "remove"},
+    "faceedge people ": {"list", "show", "set", "remove", "pending", "approve"},
     "faceedge door key ": {"rotate", "finish", "cancel"},
     "faceedge lockdown ": {"on", "off", "show"},
     "faceedge command mod": {"model_activate", "model_rollback"},
