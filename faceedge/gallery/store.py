@@ -41,7 +41,6 @@ class Gallery:
         self.path = tables.path
         self.vault = tables.vault
         self.transaction = tables.transaction
-        self.snapshot = tables.snapshot
         self.changes = tables.changes
         self.empty_log = tables.empty_log
         self.close = tables.close
