@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from faceedge import witness
 from faceedge.bands import Limits
 from faceedge.bundle import Bundle
-from faceedge.canary import LATE_S, Canary, portion
+from faceedge.canary import LATE_S, REST_S, Canary, portion
 from faceedge.config import Decide, Door, DoorDecide
 from faceedge.decide import Judge
 from faceedge.door_limits import Numbers
@@ -56,11 +56,12 @@ class Hall:
         self.quality = 0.9
         self.asked = 0
         asked = cast(Any, SimpleNamespace(bundle=self.second, look=self.look, has_own_eyes=False))
-        self.canary = Canary(self.serving, Hearing(self.serving, asked, self.trial), share)
+        self.canary = Canary(self.serving, Hearing(self.serving, asked, self.trial), share, lambda: self.now)
         self.now, self.seq = 100.0, 0
 
     def look(self, shot: Shot) -> witness.Testimony | None:
         self.asked += 1
+        self.now += self.takes_s
         if isinstance(self.says, Exception):
             raise self.says
         seen = replace(shot, assessment=Assessment(self.quality))
@@ -138,7 +139,7 @@ def test_an_answer_that_comes_too_late_does_not_count() -> None:
     at = Hall(rules=Rules(errors=99))
     at.takes_s = LATE_S + 0.01
     assert outcome(SURE, ALSO_SURE, at) == [("deny", "on_trial")]
-    assert at.trial.report()["errors"]["most"] == [["an answer that came too late to be waited for", 4]]
+    assert at.trial.report()["errors"]["most"] == [["an answer that came too late to be waited for", 1]]
 
 
 @pytest.mark.parametrize("theirs", [Match("anna", np.nan, 0.3), Match("anna", 0.9, np.nan), Match("anna", np.inf, 0.3)])
@@ -147,6 +148,17 @@ def test_an_answer_that_is_no_number_does_not_count_and_ends_the_trial(theirs: M
     assert outcomes(*[at.sees(SURE, theirs), at.sees(SURE, theirs), at.sees(SURE, theirs)]) == []
     assert outcomes(at.sees(SURE, theirs)) == [("grant", "match")], "by the three shots since"
     assert at.asked == 1
+
+
+def test_after_an_answer_that_came_too_late_nobody_is_asked_for_a_while_and_nobody_passes_by_that() -> None:
+    at = Hall(rules=Rules(errors=99))
+    at.takes_s = 0.4
+    assert outcomes(*[at.sees(SURE, ALSO_SURE) for _ in range(9)]) == [("deny", "on_trial")]
+    assert at.asked == 1
+    assert at.sees(SURE, ALSO_SURE) == []
+    at.now += REST_S
+    at.sees(SURE, ALSO_SURE)
+    assert at.asked == 2
 
 
 def test_it_may_take_as_long_as_the_serving_networks_do() -> None:
