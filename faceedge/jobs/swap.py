@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeGuard
 
-from faceedge.errors import BadInput, EngineError, FaceedgeError
+from faceedge.errors import BadInput, EngineError, FaceedgeError, StoreError
 from faceedge.jobs.acquaint import ACQUAINTING, Acquaintance, beyond_help, check_known
 from faceedge.jobs.aside import aside
 from faceedge.jobs.choose_model import Choice, check_choice, choose, choose_former
@@ -84,7 +85,9 @@ def swap(
             is_beside = host.serving() is not None
             people = Acquaintance(ready.vision, site.state, host.pace, ending, host.levels(ready), is_beside)
         embedded = _acquaint(choice, order, people, told)
-        _try(order, ready, host, told)
+        if order.shadow_s or order.canary:
+            _try(order, ready, host, told)
+            embedded += _acquaint(choice, order, people, told)  # whoever was enrolled meanwhile
         if ending():
             raise EngineError("the daemon ends; nothing was changed")
         told("switch", 0.0, f"{choice.label} takes over")
@@ -93,7 +96,7 @@ def swap(
         host.drop(ready)
         raise
     told("retire", 0.0, f"{choice.before} ends")
-    more, unknown, remark = _retire(host, people, told)
+    more, unknown, remark = _retire(choice, site, host, people, told)
     return Swapped(
         choice.role, choice.package, choice.before, True, choice.is_return, embedded + more, unknown,
         dict(ready.report), remark,
@@ -155,10 +158,16 @@ def _acquaint(choice: Choice, order: Order, people: Acquaintance | None, told: T
     return done
 
 
-def _retire(host: Host[R], people: Acquaintance | None, told: Told) -> tuple[int, int, str]:
+def _retire(
+    choice: Choice, site: Site, host: Host[R], people: Acquaintance | None, told: Told
+) -> tuple[int, int, str]:  # fmt: skip
     """Whoever was enrolled meanwhile is made known, too: how many, how many are unknown now, and what did not go well:
     what serves, serves."""
     try:
+        if choice.is_return:
+            take_off_trial(choice.role, site.state)
+        if choice.package is not None:
+            note_served(choice.package, site.state)
         host.retire()
         if people is None:
             return 0, 0, ""
@@ -171,8 +180,6 @@ def _retire(host: Host[R], people: Acquaintance | None, told: Told) -> tuple[int
 
 
 def _try(order: Order, ready: R, host: Host[R], told: Told) -> None:
-    if not (order.shadow_s or order.canary):
-        return
     why = host.trial(
         ready, shadow_s=order.shadow_s, canary=order.canary,
         told=lambda share, text: told("prepare", EMBEDDED + (1 - EMBEDDED) * share, text),
@@ -187,9 +194,8 @@ def _switch(choice: Choice, ready: R, site: Site, host: Host[R]) -> None:
     choice.check_unchanged()
     role, before = choice.role, choice.standing
     vision = host.serving()
-    old = (
-        vision.packages.get(role) if vision is not None else site.at_hand(role)
-    )  # which may be broken, and why one goes
+    # Where none serves, the present one may be broken, and be the reason.
+    old = vision.packages.get(role) if vision is not None else site.at_hand(role)
     if old is not None:
         note_served(old, site.state)
     trials = read_trials(site.state)
@@ -199,10 +205,7 @@ def _switch(choice: Choice, ready: R, site: Site, host: Host[R]) -> None:
         stand(role, Standing(active=choice.wanted, previous=before.active), site.state)
         host.switch(ready)
     except BaseException:
-        stand(role, before, site.state)
-        put_back(trials, site.state)
+        with suppress(StoreError):  # what went wrong first is what is told
+            stand(role, before, site.state)
+            put_back(trials, site.state)  # not without the other: then the next start goes back
         raise
-    if choice.is_return:
-        take_off_trial(role, site.state)
-    if choice.package is not None:
-        note_served(choice.package, site.state)

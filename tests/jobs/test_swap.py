@@ -14,12 +14,14 @@ from faceedge.errors import BadInput, EngineError, FaceedgeError, PackageError, 
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import choose_model, swap
-from faceedge.jobs.on_trial import read_trials
+from faceedge.jobs.on_trial import begin, read_trials
 from faceedge.jobs.site import Site
 from faceedge.jobs.swap import STEPS, Order, Rejected, Step
+from faceedge.manifest import Role
 from faceedge.models.active import Standing, standing
+from faceedge.package import Package
 from faceedge.types import Template
-from tests.jobs.swap_site import DETECTOR, NEW, OLD, FakeHost, made, package, site
+from tests.jobs.swap_site import DETECTOR, NEW, OLD, START, FakeHost, made, package, site
 
 __all__ = ["made", "site"]
 
@@ -255,6 +257,56 @@ def test_memory_that_is_not_given_back_does_not_make_a_swap_a_failure(site: Site
     assert "retire fails" in swap.swap(Order(name=NEW), site, host, ear).remark
     assert host.now.recognizer_build == package(site, NEW).build
     assert standing("recognizer", site.state).active == NEW
+
+
+def test_what_cannot_be_noted_after_the_switch_is_told_and_undoes_nothing(
+    site: Site, host: FakeHost, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = swap.note_served
+
+    def full(one: Package, state: Path) -> None:
+        if one.label == NEW:
+            raise StoreError("the disk is full")
+        real(one, state)
+
+    monkeypatch.setattr(swap, "note_served", full)
+    done = swap.swap(Order(name=NEW), site, host, ear)
+    assert (done.is_new, "the disk is full" in done.remark) == (True, True)
+    assert host.now.recognizer_build == package(site, NEW).build
+
+
+def test_a_choice_that_cannot_be_put_back_is_put_back_by_the_next_start(
+    site: Site, host: FakeHost, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = swap.stand
+
+    def full(role: Role, now: Standing, state: Path) -> None:
+        if now.active == OLD:
+            raise StoreError("the disk is full")
+        real(role, now, state)
+
+    monkeypatch.setattr(swap, "stand", full)
+    host.failing = "switch"
+    with pytest.raises(EngineError, match="switch fails"):
+        swap.swap(Order(name=NEW), site, host, ear)
+    assert standing("recognizer", site.state).active == NEW
+    assert [one.before for one in begin(site.state, lambda: START)] == [OLD]
+    assert standing("recognizer", site.state) == Standing(active=OLD)
+
+
+def test_whoever_is_enrolled_during_a_trial_is_known_before_the_switch(site: Site, host: FakeHost, ear: Ear) -> None:
+    known: list[int] = []
+
+    def look(call: str) -> None:
+        _once(call, "trial", lambda: enrol(site, "Ada", package(site, OLD).space, with_crop=True))
+        if call == "switch":
+            with Gallery.open(site.state) as gallery:
+                known.append(len(gallery.templates(package(site, NEW).space).persons))
+
+    host.at = look
+    enrol(site, "Grace", package(site, OLD).space, with_crop=True)
+    assert swap.swap(Order(name=NEW, shadow_s=60), site, host, ear).embedded == 2
+    assert known == [2]
 
 
 def test_a_detector_goes_the_same_way(site: Site, ear: Ear, default_models: Path) -> None:
