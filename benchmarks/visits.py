@@ -44,7 +44,7 @@ GREY, MARK_PX = 12, 12
 """Levels between two numbers, which a codec does not blur; side of the mark."""
 NOBODY = 0
 STARTS_WITHIN_S, ENDS_WITHIN_S, SWAPS_WITHIN_S = 60.0, 30.0, 120.0
-LOOK_S = 0.01
+LOOK_S, LAST_S = 0.01, 1.0
 
 
 @dataclass(frozen=True)
@@ -165,10 +165,10 @@ class Picture:
 
 @dataclass
 class Seen:
-    """Everything of one run. passed: pictures of each camera, in order."""
+    """Everything of one run. tracks: when each began, monotonic s. passed: pictures of each camera, in order."""
 
     decided: list[Decided] = field(default_factory=list)
-    tracks: set[tuple[str, int]] = field(default_factory=set)
+    tracks: dict[tuple[str, int], float] = field(default_factory=dict)
     passed: dict[str, list[Picture]] = field(default_factory=lambda: defaultdict(list))
 
     def latencies(self, spans: Sequence[tuple[float, float]]) -> list[float]:
@@ -186,9 +186,12 @@ class Seen:
             if one.event["outcome"] == "grant" and one.event["person"] != cast.id_of(one.shown)
         ]
 
-    def undecided(self) -> set[tuple[str, int]]:
-        """Tracks of which nothing was ever said."""
-        return self.tracks - {(one.event["camera"], one.event["track"]) for one in self.decided}
+    def undecided(self) -> dict[tuple[str, int], float]:
+        """Tracks of which nothing was ever said, and when they began; but for those of the very end, whose pictures
+        may not have come as far as the recogniser."""
+        decided = {(one.event["camera"], one.event["track"]) for one in self.decided}
+        last = max(picture.at for pictures in self.passed.values() for picture in pictures)
+        return {track: at for track, at in self.tracks.items() if track not in decided and at < last - LAST_S}
 
     def visits(self, cast: Cast) -> list[Visit]:
         """All that were seen whole."""
@@ -287,7 +290,7 @@ class Door:
         elif event["event"] == "engine":
             self.builds.append((time.monotonic(), event))
         elif event["event"] == "track":
-            self.seen.tracks.add((event["camera"], event["track"]))
+            self.seen.tracks[event["camera"], event["track"]] = time.monotonic()
         elif event["event"] == "decision":
             shown = self._marks.get((event["camera"], event["seq"]), NOBODY)
             self.seen.decided.append(Decided(time.monotonic(), event, shown))
