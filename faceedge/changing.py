@@ -15,8 +15,9 @@ from typing import Any
 from faceedge.asking import Asking
 from faceedge.bundle import Bundle
 from faceedge.config import Config
+from faceedge.door_limits import loosened
 from faceedge.effort import Effort
-from faceedge.errors import EngineError, FaceedgeError, PackageError
+from faceedge.errors import ConfigError, EngineError, FaceedgeError, PackageError
 from faceedge.flow import Flow
 from faceedge.gallery.base import Levels
 from faceedge.gallery.store import Gallery
@@ -136,6 +137,7 @@ class Changing:
         spare = self._before.vision if self._before is not None else None
         vision = serving.beside(packages, sufferance(there, self._accepted), spare)
         try:
+            self._check_doors(vision)
             self._settle(vision)
             aside(lambda: vision.prove(*self._size))
             for package in there:
@@ -254,6 +256,13 @@ class Changing:
             if package is not None and not any(vision.has_open(package) for vision in visions)
         ]
         return missing(closed, self.serving().opener, self._task())
+
+    def _check_doors(self, vision: Vision) -> None:
+        """Raises ConfigError when a door's own numbers do not go with them, or let in more than is meant."""
+        if vision.space == self.serving().space:
+            return
+        if why := loosened(self.bundle.numbers, self._flow.numbers(vision)):
+            raise ConfigError(why)
 
     def _task(self) -> Task:
         return Task(self._size, self._effort().batch)

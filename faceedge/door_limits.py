@@ -10,6 +10,8 @@ from faceedge.config import Decide, Door
 from faceedge.errors import ConfigError
 from faceedge.fit import Judging, Thresholds
 
+SCORES = ("grey", "match", "strict", "margin")
+"""What of a door's numbers is a score of its recogniser."""
 STANDS_STILL = "[decide] motion is off: a photo that stands still before a camera counts as a living face does"
 
 
@@ -52,6 +54,20 @@ class Numbers:
             door: {name: value for name, value in limits.as_json().items() if value != usual[name]}
             for door, limits in self.own.items()
         }
+
+
+def loosened(before: Numbers, after: Numbers) -> str:
+    """A sentence where a door's own scores, which were none of its model's less, are less than another model's: raw
+    scores of two recognisers do not compare, and those were meant for the first. Empty where there is none."""
+    for door, own in after.own.items():
+        for score in SCORES:
+            here, there = getattr(own, score), getattr(after.usual, score)
+            if here < there and not getattr(before.own[door], score) < getattr(before.usual, score):
+                return (
+                    f"door {door!r}: its own {score} {here:g}, set for the recogniser that serves, lets in more than the "
+                    f"{there:g} of the new one; mend its [door.decide], or leave it out, then order it again"
+                )
+    return ""
 
 
 def _has_own(door: Door) -> bool:

@@ -9,9 +9,9 @@ import pytest
 from faceedge.bands import Limits, limits_of
 from faceedge.config import Decide, Door, DoorDecide
 from faceedge.decide import DONE
-from faceedge.door_limits import Numbers
+from faceedge.door_limits import Numbers, loosened
 from faceedge.errors import ConfigError
-from faceedge.fit import Judging
+from faceedge.fit import Judging, Thresholds
 from faceedge.types import Decision
 from tests.test_decide import ANNA, THRESHOLDS, fails, outcomes
 from tests.test_decide import Door as Hall
@@ -131,3 +131,15 @@ def test_numbers_come_from_the_model_unless_the_device_or_the_door_says_otherwis
     lab = Door(name="lab", decide=DoorDecide(margin=0.2, trusted=0.8))
     (limits,) = Numbers.of([lab], Decide(), THRESHOLDS, judging).own.values()
     assert (limits.margin, limits.usable, limits.trusted) == (0.2, 0.45, 0.8)
+
+
+def of_a_model(**levels: float) -> Numbers:
+    doors = (Door(name="lab", decide=DoorDecide(match=0.45, grey=0.4)), Door(name="main"))
+    return Numbers.of(doors, Decide(), Thresholds(**levels))
+
+
+def test_scores_that_were_set_for_one_recogniser_do_not_loosen_a_door_of_another() -> None:
+    one, other = of_a_model(grey=0.3, match=0.4, strict=0.5), of_a_model(grey=0.5, match=0.6, strict=0.7)
+    assert loosened(one, other).startswith("door 'lab': its own grey 0.4, set for the recogniser that serves")
+    assert loosened(other, one) == ""
+    assert loosened(other, other) == "", "that was meant for this one"

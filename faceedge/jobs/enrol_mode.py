@@ -50,10 +50,12 @@ class Diary(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One enrolment. over: nothing is collected any more; why: it was ended before its time."""
+    """One enrolment. registrar: of the networks that see it. over: nothing is collected any more; why: it was ended
+    before its time."""
 
     camera: str
     meant: Meant
+    registrar: Registrar
     until_s: float
     sitter: LonePerson
     over: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +104,8 @@ class EnrolMode:
             if self._run is not None or self._is_leaving:
                 return RUNNING
             start_s = self._clock()
-            run = _Run(camera, meant, start_s + seconds, LonePerson(self._registrar.eyes, start_s))
+            registrar = self._registrar
+            run = _Run(camera, meant, registrar, start_s + seconds, LonePerson(registrar.eyes, start_s))
             thread = threading.Thread(target=self._work, args=(run,), name="enrol", daemon=True)
             thread.start()  # first of all: without it nobody would ever end what shuts the camera
             self._run, self._thread = run, thread
@@ -196,7 +199,9 @@ class EnrolMode:
             return f"{len(burst.kept)} of {WANTED} good shots in time; most often it was: {burst.commonest}"
         if self._journal.trouble is not None:
             return NO_JOURNAL
-        return self._registrar.enrol(run.meant, burst.kept)
+        if run.registrar is not self._registrar:  # since the last picture
+            return CHANGED
+        return run.registrar.enrol(run.meant, burst.kept)
 
     def _note(self, run: _Run, made: Enrolled | str) -> None:
         why, sub, photos = (made, "", 0) if isinstance(made, str) else ("", made.person.id, made.added)

@@ -20,7 +20,16 @@ from faceedge.gallery.search import Index, similarity
 from faceedge.gallery.store import Gallery
 from faceedge.identify import Identifier
 from faceedge.jobs.before_camera import LEFT_S, SHADE_S
-from faceedge.jobs.enrol_mode import ENROLLING, LEAVING, NO_JOURNAL, NOTHING_RUNS, RUNNING, STOPPED, EnrolMode
+from faceedge.jobs.enrol_mode import (
+    CHANGED,
+    ENROLLING,
+    LEAVING,
+    NO_JOURNAL,
+    NOTHING_RUNS,
+    RUNNING,
+    STOPPED,
+    EnrolMode,
+)
 from faceedge.jobs.enroll import TAKEN, UNLIKE, Wish, enroll
 from faceedge.jobs.registrar import FAULT, KNOWN, NO_NAME, NOBODY, ONE_OF_TWO, UNREADABLE, Registrar
 from faceedge.publish import Published
@@ -409,3 +418,28 @@ def test_a_second_enrolment_does_not_let_the_first_one_in(porch: Porch) -> None:
     porch.mode.end()
     porch.ends()
     assert not porch.is_open(track=7)
+
+
+def other(porch: Porch) -> Registrar:
+    return Registrar(FakeVision(), partial(Gallery.open, porch.state))
+
+
+def test_pictures_of_two_recognisers_make_nobody(porch: Porch) -> None:
+    porch.begin()
+    porch.sees(ADA, 0, 1, 2)
+    assert porch.mode.look_through(other(porch))
+    assert (porch.ends()["why"], porch.people()) == (CHANGED, {})
+    porch.begin(name="Bob")
+    porch.sees(BOB, 0, 1, 2, 3, 4, track=2)
+    assert (porch.ends()["ok"], porch.people()) == (True, {"Bob": 5})
+
+
+def test_what_one_recogniser_has_seen_is_not_stored_for_another_that_serves_by_then(
+    porch: Porch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    porch.begin()
+    look_through = porch.mode.look_through
+    trouble = property(lambda _diary: look_through(other(porch)) or None, lambda _diary, _none: None)
+    monkeypatch.setattr(Diary, "trouble", trouble, raising=False)  # asked just before it is stored
+    porch.sees(ADA, 0, 1, 2, 3, 4)
+    assert (porch.ends()["why"], porch.people()) == (CHANGED, {})
