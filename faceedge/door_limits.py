@@ -64,8 +64,8 @@ def loosened(before: Numbers, after: Numbers) -> str:
             here, there = getattr(own, score), getattr(after.usual, score)
             if here < there and not getattr(before.own[door], score) < getattr(before.usual, score):
                 return (
-                    f"door {door!r}: its own {score} {here:g}, set for the recogniser that serves, lets in more than the "
-                    f"{there:g} of the new one; mend its [door.decide], or leave it out, then order it again"
+                    f"door {door!r}: its own {score} {here:g}, set for the recogniser that serves, lets in more than "
+                    f"the {there:g} of the new one; mend its [door.decide], or leave it out, then order it again"
                 )
     return ""
 
