@@ -68,9 +68,10 @@ class Dual:
     def _asked(self, shot: Shot) -> Testimony | None:
         try:
             testimony = self._witness.look(shot)
-        except FaceedgeError as error:
+        except Exception as error:  # as of whatever looks on (`hearing.py`): a stage that fails costs everybody's votes
             if not self._is_broken:
-                log.error("the recogniser before gives no second opinion: %s", error)
+                words = str(error) if isinstance(error, FaceedgeError) else type(error).__name__
+                log.error("the recogniser before gives no second opinion: %s", words)
             self._is_broken = True
             return None
         self._is_broken = False

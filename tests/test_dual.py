@@ -221,3 +221,16 @@ def test_whoever_only_the_recogniser_before_knows_is_let_in_by_its_numbers(door:
     stage([replace(one, track=2) for one in shots])
     told = [(one.outcome, one.person, one.band) for one in said]
     assert told == [("deny", None, "none"), ("grant", ada.id, "trusted")]
+
+
+def test_what_a_broken_network_makes_of_a_face_keeps_nobody_else_out(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it raises would otherwise cost everybody's votes."""
+
+    def breaks(*_: object) -> list[Template]:
+        raise ValueError("operands could not be broadcast together")
+
+    enrol(door, "Ada", ADA, OLD)
+    monkeypatch.setattr(door.old, "embed", breaks)
+    assert door.sees(Sitter(ADA, 1)).similarity < NEW_LEVELS.grey
