@@ -28,8 +28,8 @@ class Case:
     shots: all of them; counted: those that were recognised, of which `repeated` showed nothing new.
     poorest: the best of those too poor to vote. late: the newest that came too late to vote, or to decide.
     reached: how far the decisions of this cool-down went, by door. ready: since when somebody nearer comes first.
-    review: the newest question; asked: when, and for which doors. is_passed_on: its votes were lost because another
-    recogniser took over.
+    review: the newest question; asked: when, and for which doors. is_passed_on: votes or shots were lost because others
+    took over.
     """
 
     camera: str

@@ -114,11 +114,12 @@ class Judge:
             case.poorest = shot
         return []
 
-    def late(self, shot: Shot, now: float) -> None:
-        """Notes a shot that comes too late to be recognised: it opens nothing, but its track is there, and refused."""
+    def late(self, shot: Shot, now: float, *, is_others: bool = False) -> None:
+        """Notes a shot that comes too late to be recognised: it opens nothing, but its track is there, and refused.
+        is_others: it was cut for networks that serve no more."""
         case = self._case(shot, now)
         case.shots += 1
-        case.late = shot
+        case.late, case.is_passed_on = shot, case.is_passed_on or is_others
 
     def vote(self, shot: Shot, template: Template, match: Match, now: float) -> list[Decision]:
         """Counts one recognised shot; returns what can be decided now, at most one decision a face."""

@@ -122,7 +122,7 @@ class Flow:
         for _ in range(looks):
             if turn.taken.wait(LOOK_S):
                 return True
-            if self.pipeline.is_finished:
+            if self.pipeline.is_ending:
                 raise EngineError("the daemon ends; what served before serves at its next start")
         return False
 

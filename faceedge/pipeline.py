@@ -103,6 +103,11 @@ class Pipeline:
         """Every camera has ended and everything it showed has been decided."""
         return not any(thread.is_alive() for thread in self._threads)
 
+    @property
+    def is_ending(self) -> bool:
+        """No stage begins another batch, or soon none will; one that hangs may still be at its last."""
+        return self._stop.is_set() or self.is_finished
+
     def vitals(self) -> list[Vital]:
         """Every thread of the table above, for the watchdog."""
         return [

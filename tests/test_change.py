@@ -189,7 +189,8 @@ def test_a_shot_that_comes_after_the_change_and_was_cut_before_it_is_embedded_by
     door.see(shot(1, 0, track=2))
     assert (old.calls, new.calls) == (0, 1)
     door.stage.finish()
-    assert sorted((one.track, one.outcome) for one in door.said) == [(1, "deny"), (2, "deny")]
+    refused = sorted((one.track, one.outcome, one.reason) for one in door.said)
+    assert refused == [(1, "deny", "too_few_shots"), (2, "deny", "model_changed")]
 
 
 @pytest.mark.parametrize(("space", "is_locked"), [("same", True), ("new", False)])

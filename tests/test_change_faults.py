@@ -25,7 +25,7 @@ class Hall:
         self.old = Networks("old")
         self.door = Door(self.old)
         self.detect = DetectStage(cast(Any, self.old), lambda _event: None)
-        self.pipeline = SimpleNamespace(is_finished=False)
+        self.pipeline = SimpleNamespace(is_ending=False)
         self.flow = Flow.__new__(Flow)
         parts: dict[str, Any] = {
             "detect": self.detect, "recognise": self.door.stage, "pipeline": self.pipeline,
@@ -98,7 +98,7 @@ def test_once_the_detector_has_turned_the_recogniser_is_waited_for_however_long_
 
 
 def test_a_daemon_that_ends_waits_for_no_stage(hall: Hall) -> None:
-    hall.pipeline.is_finished = True
+    hall.pipeline.is_ending = True
     (error,) = hall.change_while(lambda: None, Networks("new"))
     assert "the daemon ends" in str(error)
 

@@ -16,7 +16,7 @@ REASONS = {
     "locked_out": "{who} was recognised, but a face like this has failed too often lately and needs a second factor",
     "look_alike": "{who} was recognised, but looks like somebody else of the gallery, and this door then wants more",
     "on_trial": "the model that serves recognised somebody, and the one that is on trial beside it did not",
-    "model_changed": "another recogniser began to serve, and the face was gone before it had seen enough pictures",
+    "model_changed": "other networks began to serve, and the face was gone before it had seen enough pictures",
     "too_slow": "the face was gone before this machine, which had too much to do, came to recognise it in time",
     "escort_missing": "{who} was recognised, but may pass only together with somebody who was not seen",
     "clock": "{who} was recognised, but may pass at certain times only and the clock cannot be trusted",

@@ -193,7 +193,8 @@ class RecogniseStage:
             is_other = shot.generation != self._generation  # its crop is none for these networks
             if not shot.is_cut or is_other or (self._judge.is_usable(shot) and self._is_late(shot.captured)):
                 self._onlookers.watch(_bare(shot), None)
-                self._judge.late(_bare(shot), self._clock() if self._clock else shot.captured)
+                now = self._clock() if self._clock else shot.captured
+                self._judge.late(_bare(shot), now, is_others=is_other)
             else:
                 timely.append(shot)
         return timely
