@@ -38,8 +38,8 @@ used unchanged, as libraries.
 """
 WHEELS = """Wheels hold libraries of their own, whose licences lie in them: opencv-python-headless among others FFmpeg
 (LGPL-2.1), numpy OpenBLAS. scikit-image and matplotlib are asked for because of three photographs: Eileen Collins (by
-NASA), Chelsea the cat (CC0-1.0), Grace Hopper; matplotlib also draws reports. Of the first, which is in the public domain,
-a part comes with faceedge: `faceedge/models/portrait.jpg`, by which networks are tried before they serve.
+NASA), Chelsea the cat (CC0-1.0), Grace Hopper; matplotlib also draws reports. Of the first, which is in the public
+domain, a part comes with faceedge: `faceedge/models/portrait.jpg`, by which networks are tried before they serve.
 """
 SYSTEM = """## From the system
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -20,17 +19,6 @@ from tests.rules.made_up import books
 
 OFFICE = Schedule((Window.parse("mon-fri 08:00-18:00"), Window.parse("sat 22:00-06:00")), "Europe/Berlin")
 VISIT = Standing(datetime(2026, 6, 1, tzinfo=timezone.utc), datetime(2026, 7, 1, tzinfo=timezone.utc), blocked=True)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def gallery(state: Path) -> Iterator[Gallery]:
-    with Gallery.open(state) as opened:
-        yield opened
 
 
 def furnished(gallery: Gallery) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -42,17 +41,6 @@ def store(gallery: Gallery, *people: str | None, created: int = TODAY) -> list[K
     rows = [kept(person, created) for person in people]
     gallery.captured.change([(one, picture(at)) for at, one in enumerate(rows)], ())
     return rows
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def gallery(state: Path) -> Iterator[Gallery]:
-    with Gallery.open(state) as opened:
-        yield opened
 
 
 def seen(gallery: Gallery, one: Kept) -> Image | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,17 +17,6 @@ from faceedge.gallery.store import Gallery
 from faceedge.types import Template
 
 LEVELS = Levels(0.4, 0.6)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def gallery(state: Path) -> Iterator[Gallery]:
-    with Gallery.open(state) as opened:
-        yield opened
 
 
 def enrol(gallery: Gallery, name: str, space: str = "space") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,17 +30,6 @@ def quiet(_text: str, _done: float) -> None:
 
 def picture(seed: int) -> Image:
     return np.random.default_rng(seed).integers(0, 255, (112, 112, 3), np.uint8)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def gallery(state: Path) -> Iterator[Gallery]:
-    with Gallery.open(state) as opened:
-        yield opened
 
 
 @pytest.fixture
