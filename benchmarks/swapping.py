@@ -319,6 +319,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 "swaps": len(mine), **against_steady(door, mine, first, last), "before": asdict(before),
                 "after": asdict(held()),
             }  # fmt: skip
+            _say(json.dumps(found[role]))  # the whole takes long
             spans += mine
         before, first = held(), time.monotonic()
         kinds, failed = failures(door, world, scarce, args.failures, BETWEEN_S / 3)
