@@ -58,8 +58,13 @@ class Hall:
 @pytest.fixture
 def hall(monkeypatch: pytest.MonkeyPatch) -> Hall:
     monkeypatch.setattr(flow_module, "LOOK_S", 0.005)
-    monkeypatch.setattr(flow_module, "LOOKS", 2)
+    monkeypatch.setattr(flow_module, "LOOKS", 4000)
     return Hall()
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_module, "LOOKS", 2)
 
 
 def test_a_door_without_faces_changes_its_networks(hall: Hall) -> None:
@@ -74,6 +79,7 @@ def test_a_door_without_faces_changes_its_networks(hall: Hall) -> None:
     assert hall.flow.serving.number == 1
 
 
+@pytest.mark.usefixtures("in_a_hurry")
 def test_what_a_busy_detector_has_not_taken_in_time_it_never_takes(hall: Hall) -> None:
     """Else it would ask networks that were closed meanwhile, and cut shots that nobody recognises."""
     new = Networks("new")
@@ -103,8 +109,10 @@ def test_a_daemon_that_ends_waits_for_no_stage(hall: Hall) -> None:
     assert "the daemon ends" in str(error)
 
 
-def test_after_a_change_that_came_to_nothing_another_one_succeeds(hall: Hall) -> None:
-    assert hall.change_while(lambda: None, Networks("first"))
+def test_after_a_change_that_came_to_nothing_another_one_succeeds(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as hurried:
+        hurried.setattr(flow_module, "LOOKS", 2)
+        assert hall.change_while(lambda: None, Networks("first"))
     other = Networks("other")
     assert hall.change_while(lambda: (hall.detect([]), hall.door.see())[1], other) == []
     hall.sees(*range(0, 30, 3))

@@ -189,8 +189,29 @@ def test_with_another_detector_the_recogniser_before_is_asked_on_behind_that_one
     (behind,) = cast(Networks, ready.vision).made
     assert (behind.space, behind.detector, behind.users) == (OLD, "other", 1)
     assert (house.old.users, kept(NEW, house.state)) == (0, OLD)
+
+
+def test_who_is_asked_stays_open_where_there_is_no_room_for_the_one_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changing_module, "missing", lambda *_: "12 MB are missing")
+    house.serves_dual()
     house.changing.retire()
-    assert behind.users == 1, "who is asked stays open"
+    assert (house.old.users, house.dual is None) == (1, False)
+    house.changing.switch(house.opens("space0of0third"))
+    house.changing.retire()
+    assert [bundle.number for bundle in house.changing._open()] == [house.changing.bundle.number]
+
+
+def test_without_room_nothing_is_opened_and_what_is_kept_for_the_way_back_goes_first(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.changing.switch(house.opens(NEW))
+    lacks = iter(["much is missing", "a little is missing"])
+    monkeypatch.setattr(changing_module, "missing", lambda *_: next(lacks))
+    with pytest.raises(EngineError, match="a little is missing"):
+        house.changing.prepare({"recognizer": cast(Any, house.old.recognizer_package)}, dual=False)
+    assert (house.old.users, cast(Networks, house.changing.serving()).made) == (0, [])
 
 
 def test_where_the_recogniser_before_cannot_be_asked_on_the_swap_says_so(house: House) -> None:
