@@ -117,18 +117,10 @@ def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
             f"{document['unknown']} of the people enrolled must be enrolled again: it does not know them; "
             "faceedge people list names them"
         )
-    for line in document.get("why", ""), *_shown(document.get("report")):
+    for line in document.get("why", ""), *model_swap.shown(document.get("report")):
         if line:
             print(line)
     return 0
-
-
-def _shown(report: Any) -> list[str]:
-    """What a trial has shown."""
-    from faceedge.trial_lines import lines
-
-    parts = report.items() if isinstance(report, dict) else ()
-    return [f"{name}: {line}" for name, part in parts for line in lines(part)]
 
 
 def _minutes(text: str) -> float:

@@ -44,6 +44,8 @@ def _asked(args: argparse.Namespace, order: Order, progress: opening.Progress) -
         print(f"faceedge: {GOES_ON}", file=sys.stderr)
         raise
     if not end.ok:
+        for line in shown(end.outcome.get("report")):
+            print(line, file=sys.stderr)
         raise BadInput(end.why)
     return end.outcome
 
@@ -67,6 +69,14 @@ def _done_here(args: argparse.Namespace, order: Order, progress: opening.Progres
             letter = model_letter(body)
             note("model", body, [letter] if letter is not None else [])
     return {**body, "changed": done.is_new}
+
+
+def shown(report: Any) -> list[str]:
+    """What a trial has shown."""
+    from faceedge.trial_lines import lines
+
+    parts = report.items() if isinstance(report, dict) else ()
+    return [f"{name}: {line}" for name, part in parts for line in lines(part)]
 
 
 def _state(args: argparse.Namespace) -> Path:
