@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faceedge.bundle import Bundle
 from faceedge.dual import Dual, Opinion
+from faceedge.errors import FaceedgeError
 from faceedge.flow import Flow
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.second import forget, keep, kept
@@ -21,6 +22,8 @@ class Asking:
         self._flow = flow
         self._state = state
         self._before: Bundle | None = None
+        self.notices: tuple[str, ...] = ()
+        """What somebody should know of it; any thread reads it."""
         self._keeper = SightingKeeper(state)
         if gallery.sightings.all():
             self._keeper.start()  # they are to grow old all the same
@@ -46,6 +49,12 @@ class Asking:
         self._flow.detect.shows = True
         self._flow.recognise.second = Dual(Opinion(serving, before, self._keeper.offer))
 
+    def unasked(self, error: FaceedgeError) -> str:
+        """It was to be asked, and cannot be: a sentence for everybody who should know."""
+        why = f"the recogniser before is not asked, and whom only it knows is let in by nobody: {error}"
+        self.notices = (why,)
+        return why
+
     @contextmanager
     def silent(self) -> Iterator[None]:
         """In the block others take over, beside whom it has no say; when they do not, it is asked on."""
@@ -59,7 +68,7 @@ class Asking:
 
     def end(self) -> None:
         """It is asked no more."""
-        self._before = None
+        self._before, self.notices = None, ()
         self._flow.detect.shows, self._flow.recognise.second = False, None
         forget(self._state)
 

@@ -85,6 +85,11 @@ class Changing:
         """Which serves now."""
         return self._flow.serving
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What somebody should know."""
+        return self._asking.notices
+
     def prove(self) -> None:
         """Asks those that serve once. Raises EngineError when one gives no answer."""
         self.serving().prove(*self._size)
@@ -94,7 +99,12 @@ class Changing:
         when it cannot be opened, and then those whom only it knows are let in by nobody."""
         if not (before := self._asking.wanted()):
             return
-        package = find_package(before, self._state, self._cache)
+        try:
+            self._before = self._asked_again(find_package(before, self._state, self._cache))
+        except FaceedgeError as error:
+            raise EngineError(self._asking.unasked(error)) from error
+
+    def _asked_again(self, package: Package) -> Bundle:
         ready = self.prepare({"recognizer": package}, dual=True)
         try:
             former = self._bundle(ready.vision)
@@ -102,7 +112,7 @@ class Changing:
         except BaseException:
             self.drop(ready)
             raise
-        self._before = former
+        return former
 
     def follow(self) -> None:
         """Loads what has changed in the gallery; the main thread calls it every second."""
@@ -211,9 +221,9 @@ class Changing:
                 before.vision.close()
                 self._asking.begin(self._before)
         except FaceedgeError as error:
-            why = f"the recogniser before is not asked, and whom only it knows is let in by nobody: {error}"
-            log.error("%s", why)
+            why = self._asking.unasked(error)
             ready.report = {**ready.report, "dual": {"against": why}}
+            log.error("%s", why)
 
     def _behind(self, bundle: Bundle, asked: Bundle) -> Bundle:
         """The recogniser that is asked, with whatever else serves now."""

@@ -155,7 +155,8 @@ class House:
         return Report(
             self._config.door, self.vision, self.pipeline, self.publisher, self.session.journal, self.cameras,
             self.collector, self.enrol_mode, self.lockdown, self.keeper, self.exchange,
-            self._plan.safe, self.flow.serving.numbers.notices, lambda: self.flow.serving.roster.notices,
+            self._plan.safe, self.flow.serving.numbers.notices,
+            lambda: (*self.flow.serving.roster.notices, *self.changing.notices),
             self.swapper.as_json,
         )  # fmt: skip
 

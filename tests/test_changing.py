@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -222,6 +223,7 @@ def test_where_the_recogniser_before_cannot_be_asked_on_the_swap_says_so(house: 
     assert house.changing.bundle is ready.bundle
     assert house.dual is None
     assert "they do not fit each other" in ready.report["dual"]["against"]
+    assert house.changing.notices == (ready.report["dual"]["against"],)
     assert kept(NEW, house.state) == ""
     assert house.old.users == 0
 
@@ -230,6 +232,7 @@ def test_back_at_the_recogniser_before_nobody_is_asked(house: House) -> None:
     house.serves_dual()
     house.changing.switch(house.opens(OLD))
     assert (house.dual, kept(OLD, house.state), house.old.users) == (None, "", 0)
+    assert house.changing.notices == ()
 
 
 def test_what_fails_once_they_serve_does_not_say_that_they_do_not(house: House) -> None:
@@ -287,7 +290,10 @@ def test_people_who_come_and_go_are_followed_in_both_spaces_while_the_one_before
     assert [bundle.roster.knows(cid) for bundle in house.changing._open()] == [False, False]
 
 
-def test_after_a_start_the_recogniser_before_is_asked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", ["", "beside", "prove"])
+def test_after_a_start_the_recogniser_before_is_asked_again_or_it_is_said_that_it_is_not(
+    fault: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.serves_dual()
     flow = FakeFlow(Networks(NEW), house.gallery)
     package = SimpleNamespace(label=OLD, folder=Path(OLD), build=OLD)
@@ -297,8 +303,12 @@ def test_after_a_start_the_recogniser_before_is_asked_again(house: House, monkey
     started = Changing(
         cast(Any, flow), config, house.state, house.state, house.gallery, lambda _bundle: None, lambda: FULL
     )
-    started.resume()
-    assert isinstance(flow.recognise.second, Dual)
-    (opened,) = cast(Any, flow.serving.vision).made
+    networks = cast(Networks, flow.serving.vision)
+    networks.fails = fault
+    with pytest.raises(EngineError, match="let in by nobody") if fault else nullcontext():
+        started.resume()
+    assert isinstance(flow.recognise.second, Dual) is (not fault)
+    assert len(started.notices) == bool(fault)
     started.close()
-    assert opened.users == 0
+    assert [opened.users for opened in networks.made] == ([] if fault == "beside" else [0])
+    assert kept(NEW, house.state) == OLD, "the next start tries it again"
