@@ -275,7 +275,8 @@ class Publisher:
 
     def _note_verdict(self, attempt: _Attempt, result: GrantResult) -> None:
         if self.journal is not None:
-            doors = [result.door] if result.door else attempt.decision.doors
+            named = [result.door] if result.door else attempt.decision.doors
+            doors = [door for door in named if door]  # a camera may watch none
             letters = [decision_letter(attempt.decision, doors, result.verdict, result.why)]
             self.journal.append("verdict", verdict_body(attempt.id, result, self._age_ms(attempt.decision)), letters)
 

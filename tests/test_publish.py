@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from faceedge.config import Door
@@ -141,3 +142,11 @@ def test_a_grant_that_the_rules_were_not_asked_about_opens_nothing() -> None:
     desk.publisher.publish(replace(GRANT, doors=()))
     assert desk.link.sent == []
     assert [(event["outcome"], event["reason"]) for event in desk.told] == [("deny", "not_here")]
+
+
+def test_a_grant_that_is_late_where_no_door_is_watched_is_written_down_and_harms_nobody() -> None:
+    written: list[str] = []
+    journal = SimpleNamespace(append=lambda kind, body, letters=(): written.append(kind), append_now=lambda *_: 0)
+    publisher = Publisher(None, {}, lambda _event: None, lambda *_: None, clock=lambda: 101.0, journal=journal)
+    publisher.publish(replace(GRANT, doors=("",)))
+    assert written == ["decision", "verdict"]
