@@ -14,7 +14,7 @@ import pytest
 
 from faceedge.bundle import Bundle, Turn
 from faceedge.config import Decide
-from faceedge.decide import Judge
+from faceedge.decide import GONE, Judge
 from faceedge.door_limits import Numbers
 from faceedge.errors import FaceedgeError
 from faceedge.fit import Thresholds
@@ -171,6 +171,23 @@ def test_votes_are_not_measured_by_the_numbers_of_networks_that_have_not_seen_th
     assert door.said == []
     door.see(shot(4, 1))
     assert door.outcomes == [("grant", "match")]
+
+
+@pytest.mark.parametrize(
+    ("space", "numbers", "answer"), [("same", NUMBERS, "grant"), ("same", LOOSER, GONE), ("new", NUMBERS, GONE)]
+)
+def test_a_second_factor_counts_with_votes_of_the_networks_that_serve_only(
+    space: str, numbers: Thresholds, answer: str
+) -> None:
+    door = Door(Networks("same", sure=0.55))
+    door.see(*(shot(seq) for seq in range(3)))
+    (review,) = door.said
+    assert (review.outcome, review.reason) == ("review", "grey_zone")
+    bundle = Networks(space, sure=0.55).bundle(1, numbers)
+    door.stage.change(Turn(bundle, hurried=True))
+    door.see()
+    said = bundle.judge.confirm(review, door.now)
+    assert (said.outcome if isinstance(said, Decision) else said) == answer
 
 
 def test_who_was_let_in_is_not_let_in_once_more_by_the_other_networks() -> None:
