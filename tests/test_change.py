@@ -16,7 +16,7 @@ from faceedge.bundle import Bundle, Turn
 from faceedge.config import Decide
 from faceedge.decide import GONE, Judge
 from faceedge.door_limits import Numbers
-from faceedge.errors import FaceedgeError
+from faceedge.errors import EngineError, FaceedgeError
 from faceedge.fit import Thresholds
 from faceedge.gallery.search import similarity
 from faceedge.lockout import APART_S, TRIES
@@ -77,14 +77,21 @@ class Door:
     def __init__(self, first: Networks) -> None:
         self.said: list[Decision] = []
         self.measured: list[float] = []
+        self.by: list[float] = []
+        """For each decision, the numbers that were in force when it was told."""
         publisher = SimpleNamespace(
-            publish=lambda decision: self.said.append(decision) or Published(decision),
+            publish=self._publish,
             measured_by=lambda limits, own: self.measured.append(limits["match"]),
         )
         self.judge = first.bundle(0).judge
         parts = cast(list[Any], [first, first.identifier, self.judge, publisher])
         self.stage = RecogniseStage(*parts, clock=lambda: self.now)
         self.now = 10.0
+
+    def _publish(self, decision: Decision) -> Published:
+        self.said.append(decision)
+        self.by += self.measured[-1:]
+        return Published(decision)
 
     def see(self, *shots: Shot) -> None:
         self.now = max((shot.captured for shot in shots), default=self.now)
@@ -121,6 +128,20 @@ def test_the_first_shot_that_was_cut_for_other_networks_lets_them_serve() -> Non
     assert door.outcomes == [("grant", "match")], "the third of the old ones came in time"
     assert turn.taken.is_set()
     assert door.measured == [LOOSER.match]
+
+
+def test_what_was_decided_before_the_change_is_told_first_though_the_new_networks_fail_at_once() -> None:
+    new = Networks("new")
+    door = Door(Networks("old"))
+    door.stage.change(Turn(new.bundle(1, LOOSER)))
+
+    def fails(_crops: object) -> list[Template]:
+        raise EngineError("the network fails")
+
+    new.recognizer.embed = fails
+    with pytest.raises(EngineError):
+        door.see(shot(0), shot(1), shot(2), shot(3, 1))
+    assert (door.outcomes, door.by, door.measured) == ([("grant", "match")], [], [LOOSER.match])
 
 
 def test_without_a_shot_the_change_comes_when_it_is_hurried() -> None:

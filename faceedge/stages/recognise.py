@@ -94,18 +94,18 @@ class RecogniseStage:
         self._note_missed()
         if not shots:
             self._vision.recognizer.tidy()
-        decisions = []
+        before: list[Decision] = []
         if (turn := self._turn) is not None and (turn.hurried or any(self._is_ahead(shot) for shot in shots)):
             ahead = [shot for shot in shots if self._is_ahead(shot)]
-            decisions = self._decided([shot for shot in shots if not self._is_ahead(shot)])
+            before = self._decided([shot for shot in shots if not self._is_ahead(shot)])
+            self._publish(before)
             self._take(turn)
             shots = ahead
-        decisions += self._decided(shots)
-        decisions += self._sweep()
+        decisions = [*self._decided(shots), *self._sweep()]
         self._publish(decisions)
         while not self._confirms.empty():
             self._answer(self._confirms.get())
-        return decisions
+        return before + decisions
 
     @property
     def most(self) -> int:
