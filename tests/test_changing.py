@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +15,7 @@ import pytest
 from faceedge import changing as changing_module
 from faceedge.bundle import Bundle
 from faceedge.changing import Beside, Changing
-from faceedge.config import Config, Decide
+from faceedge.config import Config, Decide, Door, DoorDecide
 from faceedge.decide import Judge
 from faceedge.door_limits import Numbers
 from faceedge.dual import Dual
@@ -258,6 +258,21 @@ def test_whatever_fails_while_networks_are_opened_leaves_none_open(
         house.changing.prepare({"recognizer": package}, dual=False)
     assert [made.users for made in house.old.made] == ([] if step == "beside" else [0])
     assert (house.old.users, threading.active_count()) == (1, threads)
+
+
+def test_a_recogniser_for_which_a_door_has_looser_scores_is_not_opened_for_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors = (Door(name="lab", decide=DoorDecide(grey=0.4, match=0.45)),)
+    before = Numbers.of(doors, Decide(), Thresholds(grey=0.3, match=0.4, strict=0.5))
+    house.flow.serving = replace(house.flow.serving, numbers=before)
+    monkeypatch.setattr(house.flow, "numbers", lambda _vision: Numbers.of(doors, Decide(), LEVELS))
+    monkeypatch.setattr(changing_module, "read_package", lambda folder: SimpleNamespace(build=str(folder)))
+    for space, why in ((NEW, "door 'lab': its own grey 0.4"), (OLD, "")):
+        package = cast(Any, SimpleNamespace(label=space, folder=Path(space), build=space))
+        with pytest.raises(ConfigError, match=why) if why else nullcontext():
+            house.changing.prepare({"recognizer": package}, dual=False)
+    assert [made.users for made in house.old.made] == [0, 1]
 
 
 def test_numbers_of_a_door_that_do_not_go_with_it_stop_a_switch_before_a_stage_hears_of_it(
