@@ -265,8 +265,12 @@ def test_the_detector_goes_on_with_its_tracks_and_marks_what_it_cuts() -> None:
 def test_a_poor_shot_that_was_held_back_leaves_with_the_networks_it_was_cut_for() -> None:
     stage = DetectStage(cast(Any, Networks("old", quality=0.3)), lambda _event: None)
     assert [one for seq in range(2) for one in stage([standing(seq)])] == []
-    stage.change(Turn(Networks("new", quality=0.9).bundle(1)))
+    turn = Turn(Networks("new", quality=0.9).bundle(1))
+    stage.change(turn)
     assert [(one.seq, one.generation) for one in stage([standing(2)])] == [(1, 0), (2, 1)]
+    assert not turn.taken.is_set(), "else the recogniser would turn before that shot has come to it"
+    stage([])
+    assert turn.taken.is_set()
 
 
 def test_the_frame_goes_with_a_shot_only_while_other_networks_look_on() -> None:

@@ -44,6 +44,8 @@ class DetectStage:
         self._born: dict[str, int] = {}
         self._generation = 0
         self._turn: Turn | None = None
+        self._taken: Turn | None = None
+        """Not told yet: what was cut before it is on its way to the next stage only with the next batch."""
         self._parting: list[Shot] = []
         """What was held back for networks that have left, until a batch does not fail."""
         self.shows = False
@@ -75,11 +77,14 @@ class DetectStage:
         self._turn = turn
 
     def _take_turn(self) -> None:
+        if self._taken is not None:
+            self._taken.taken.set()
+            self._taken = None
         turn = self._turn
         if turn is None or not turn.claim():
             return
-        self._vision, self._generation, self._turn = turn.bundle.vision, turn.bundle.number, None
-        turn.taken.set()
+        self._vision, self._generation = turn.bundle.vision, turn.bundle.number
+        self._turn, self._taken = None, turn
         self._parting += [shot for picker in self._pickers.values() for shot in picker.held()]
 
     def reopen(self) -> None:
