@@ -179,8 +179,10 @@ def spoiled(world: World) -> Iterator[tuple[Fault, Package]]:
         folder.mkdir()
         (folder / GRAPH).write_bytes(fault.spoil(good.graph.read_bytes()))
         write_parts(folder, manifest, good.fit)
-        yield fault, replace(good, folder=folder, manifest=manifest)
-        shutil.rmtree(folder)
+        try:
+            yield fault, replace(good, folder=folder, manifest=manifest)
+        finally:
+            shutil.rmtree(folder)
 
 
 def refused(door: Door, order: Order) -> tuple[str, Span]:
@@ -327,6 +329,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "kinds": dict(kinds), **against_steady(door, failed, first, time.monotonic()), "before": asdict(before),
             "after": asdict(held()),
         }  # fmt: skip
+        _say(json.dumps(found["failures"]))
         back = rollbacks(door, world, args.rollbacks, BETWEEN_S / 3)
         found["rollback_s"] = {"median": round(median(back), 2), "most": round(max(back), 2), "count": len(back)}
         time.sleep(SETTLE_S)

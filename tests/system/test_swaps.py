@@ -61,12 +61,13 @@ def test_networks_are_swapped_again_and_again_while_people_come_and_go(door: Doo
 def test_what_may_not_serve_leaves_nothing_and_disturbs_nothing(door: Door, world: World, scarce: Scarce) -> None:
     for role, (_, other) in world.labels.items():
         swapped(door, Order(role=role, name=other))
-    before, whys = held(), {}
-    for number, (fault, package) in enumerate(islice(spoiled(world), 2 * len(FAULTS))):
+    before, whys, bad = held(), {}, spoiled(world)
+    for number, (fault, package) in enumerate(islice(bad, 2 * len(FAULTS))):
         if number % 2 == number // 2 % 2:  # one role is enough, and both get their turn
             scarce.where = fault.scarce
             whys[fault.what], _ = refused(door, Order(name=package.label))
             scarce.where = ""
+    bad.close()
     assert len(whys) == len(FAULTS)
     assert all(whys.values())
     after, count = held(), len(door.seen.decided)
