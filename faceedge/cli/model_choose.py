@@ -117,6 +117,8 @@ def _tell(document: dict[str, Any], args: argparse.Namespace) -> int:
             f"{document['unknown']} of the people enrolled must be enrolled again: it does not know them; "
             "faceedge people list names them"
         )
+    if document["unknown"] and getattr(args, "dual", False):
+        print(f"until then {document['before']} is asked about them")
     for line in document.get("why", ""), *model_swap.shown(document.get("report")):
         if line:
             print(line)

@@ -72,14 +72,16 @@ def beyond_help(space: str, state: Path) -> int:
         raise StoreError(f"whom the new recogniser would know cannot be told: {error}") from error
 
 
-def check_known(unknown: int) -> None:
-    """Raises BadInput when people would be unknown."""
-    if unknown:
-        raise BadInput(
-            f"{unknown} of the people enrolled have no template of that recogniser, and no picture that one can be "
-            "made of: no door will know them until they are enrolled again. If that is meant, add --yes (to a command "
-            "over MQTT: yes=1); with --dual (dual=1) the old recogniser still knows them until then"
-        )
+def check_known(unknown: int, *, can_ask: bool = True) -> None:
+    """Raises BadInput when people would be unknown. can_ask: the recogniser before may be asked about them."""
+    if not unknown:
+        return
+    asking = "; with --dual (dual=1) the old recogniser still knows them until then" if can_ask else ""
+    raise BadInput(
+        f"{unknown} of the people enrolled have no template of that recogniser, and no picture that one can be made of:"
+        " no door will know them until they are enrolled again. If that is meant, add --yes (to a command over MQTT: "
+        f"yes=1){asking}"
+    )
 
 
 def _has_gallery(state: Path) -> bool:

@@ -129,7 +129,8 @@ def _verify(choice: Choice, order: Order, site: Site, host: Host[R], told: Told)
     aside(lambda: check_choice(choice, others, site, progress, accept_worse=accepted, is_known=is_known))
     progress("looking for people whom it cannot know", 0.9)
     if choice.wanted != choice.standing.active and not (order.agreed or order.dual):
-        check_known(beyond_help(choice.package.space, site.state) if _tells_apart(choice.package) else 0)
+        unknown = beyond_help(choice.package.space, site.state) if _tells_apart(choice.package) else 0
+        check_known(unknown, can_ask=bool(order.name))
 
 
 def _tells_apart(package: Package | None) -> TypeGuard[Package]:

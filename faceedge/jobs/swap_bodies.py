@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from faceedge.jobs.swap import Order, Step, Swapped
+from faceedge.manifest import Role
 
 
 def swapped_body(order: Order, done: Swapped) -> dict[str, Any]:
@@ -25,11 +26,11 @@ def swapped_body(order: Order, done: Swapped) -> dict[str, Any]:
     }
 
 
-def failed_body(order: Order, step: Step, why: str, report: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of an order that came to nothing."""
+def failed_body(order: Order, role: Role | None, step: Step, why: str, report: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an order that came to nothing. role: as far as it is known."""
     return {
         "done": "failed",
-        "role": order.role,
+        "role": role,
         "package": order.name,
         "by": order.by,
         "step": step,

@@ -19,6 +19,8 @@ from faceedge.jobs.site import Site
 from faceedge.jobs.swap import STEPS, Host, Order, Rejected, Step, Swapped, swap
 from faceedge.jobs.swap_bodies import failed_body, swapped_body
 from faceedge.jobs.swap_line import Progress, fresh_id, read_progress, take, withdraw, write_progress
+from faceedge.manifest import Role
+from faceedge.models.store import find_package
 
 log = logging.getLogger(__name__)
 
@@ -186,11 +188,19 @@ class Swapper:
             self._end(ok=True, why=done.remark, outcome={**body, "changed": done.is_new}, role=done.role)
 
     def _failed(self, order: Order, why: str, report: Mapping[str, Any]) -> None:
-        body = failed_body(order, self._under_way.step, why, report)
+        role = order.role or self._role(order.name)
+        body = failed_body(order, role, self._under_way.step, why, report)
         try:
             self._note(body)
         finally:
-            self._end(ok=False, why=why, outcome=body, role=order.role)
+            self._end(ok=False, why=why, outcome=body, role=role)
+
+    def _role(self, name: str) -> Role | None:
+        """Of a package; None when there is none, or it cannot be read."""
+        try:
+            return find_package(name, self._site.state, self._site.cache).manifest.role
+        except FaceedgeError:
+            return None
 
     def _end(self, **told: Any) -> None:
         share = {"step": STEPS[-1], "share": 1.0, "text": ""} if told["ok"] else {}
