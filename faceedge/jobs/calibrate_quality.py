@@ -84,12 +84,14 @@ def calibrate_quality(order: Order, site: Site, settings: EngineSettings, tell: 
             part: Progress = lambda text, share: tell(text, GATHERING * share)  # noqa: E731
             looks = _looks(package, eyes, photos, settings, order.seed, unreadable, part)
             rows = rows_of(looks, _cosine(package, looks, _fit(package).door_thresholds.match), order.seed)
-            fitted = _fitted(order, rows, package, detector, tell)
-        judged = judge(rows, fitted)
+            candidate, fitted = _fitted(order, rows, package, detector, tell)
+        judged = judge(rows, candidate)
         words = sentence(judged)
         fitted = fitted.model_copy(update={"evidence": words[:400]})
         placed = (
-            _write(package, detector, _fit_with(package, rows, fitted), judged, order, site) if judged.passed else None
+            _write(package, detector, _fit_with(package, rows, candidate, fitted), judged, order, site)
+            if judged.passed
+            else None
         )
         steps.clear()
     shown = len({look.photo for look in rows.looks})
@@ -119,10 +121,10 @@ def _fit(package: Package) -> Fit:
     return package.fit
 
 
-def _fit_with(package: Package, rows: Rows, fitted: RecogniserQuality) -> Fit:
-    """The package's numbers with the fitted quality, and what these people say of the numbers that judge."""
+def _fit_with(package: Package, rows: Rows, candidate: RecogniserQuality, fitted: RecogniserQuality) -> Fit:
+    """The package's numbers with the fitted quality, and what the people held out say of the numbers that judge."""
     fit = _fit(package)
-    judging = judging_of(rows, fitted, fit.judging, fit.door_thresholds.match, package.manifest.metric)
+    judging = judging_of(rows, candidate, fit.judging, fit.door_thresholds.match, package.manifest.metric)
     return fit.model_copy(update={"quality": fitted, "judging": judging})
 
 
@@ -134,9 +136,12 @@ def _cosine(package: Package, looks: Sequence[Look], similarity: float) -> float
     return 1 - (1 - similarity) / max(power, 1e-9)
 
 
-def _fitted(order: Order, rows: Rows, package: Package, detector: Package, tell: Progress) -> RecogniserQuality:
+def _fitted(
+    order: Order, rows: Rows, package: Package, detector: Package, tell: Progress
+) -> tuple[RecogniserQuality, RecogniserQuality]:
+    """What is judged, and what serves if that passes (`fit_head`)."""
     if order.output:
-        return fit_output(rows, order.output)
+        return (scaled := fit_output(rows, order.output)), scaled
     how = Training(seed=order.seed)
     middle = _cosine(package, rows.looks, _fit(package).door_thresholds.match)
 

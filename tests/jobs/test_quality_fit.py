@@ -11,7 +11,7 @@ from faceedge.errors import BadInput
 from faceedge.jobs.calibration.quality_fit import Rows, fit_head, fit_output, raws, rows_of, settled
 from faceedge.jobs.calibration.quality_gather import Look
 from faceedge.jobs.calibration.quality_report import Report, judge, page, sentence
-from faceedge.jobs.calibration.quality_train import Training, train
+from faceedge.jobs.calibration.quality_train import Training, beside, mean, train
 from faceedge.measures import NAMES
 from faceedge.quality_head import FEATURES, Source
 from faceedge.types import Assessment, Face, Floats, Template
@@ -73,7 +73,7 @@ def test_a_failure_is_a_genuine_comparison_below_the_match_and_clean_ones_hold(r
 
 
 def test_a_head_learns_what_fails_and_what_is_no_face(rows: Rows) -> None:
-    fitted = fit_head(rows, MATCH, "0123456789ab", "eyes_nose_mouth", QUICK, lambda _done: None)
+    fitted, _ = fit_head(rows, MATCH, "0123456789ab", "eyes_nose_mouth", QUICK, lambda _done: None)
     judged = judge(rows, fitted)
     assert judged.auc["fitted"] > 0.9
     assert judged.area["fitted"] < 0.5 * judged.area["detector"]
@@ -88,8 +88,18 @@ def test_the_same_looks_and_seed_give_the_same_head(rows: Rows) -> None:
     assert one == two
 
 
+def test_the_head_that_serves_has_learnt_from_everybody_and_keeps_the_limits_of_the_judged_one(rows: Rows) -> None:
+    judged, serves = fit_head(rows, MATCH, "0123456789ab", "s", QUICK, lambda _done: None)
+    assert judged.head is not None
+    assert serves.head is not None
+    assert serves.head.weights != judged.head.weights
+    assert (serves.head.face, serves.head.covered, serves.knots) == (
+        judged.head.face, judged.head.covered, judged.knots,
+    )  # fmt: skip
+
+
 def test_the_bytes_of_a_head_say_what_its_floats_said(rows: Rows) -> None:
-    fitted = fit_head(rows, MATCH, "0123456789ab", "s", QUICK, lambda _done: None)
+    fitted, _ = fit_head(rows, MATCH, "0123456789ab", "s", QUICK, lambda _done: None)
     source = Source(fitted)
     look = rows.looks[0]
     again = Source(type(fitted).model_validate_json(fitted.model_dump_json()))
@@ -103,7 +113,7 @@ def test_a_head_that_saw_nothing_of_the_harm_is_refused() -> None:
         [_flattened(look) for look in blind.looks], blind.seen, blind.norms * 0 + 1, flat, blind.likeness, blind.best,
         blind.fails, blind.held, blind.typical, blind.mates,
     )  # fmt: skip
-    judged = judge(same, fit_head(same, MATCH, "0123456789ab", "s", QUICK, lambda _done: None))
+    judged = judge(same, fit_head(same, MATCH, "0123456789ab", "s", QUICK, lambda _done: None)[0])
     assert not judged.passed
     assert any("hardly better" in fault for fault in judged.faults)
 
@@ -158,6 +168,19 @@ def test_training_finds_a_line_that_separates_and_weights_decide_what_counts() -
     logits = train(fed, targets, weights, Training(units=4, epochs=20, rate=2e-2)).logits(fed)
     assert ((logits[:, 0] > 0) == (fed[:, 0] > 0)).mean() > 0.97
     assert ((logits[:, 1] > 0) == (fed[:, 1] > 0)).mean() < 0.8
+
+
+def test_networks_laid_together_answer_what_they_answered_apart() -> None:
+    dice = np.random.default_rng(4)
+    fed = dice.normal(size=(50, 3)).astype(np.float32)
+    nets = [
+        train(fed, (fed[:, :1] > 0).astype(np.float32), np.ones((50, 1), np.float32), Training(epochs=2, seed=seed))
+        for seed in (1, 2, 3)
+    ]
+    one, two, three = (net.logits(fed) for net in nets)
+    np.testing.assert_allclose(mean(nets).logits(fed), (one + two + three) / 3, rtol=1e-4, atol=1e-5)
+    together = beside(nets[0], nets[1]).logits(fed)
+    np.testing.assert_allclose(together, np.hstack([one, two]), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("match", [0.35, 0.93])

@@ -15,7 +15,7 @@ from faceedge.fit import LightHead, RecogniserQuality
 from faceedge.jobs.calibration.gather import held_out
 from faceedge.jobs.calibration.quality_figures import Flags, Numbers, knots_of, spared
 from faceedge.jobs.calibration.quality_gather import Look
-from faceedge.jobs.calibration.quality_train import Net, Training, train
+from faceedge.jobs.calibration.quality_train import Net, Training, beside, mean, train
 from faceedge.quality_head import NO_FACE, Head, Source, groups, inputs
 from faceedge.types import Floats
 
@@ -26,6 +26,8 @@ TYPICAL = 0.45
 ENOUGH_MATES = 20
 HALF_STEP = 0.5
 """The target falls from likely to unlikely over so many deviations of the likeness."""
+NETS = 4
+"""So many networks forecast together, each from other first weights: their mean errs less than any of them."""
 NAMING_UNITS = 2
 """Of the hidden units, beside those of the forecast: they only name a cover and what is no face."""
 COVERED, MIRRORED, NO_FACE_WEIGHT = 0.5, 0.5, 0.3
@@ -90,22 +92,30 @@ def rows_of(looks: Sequence[Look], match: float, seed: int) -> Rows:
 
 def fit_head(
     rows: Rows, middle: float, detector: str, scheme: str, how: Training, tell: Callable[[float], None]
-) -> RecogniserQuality:
-    """The light head. middle: cosine at which a comparison is as likely to be worth something as not. detector: its
-    build."""
-    learns = ~rows.held
+) -> tuple[RecogniserQuality, RecogniserQuality]:
+    """The light head that can be judged, for the people held out have not fitted it; and the one that serves, the same
+    after these people were learnt from, too. The limits and the scale of both come of the people held out and the
+    first. middle: cosine at which a comparison is as likely to be worth something as not. detector: its build."""
+    learns, everybody = ~rows.held, np.ones(len(rows.held), bool)
     means, scales = _standard(rows, learns)
     fed = inputs(rows.seen, rows.norms, rows.embeddings, means, scales)
     targets, weights = _targets(rows, middle)
-    net = _both(
-        train(fed[learns], targets[learns, :1], weights[learns, :1], how, tell),
-        train(fed[learns], targets[learns, 1:], weights[learns, 1:], replace(how, units=NAMING_UNITS)),
-    )
-    head = _packed(net, means, scales, detector, scheme)
+    naming = train(fed[learns], targets[learns, 1:], weights[learns, 1:], replace(how, units=NAMING_UNITS))
+
+    def forecast(some: Flags, done: float) -> LightHead:
+        nets = []
+        for at in range(NETS):
+            tell(done + at / NETS / 2)
+            seeded = replace(how, seed=how.seed + at)
+            nets.append(train(fed[some], targets[some, :1], weights[some, :1], seeded))
+        return _packed(beside(mean(nets), naming), means, scales, detector, scheme)
+
+    head = forecast(learns, 0.0)
     draft = RecogniserQuality(output="head", knots=((0.0, 0.0), (1.0, 1.0)), head=head, evidence="in the making")
     limited = _limited(rows, head)
-    raw = raws(rows, draft)
-    return draft.model_copy(update={"head": limited, "knots": _knots(rows, raw)})
+    judged = draft.model_copy(update={"head": limited, "knots": _knots(rows, raws(rows, draft))})
+    limits = {"covered": limited.covered, "face": limited.face}
+    return judged, judged.model_copy(update={"head": forecast(everybody, 0.5).model_copy(update=limits)})
 
 
 def fit_output(rows: Rows, output: str) -> RecogniserQuality:
@@ -190,16 +200,6 @@ def _likely(cosines: Numbers, middle: float, counted: Flags) -> Numbers:
     """0..1, a half at the middle; 0 for what does not count."""
     spread = max(HALF_STEP * float(cosines[counted].std()), 1e-3)
     return np.where(counted, 1 / (1 + np.exp(-(np.where(counted, cosines, 0) - middle) / spread)), 0.0)
-
-
-def _both(one: Net, other: Net) -> Net:
-    """Two networks over the same inputs as one, the outputs of the second after those of the first."""
-    apart = (np.zeros((one.out.shape[0], other.out.shape[1])), np.zeros((other.out.shape[0], one.out.shape[1])))
-    out = np.block([[one.out, apart[0]], [apart[1], other.out]]).astype(np.float32)
-    return Net(
-        np.hstack([one.hidden, other.hidden]), np.concatenate([one.bias, other.bias]), out,
-        np.concatenate([one.out_bias, other.out_bias]),
-    )  # fmt: skip
 
 
 def _packed(net: Net, means: Floats, scales: Floats, detector: str, scheme: str) -> LightHead:

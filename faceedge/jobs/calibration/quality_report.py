@@ -19,7 +19,8 @@ from faceedge.quantize.plots import svg_of
 
 WORTH = 0.95
 """The errors left must be at most so many times those that plain features leave; else the head is not worth it."""
-LEAST_FAILURES = 20
+LEAST_FAILURES = 50
+"""Of copies that fail; those of one photo fail together, so fewer are a handful of photos and prove nothing."""
 MOST_REFUSED = 0.02
 """Clean pictures that may be called unusable."""
 

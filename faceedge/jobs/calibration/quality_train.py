@@ -5,7 +5,7 @@ Ten thousand rows take seconds on one core, and the same rows and seed give the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,25 @@ def train(rows: Floats, targets: Floats, weights: Floats, how: Training, tell: P
             at += 1
         tell((epoch + 1) / how.epochs)
     return Net(*parts)
+
+
+def mean(nets: Sequence[Net]) -> Net:
+    """Networks over the same inputs as one that answers their mean."""
+    share = np.float32(1 / len(nets))
+    return Net(
+        np.hstack([net.hidden for net in nets]), np.concatenate([net.bias for net in nets]),
+        np.vstack([net.out for net in nets]) * share, np.sum([net.out_bias for net in nets], axis=0) * share,
+    )  # fmt: skip
+
+
+def beside(one: Net, other: Net) -> Net:
+    """Two networks over the same inputs as one, the outputs of the second after those of the first."""
+    apart = (np.zeros((one.out.shape[0], other.out.shape[1])), np.zeros((other.out.shape[0], one.out.shape[1])))
+    out = np.block([[one.out, apart[0]], [apart[1], other.out]]).astype(np.float32)
+    return Net(
+        np.hstack([one.hidden, other.hidden]), np.concatenate([one.bias, other.bias]), out,
+        np.concatenate([one.out_bias, other.out_bias]),
+    )  # fmt: skip
 
 
 def _slopes(net: Net, rows: Floats, targets: Floats, weights: Floats, decay: float) -> list[Floats]:
