@@ -45,6 +45,8 @@ GREY, MARK_PX = 12, 12
 NOBODY = 0
 STARTS_WITHIN_S, ENDS_WITHIN_S, SWAPS_WITHIN_S = 60.0, 30.0, 120.0
 LOOK_S, LAST_S = 0.01, 1.0
+KEPT = ("camera", "track", "seq", "outcome", "reason", "person", "verdict", "latency_ms")
+"""Of a decision: the memory of the process is measured, and what is noted here is part of it."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Visit:
     granted: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decided:
     """One decision. at: monotonic s when it was told. shown: number of who was to be seen in its picture."""
 
@@ -154,7 +156,7 @@ class Decided:
     shown: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """That the detector was given. at: when, monotonic s. mark: who is to be seen."""
 
@@ -293,7 +295,7 @@ class Door:
             self.seen.tracks[event["camera"], event["track"]] = time.monotonic()
         elif event["event"] == "decision":
             shown = self._marks.get((event["camera"], event["seq"]), NOBODY)
-            self.seen.decided.append(Decided(time.monotonic(), event, shown))
+            self.seen.decided.append(Decided(time.monotonic(), {key: event[key] for key in KEPT}, shown))
 
 
 def choose_first(state: Path, labels: Mapping[Role, str]) -> None:
