@@ -61,7 +61,8 @@ def list_models(args: argparse.Namespace) -> int:
     for fault in faults:
         print(fault)
     if (swap := _under_way(site)) is not None:
-        print(f"a swap is under way, {swap['step']} ({swap['share']:.0%}): {swap['text']}")
+        name = swap["name"] or f"back as {swap['role']}"
+        print(f"a swap is under way, {name}, {swap['step']} ({swap['share']:.0%}): {swap['text']}")
     return 0
 
 

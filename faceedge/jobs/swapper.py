@@ -33,6 +33,7 @@ WRITE_S = 1.0
 STOP_WITHIN_S = 1.8
 BUSY = "another swap is under way; wait for its end"
 ENDED = "the daemon ended meanwhile"
+BEFORE_THE_SWITCH = ("stage", "verify", "prepare")
 Note = Callable[[dict[str, Any]], None]
 
 
@@ -69,6 +70,9 @@ class Swapper:
         left = read_progress(self._site.state)
         if left is not None and not left.done:
             self._write(left.model_copy(update={"done": True, "ok": False, "why": ENDED}))
+            if left.step in BEFORE_THE_SWITCH and (left.role or left.name):  # else it is told elsewhere what serves
+                order = Order(left.role, left.name, by=left.by)
+                self._note(failed_body(order, left.role or self._role(left.name), left.step, ENDED, {}))
         self._thread.start()
 
     def stop(self) -> bool:
@@ -181,6 +185,7 @@ class Swapper:
 
     def _succeeded(self, order: Order, done: Swapped) -> None:
         body = swapped_body(order, done)
+        log.info("%s serves in place of %s", done.label, done.before)
         try:
             if done.is_new:
                 self._note(body)
@@ -190,6 +195,7 @@ class Swapper:
     def _failed(self, order: Order, why: str, report: Mapping[str, Any]) -> None:
         role = order.role or self._role(order.name)
         body = failed_body(order, role, self._under_way.step, why, report)
+        log.warning("%s does not serve: %s", order.name or "the package before", why)
         try:
             self._note(body)
         finally:

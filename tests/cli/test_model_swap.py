@@ -72,7 +72,7 @@ def test_ctrl_c_leaves_the_swap_going(run: Run, host: FakeHost, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         run("model", "activate", NEW)
     said = run("model", "list").out
-    assert "a swap is under way, prepare" in said
+    assert f"a swap is under way, {NEW}, prepare" in said
     assert run("model", "activate", OLD).err == "another swap is under way; wait for it: faceedge model list"
     go_on.set()
 

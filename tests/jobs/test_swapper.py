@@ -220,14 +220,15 @@ def test_a_second_wish_waits_for_the_end_of_the_first(desk: Desk) -> None:
 
 
 def test_a_swap_that_a_daemon_did_not_live_to_end_is_told_by_the_next(desk: Desk) -> None:
-    write_progress(Progress(id="0" * 16, step="prepare"), desk.site.state)
-    ask_for(desk.site.state, {"id": "1" * 16, "name": NEW})
+    write_progress(Progress(id="0" * 16, name=NEW, step="prepare"), desk.site.state)
+    ask_for(desk.site.state, {"id": "1" * 16, "name": OLD})
     desk.swapper.start()
     left = read_progress(desk.site.state)
     assert left is not None
     assert (left.done, left.ok, left.why) == (True, False, ENDED)
     desk.swapper.stop()
-    assert desk.noted == [], "nor is an old wish taken up"
+    told = [(one["done"], one["role"], one["package"], one["step"], one["why"]) for one in desk.noted]
+    assert told == [("failed", "recognizer", NEW, "prepare", ENDED)], "and no old wish is taken up"
 
 
 def test_whoever_follows_learns_that_the_daemon_has_gone(tmp_path: Path) -> None:
