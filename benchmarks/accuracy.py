@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from faceedge.config import EngineSettings, Models, cache_dir
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.types import Floats
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.measure import Row, compare_times, interleaved
 from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import admiral, astronaut
-from faceedge.jobs.vision import open_vision
+from faceedge.jobs.open_vision import open_vision
 from faceedge.models.importers.dlib import DETECTOR, LANDMARKER, RECOGNIZER, model_folder
 from faceedge.types import Image
 

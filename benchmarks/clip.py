@@ -15,7 +15,8 @@ from faceedge.demo.clip import cached
 from faceedge.demo.photos import astronaut
 from faceedge.gallery.search import Index, similarity
 from faceedge.identify import Identifier
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.types import Template
 
 

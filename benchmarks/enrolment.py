@@ -12,8 +12,9 @@ from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import astronaut
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, enroll
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.photos import read_photo
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.vision import Vision
 
 PHOTOS = 24
 ROUNDS = 5

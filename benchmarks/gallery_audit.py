@@ -24,8 +24,9 @@ from faceedge.jobs.audit.findings import LEVELS, Audit
 from faceedge.jobs.audit.rates import Rates
 from faceedge.jobs.audit.run import Asked, audit_gallery
 from faceedge.jobs.audit.scan import Faces, scan
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.photos import read_photo
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
 from faceedge.package import Package
 from faceedge.types import Image, Template

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceedge.config import EngineSettings, Models, cache_dir
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.photos import read_photo
-from faceedge.jobs.vision import Portrait, Vision, open_vision
+from faceedge.jobs.vision import Portrait, Vision
 from faceedge.models.store import make_package
 
 ASSETS = Path(os.environ.get("FACEEDGE_TEST_ASSETS", Path(__file__).parents[2] / "shared"))

@@ -31,8 +31,9 @@ from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.families.nms import overlap
 from faceedge.jobs.calibrate_quality import Order, calibrate_quality
 from faceedge.jobs.calibration.quality_figures import area, auc
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.site import Site
-from faceedge.jobs.vision import Portrait, Vision, open_vision
+from faceedge.jobs.vision import Portrait, Vision
 from faceedge.models.store import make_package
 from faceedge.quantize.intervals import Drawing, draws, percentiles
 from faceedge.types import Image, Template

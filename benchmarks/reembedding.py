@@ -28,9 +28,10 @@ from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.gallery.base import Origin
 from faceedge.gallery.search import similarity
 from faceedge.gallery.store import Gallery
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.recut import recut
 from faceedge.jobs.reembed import reembed
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
 from faceedge.types import Face, Floats, Image, Template
 

@@ -22,7 +22,8 @@ from faceedge.config import Decide, EngineSettings, Models, cache_dir
 from faceedge.decide import Judge
 from faceedge.gallery.search import Index, similarity
 from faceedge.identify import Identifier
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.stages.detect import DetectStage
 from faceedge.types import Decision, Frame, Image, Template
 from faceedge.votes import Similarity as Alike

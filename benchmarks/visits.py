@@ -27,8 +27,9 @@ from faceedge.decide import PARTING
 from faceedge.errors import BadInput
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, enroll
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.swap import Order
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.manifest import Role
 from faceedge.models.active import Standing, stand
 from faceedge.seams import Seams, Stage

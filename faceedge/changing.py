@@ -25,9 +25,10 @@ from faceedge.health.starts import Moment, now
 from faceedge.jobs.aside import aside
 from faceedge.jobs.build_engines import Ending
 from faceedge.jobs.look_alikes import demanded
+from faceedge.jobs.open_vision import sufferance
 from faceedge.jobs.room import Task, missing
 from faceedge.jobs.roster import Roster
-from faceedge.jobs.vision import Vision, sufferance
+from faceedge.jobs.vision import Vision
 from faceedge.manifest import Role
 from faceedge.models.store import find_package
 from faceedge.package import Package, read_package

@@ -30,12 +30,13 @@ from faceedge.jobs.build_engines import Builder
 from faceedge.jobs.collector import Collector, Cut
 from faceedge.jobs.enrol_mode import EnrolMode
 from faceedge.jobs.obey import handlers
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.registrar import Registrar
 from faceedge.jobs.roster import Roster
 from faceedge.jobs.site import Site
 from faceedge.jobs.swap_line import held
 from faceedge.jobs.swapper import Swapper
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.journal.notes import Notes
 from faceedge.journal.session import Session
 from faceedge.lockdown import Lockdown

@@ -17,7 +17,8 @@ from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import admiral, astronaut, cat
 from faceedge.errors import PackageError
 from faceedge.gallery.search import similarity
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
 from faceedge.types import Image
 

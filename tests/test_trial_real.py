@@ -25,7 +25,8 @@ from faceedge.door_limits import Numbers
 from faceedge.gallery.search import Index, similarity
 from faceedge.hearing import Hearing
 from faceedge.identify import Identifier
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
 from faceedge.package import Package
 from faceedge.trial import Rules, Trial

@@ -17,7 +17,8 @@ from faceedge.config import EngineSettings, Models
 from faceedge.errors import EngineError
 from faceedge.jobs.build_engines import Builder, Wish
 from faceedge.jobs.engines import OnnxEngines, open_onnx
-from faceedge.jobs.vision import Progress, Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Progress, Vision
 from faceedge.manifest import Role
 from faceedge.package import Package
 from faceedge.types import Image

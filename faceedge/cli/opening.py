@@ -70,7 +70,7 @@ def open_gallery(args: argparse.Namespace) -> Gallery:
 
 def open_vision(args: argparse.Namespace, progress: Progress) -> Vision:
     """The configured networks, or those the flags of a command name. The default ones are imported on first use."""
-    from faceedge.jobs.vision import open_vision as open_networks  # slow to import, and only some commands need it
+    from faceedge.jobs.open_vision import open_vision as open_networks  # slow to import, and only some commands need it
 
     settings = config.load(args.config)
     named = {role: name for role in ROLES if (name := getattr(args, role, None))}

@@ -15,7 +15,7 @@ from faceedge.__main__ import main
 from faceedge.backends.onnx import OnnxEngine
 from faceedge.checks import latency, memory
 from faceedge.checks.base import Check, failed
-from faceedge.jobs import vision
+from faceedge.jobs import open_vision
 from faceedge.jobs.engines import engines_of
 from faceedge.manifest import SelfTest
 from faceedge.models.selftest import answers, picture, tensor
@@ -40,7 +40,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (memory, latency):
         monkeypatch.setattr(module, "TIME_SHARE", 0.02)
     monkeypatch.setattr(
-        vision, "engines_of", lambda *words, **_: engines_of(words[0], words[1], is_there=lambda name: False)
+        open_vision, "engines_of", lambda *words, **_: engines_of(words[0], words[1], is_there=lambda name: False)
     )
     return config
 

@@ -15,8 +15,9 @@ from faceedge.demo.photos import astronaut
 from faceedge.errors import EngineError, PackageError
 from faceedge.gallery.base import Origin
 from faceedge.gallery.store import Gallery
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.roster import Roster
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import find_package, make_package
 from faceedge.package import Package
 from faceedge.types import Template

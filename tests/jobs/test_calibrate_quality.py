@@ -17,7 +17,8 @@ from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import astronaut
 from faceedge.jobs.calibration import quality_gather, quality_report
 from faceedge.jobs.calibration.eyes import Eyes
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import find_package, make_package
 from faceedge.package import Package
 

@@ -17,8 +17,8 @@ from faceedge.jobs.add_model import add_model
 from faceedge.jobs.check_model import check_kin, check_package
 from faceedge.jobs.choose_model import check_choice, choose
 from faceedge.jobs.describe_model import Wish
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.site import Site
-from faceedge.jobs.vision import open_vision
 from faceedge.manifest import Answer, InputSize, Manifest
 from faceedge.models.workshop import Workshop
 from faceedge.package import Package, as_toml, read_package

@@ -13,8 +13,8 @@ from faceedge.backends.cpu import CpuPreprocessor
 from faceedge.config import EngineSettings, Models, cache_dir
 from faceedge.demo.photos import admiral, astronaut
 from faceedge.errors import PackageError
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.recut import placed, recut
-from faceedge.jobs.vision import open_vision
 from faceedge.models.store import make_package
 from faceedge.types import Face, Image
 

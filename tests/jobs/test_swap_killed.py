@@ -14,9 +14,9 @@ from faceedge.config import EngineSettings, Models
 from faceedge.health.starts import Moment
 from faceedge.jobs import choose_model, on_trial
 from faceedge.jobs.on_trial import begin, put_on_trial
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.site import Site
 from faceedge.jobs.swap import STEPS, Order, swap
-from faceedge.jobs.vision import open_vision
 from faceedge.models.active import Standing, stand, standing
 from tests.jobs.swap_site import NEW, OLD, START, FakeHost, made, package
 

@@ -23,7 +23,8 @@ from faceedge.demo.photos import astronaut
 from faceedge.detect import Detector
 from faceedge.errors import EngineError, PackageError
 from faceedge.grade import Grader
-from faceedge.jobs.vision import Around, Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Around, Vision
 from faceedge.manifest import Role
 from faceedge.models.store import make_package
 from faceedge.package import as_toml, read_package

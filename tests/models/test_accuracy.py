@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.accuracy import Answer, Pair, accuracy, answer, matches, read_pairs, report
 from faceedge.config import EngineSettings, Models
-from faceedge.jobs.vision import open_vision
+from faceedge.jobs.open_vision import open_vision
 from tests.shortened import shortened
 
 

@@ -15,7 +15,7 @@ from onnx import helper
 from faceedge.config import Config, EngineSettings, Models
 from faceedge.daemon import Daemon
 from faceedge.errors import PackageError
-from faceedge.jobs.vision import open_vision
+from faceedge.jobs.open_vision import open_vision
 from faceedge.manifest import InputSize, Manifest, Normalisation, Source
 from faceedge.models.catalogue import read_catalogue
 from faceedge.models.licence import PERMISSIVE, check_licence, is_allowed, spdx_hint, warned

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from faceedge.config import EngineSettings, Models
-from faceedge.jobs.vision import Vision, open_vision
+from faceedge.jobs.open_vision import open_vision
+from faceedge.jobs.vision import Vision
 from faceedge.models.store import make_package
 from faceedge.types import Floats, Image
 from tests.golden import golden, photo

@@ -18,7 +18,7 @@ from faceedge.demo.clip import cached
 from faceedge.demo.photos import astronaut_path
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, enroll
-from faceedge.jobs.vision import open_vision
+from faceedge.jobs.open_vision import open_vision
 from faceedge.models.store import make_package
 from tests.replay.cases import DEMO, Case
 

@@ -22,7 +22,7 @@ from faceedge.demo.clip import cached
 from faceedge.demo.photos import astronaut
 from faceedge.gallery.store import Gallery
 from faceedge.jobs.enroll import Wish, enroll
-from faceedge.jobs.vision import open_vision
+from faceedge.jobs.open_vision import open_vision
 from faceedge.journal.reading import entries, reading
 from tests.fakes.gpu import driver
 from tests.fakes.gpu.fixture import StandinGpu

@@ -21,9 +21,9 @@ from faceedge.daemon import Daemon
 from faceedge.gallery.store import Gallery
 from faceedge.jobs import choose_model
 from faceedge.jobs.enroll import Wish, enroll
+from faceedge.jobs.open_vision import open_vision
 from faceedge.jobs.swap import Order
 from faceedge.jobs.swap_line import Progress, ask, follow, is_running
-from faceedge.jobs.vision import open_vision
 from faceedge.models.active import Standing, stand, standing
 from faceedge.models.store import make_package
 
