@@ -62,11 +62,6 @@ def hall(monkeypatch: pytest.MonkeyPatch) -> Hall:
     return Hall()
 
 
-@pytest.fixture
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module, "LOOKS", 2)
-
-
 def test_a_door_without_faces_changes_its_networks(hall: Hall) -> None:
     def idle() -> None:
         hall.detect([])
@@ -79,9 +74,9 @@ def test_a_door_without_faces_changes_its_networks(hall: Hall) -> None:
     assert hall.flow.serving.number == 1
 
 
-@pytest.mark.usefixtures("in_a_hurry")
-def test_what_a_busy_detector_has_not_taken_in_time_it_never_takes(hall: Hall) -> None:
+def test_what_a_busy_detector_has_not_taken_in_time_it_never_takes(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would ask networks that were closed meanwhile, and cut shots that nobody recognises."""
+    monkeypatch.setattr(flow_module, "LOOKS", 2)
     new = Networks("new")
     (error,) = hall.change_while(lambda: None, new)
     assert "too busy" in str(error)
