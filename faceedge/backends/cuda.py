@@ -172,7 +172,9 @@ class Gpu:
         return array
 
     def _load(self, image: bytes, names: tuple[str, ...]) -> dict[str, Any]:
-        modules: dict[bytes, dict[str, Any]] = self._kept["modules"]
+        modules: dict[bytes, dict[str, Any]] | None = self._kept.get("modules")
+        if modules is None:
+            raise EngineError("the GPU was let go of meanwhile; start faceedge again")
         if image not in modules:
             module = self._cuda.module_from_buffer(image)
             modules[image] = {name: module.get_function(name) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -49,7 +50,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Played:
-    """tracks: how many began. undecided: those of them that never had an outcome."""
+    """tracks: how many began. undecided: those of them that never had an outcome. reckoned: digest of the film and of
+    what the networks make of who is enrolled; another kind of processor has another one."""
 
     film: str
     fps: float
@@ -58,6 +60,7 @@ class Played:
     rows: tuple[Row, ...]
     tracks: int
     undecided: tuple[int, ...]
+    reckoned: str = ""
 
 
 def play(case: Case, shared: Callable[[], Path], folder: Path) -> Played:
@@ -74,7 +77,7 @@ def play(case: Case, shared: Callable[[], Path], folder: Path) -> Played:
             "health": {"telemetry": "off"},
         }
     )
-    labels = _enrol(case, config, shared, folder)
+    labels, reckoned = _enrol(case, config, shared, folder)
     told: list[dict[str, Any]] = []
     daemon = Daemon(config, folder / "state", cache_dir(), told.append, once=True)
     assert daemon.run() == 0, "the film was not played to its end"
@@ -86,7 +89,8 @@ def play(case: Case, shared: Callable[[], Path], folder: Path) -> Played:
     rows.sort(key=lambda row: (row.frame, row.track, row.segment))  # those that end in one sweep have no order
     undecided = tuple(sorted(set(begun) - {row.track for row in rows}))
     called = "the demo's" if case.film == DEMO else f"`{film.name}`"
-    return Played(called, fps, frames, rule, tuple(rows), len(begun), undecided)
+    reckoned = hashlib.sha256(film.read_bytes() + reckoned).hexdigest()[:12]
+    return Played(called, fps, frames, rule, tuple(rows), len(begun), undecided, reckoned)
 
 
 def _packages(graphs: Path, root: Path) -> dict[str, str]:
@@ -95,8 +99,8 @@ def _packages(graphs: Path, root: Path) -> dict[str, str]:
     }
 
 
-def _enrol(case: Case, config: Config, shared: Callable[[], Path], folder: Path) -> dict[str, str]:
-    """Enrols everybody of the case; label by id."""
+def _enrol(case: Case, config: Config, shared: Callable[[], Path], folder: Path) -> tuple[dict[str, str], bytes]:
+    """Enrols everybody of the case; label by id, and all templates as they are in memory."""
     (folder / "state").mkdir(mode=0o700)
     labels = {}
     with (
@@ -110,7 +114,8 @@ def _enrol(case: Case, config: Config, shared: Callable[[], Path], folder: Path)
                 source = shared() / "data" / "dev" / "video" / "clips"
                 photos = [photo for clip in clips for photo in _stills(source / clip, folder)]
             labels[enroll(gallery, vision, Wish(label, tuple(photos))).person.id] = label
-    return labels
+        made = [template.embedding.tobytes() for person in labels for _, template in gallery.portfolio(person)]
+    return labels, b"".join(made)
 
 
 def _stills(clip: Path, folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """A replay as a page that a person can read, and what two such pages differ in. Pure.
 
-Numbers may differ a little: processors differ in the last digits of a network's answer, and a shot more or less is
-then taken. Everything else must be as it was.
+Numbers may differ a little. On another kind of processor, which differs in the last digits of what a network answers,
+other shots are then taken: such a page holds only what came of every scene.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tests.replay.truth import Outcome, Scene
 TOLERANCES = {"time s": 0.3, "at s": 0.3, "frame": 8.0, "similarity": 0.02, "margin": 0.03, "quality": 0.05}
 """By column; of times, as much as a shot more or less takes."""
 NOTHING = "–"
+RECKONED = "Reckoned as "
+"""Of what film and processor made of it: where that is another, only the scenes are held to this page."""
 Line = tuple[str, ...]
 
 
@@ -28,6 +30,7 @@ def page(case: Case, played: Played, parts: Sequence[Outcome]) -> str:
         f"Decided with {played.rule}.",
         *_enrolled(case),
         f"Tracks: {played.tracks}. Without an outcome: {_numbers(played.undecided)}.",
+        f"{RECKONED}{played.reckoned}.",
         "",
         "## Decisions",
         "",
@@ -41,7 +44,9 @@ def page(case: Case, played: Played, parts: Sequence[Outcome]) -> str:
 
 
 def differences(golden: str, got: str) -> list[str]:
-    """Lines of a diff, empty when the pages say the same within tolerances."""
+    """Lines of a diff, empty when the pages say the same within tolerances, or of their scenes on another processor."""
+    if _reckoned(golden) != _reckoned(got):
+        return list(difflib.unified_diff(_came_of(golden), _came_of(got), "golden", "now", lineterm="", n=1))
     old, new = _cells(golden), _cells(got)
     blanked = [[_blanked(line) for line in side] for side in (old, new)]
     shown = [text for text, _ in new]
@@ -107,6 +112,19 @@ def _numbers(tracks: Sequence[int]) -> str:
 
 def _number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}"
+
+
+def _reckoned(text: str) -> str:
+    return next((line for line in text.splitlines() if line.startswith(RECKONED)), "")
+
+
+def _came_of(text: str) -> list[str]:
+    """Of every scene: its frames, who is there, who was let in, and whether that is right; without reasons."""
+    rows = [cells for _, cells in _cells(text.partition("## Scenes")[2]) if cells]
+    return [
+        " | ".join([cells["from"], cells["to"], cells["there"], cells["what came of it"].split(":")[0], cells["right"]])
+        for cells in rows
+    ]
 
 
 def _cells(text: str) -> list[tuple[str, dict[str, str]]]:

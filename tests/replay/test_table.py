@@ -94,3 +94,23 @@ def test_where_the_door_is_to_stay_shut_even_a_right_grant_is_wrong() -> None:
 
 def test_every_film_has_its_page_and_no_page_is_left_over() -> None:
     assert {path.stem for path in GOLDEN_PAGES.glob("*.md")} == {case.name for case in CASES}
+
+
+def reckoned(by: str, *rows: Row) -> str:
+    played = Played("`made_up.mp4`", 30.0, 121, "3 of 5 votes, faces of 80 px", rows, 2, (), by)
+    return page(CASE, played, outcomes(SCENES, rows))
+
+
+def test_on_another_processor_only_what_came_of_the_scenes_is_held() -> None:
+    golden = reckoned("one", GRANT, REFUSAL)
+    later = replace(GRANT, frame=55, similarity=0.7, shots=6)
+    assert differences(golden, reckoned("other", later)) != [], "a scene of which nothing was said now"
+    assert differences(golden, reckoned("other", later, replace(REFUSAL, reason="low_quality"))) == []
+    assert differences(golden, reckoned("one", later, REFUSAL)) != []
+
+
+def test_on_another_processor_too_nobody_else_may_be_let_in() -> None:
+    golden = reckoned("one", GRANT, REFUSAL)
+    assert differences(golden, reckoned("other", replace(GRANT, person="bob"), REFUSAL))
+    assert differences(golden, reckoned("other", replace(GRANT, outcome="review", reason="grey_zone"), REFUSAL))
+    assert differences(golden, reckoned("other", GRANT, replace(GRANT, frame=90)))
