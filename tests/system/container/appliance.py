@@ -178,9 +178,9 @@ class Appliance:
 
 
 def count_still_faces(tree: Path) -> None:
-    """From the first start on; see `STILL`."""
-    folder = tree / f"etc/systemd/system/{UNIT}.d"
-    folder.mkdir(parents=True)
+    """From the first start on, and for all services, as what is only for ours goes with it; see `STILL`."""
+    folder = tree / "etc/systemd/system/service.d"
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "10-still.conf").write_text(STILL)
 
 
